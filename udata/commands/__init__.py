@@ -1,0 +1,1 @@
+"""The screen: one module a group of commands."""

@@ -1,0 +1,1 @@
+"""What runs in the background: one module a subject, each job a few lines over a service."""

@@ -1,0 +1,1 @@
+"""How jobs run: registry, journal, leases, schedules, queues."""

@@ -1,0 +1,1 @@
+"""What an operator asks for, with no screen and no queue."""

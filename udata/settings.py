@@ -1,0 +1,209 @@
+"""Every setting: its name, type, default and meaning, and where its value comes from.
+
+The later wins: defaults, the Python file named by `UDATA_SETTINGS`, the environment (`UDATA_<SETTING>`).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from udata.errors import ConfigurationError, did_you_mean, nearest
+
+PREFIX = "UDATA_"
+
+
+class Setting(NamedTuple):
+    """A row of the table: `type` is what a value must be; a default of None makes the setting optional."""
+
+    name: str
+    type: type
+    default: Any
+    meaning: str
+    secret: bool = False
+
+
+SETTINGS = (
+    # The servers
+    Setting("MONGODB_HOST", str, "mongodb://localhost:27017/udata",
+            "The database: a `mongodb://` address with the database's name, or a bare host name."),
+    Setting("MONGODB_PORT", int, 27017, "The database's port where `MONGODB_HOST` is a bare host name."),
+    Setting("MONGODB_DB", str, "udata", "The database's name where `MONGODB_HOST` does not hold one."),
+    Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
+            "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
+    Setting("ELASTICSEARCH_URL", str, None, "The search server. Without it, search commands end with exit code 4."),
+    Setting("SERVER_TIMEOUT", float, 5.0, "Seconds after which a server that does not answer is given up."),
+    # The portal
+    Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
+    Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
+    Setting("DEFAULT_LANGUAGE", str, "en", "The language of mails and of text analysis."),
+    # Secrets and passwords
+    Setting("SECRET_KEY", str, "Default uData secret key", "Signs what the portal hands out.", secret=True),
+    Setting("SECURITY_PASSWORD_SALT", str, "Default uData secret password salt",
+            "Goes into every stored password: the portal must have the same.", secret=True),
+    Setting("SECURITY_PASSWORD_HASH", str, "bcrypt", "How passwords are stored."),
+    Setting("SECURITY_PASSWORD_LENGTH_MIN", int, 8, "The least number of characters in a password."),
+    Setting("SECURITY_PASSWORD_REQUIREMENTS_LOWERCASE", bool, True, "Whether a password needs a lower-case letter."),
+    Setting("SECURITY_PASSWORD_REQUIREMENTS_UPPERCASE", bool, True, "Whether a password needs an upper-case letter."),
+    Setting("SECURITY_PASSWORD_REQUIREMENTS_DIGITS", bool, True, "Whether a password needs a digit."),
+    Setting("SECURITY_PASSWORD_REQUIREMENTS_SYMBOLS", bool, False, "Whether a password needs a symbol."),
+)  # fmt: skip
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+# A portal's own values of these would break the queue that is shared with it.
+IGNORED = {
+    "CELERY_TASK_SERIALIZER": "messages are JSON, always",
+    "CELERY_RESULT_SERIALIZER": "messages are JSON, always",
+    "CELERY_EVENT_SERIALIZER": "messages are JSON, always",
+    "CELERY_ACCEPT_CONTENT": "messages are JSON, always",
+    "CELERY_RESULT_ACCEPT_CONTENT": "messages are JSON, always",
+    "CELERY_BEAT_SCHEDULER": "schedules are read from the collection `schedules`",
+    "CELERY_BEAT_SCHEDULE": "schedules are read from the collection `schedules`",
+    "CELERY_BEAT_MAX_LOOP_INTERVAL": "schedules are read from the collection `schedules`",
+    "CELERY_MONGODB_SCHEDULER_COLLECTION": "schedules are read from the collection `schedules`",
+    "CELERY_MONGODB_SCHEDULER_CONNECTION_ALIAS": "schedules are read from the collection `schedules`",
+    "CELERY_TASK_ROUTES": "each job names its queue",
+    "CELERY_TASK_QUEUES": "each job names its queue",
+    "CELERY_TASK_DEFAULT_QUEUE": "each job names its queue",
+}
+
+# Any of these means servers of one's own: then nothing embedded is started.
+NAMES_A_SERVER = ("MONGODB_HOST", "CELERY_BROKER_URL", "ELASTICSEARCH_URL")
+
+_TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
+               list: "a list", dict: "a mapping"}  # fmt: skip
+
+
+class Settings(dict[str, Any]):
+    """Values by name. `sources` says where each came from: `default`, `environment` or the file's path.
+
+    `warnings` and `errors` are what was wrong on the way; `embedded` is true where no server is named, so that
+    the embedded default serves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({setting.name: setting.default for setting in SETTINGS})
+        self.sources: dict[str, str] = dict.fromkeys(self, "default")
+        self.warnings: list[str] = []
+        self.errors: list[ConfigurationError] = []
+        self.embedded = True
+
+    def take(self, name: str, value: Any, source: str) -> None:
+        """Give `name` its value from `source`, or note why it cannot have it."""
+        if name in IGNORED:
+            self.warnings.append(f"{name} ({source}) is ignored: {IGNORED[name]}")
+            return
+        setting = BY_NAME.get(name)
+        if setting and not _fits(setting, value):
+            word = _TYPE_WORDS[setting.type]
+            self.errors.append(
+                ConfigurationError(f"{name} ({source}) must be {word}, not {type(value).__name__}", setting.meaning)
+            )
+            return
+        if name in NAMES_A_SERVER:
+            self.embedded = False
+        self[name] = value
+        self.sources[name] = source
+
+
+def load(environ: Mapping[str, str] | None = None, *, lenient: bool = False) -> Settings:
+    """Read the settings from the file that `environ` names and from `environ` itself.
+
+    Raises ConfigurationError for the first thing that is wrong; with `lenient` it is only noted in `errors`,
+    so that a diagnosis can go on.
+    """
+    environ = os.environ if environ is None else environ
+    settings = Settings()
+    path = environ.get("UDATA_SETTINGS")
+    if path:
+        settings.embedded = False
+        _take_file(settings, Path(path))
+    _take_environment(settings, environ)
+    if settings.errors and not lenient:
+        raise settings.errors[0]
+    return settings
+
+
+def home(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the embedded servers: `UDATA_HOME`, or the platform's folder for a user's data."""
+    environ = os.environ if environ is None else environ
+    if environ.get("UDATA_HOME"):
+        return Path(environ["UDATA_HOME"]).absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("udata", appauthor=False)
+
+
+def masked(name: str, value: Any) -> Any:
+    """`value` as it may be shown: secrets are hidden, and so are credentials inside an address.
+
+    A setting that is not ours is hidden where its name sounds like a secret.
+    """
+    setting = BY_NAME.get(name)
+    sounds_secret = any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY", "SALT", "DSN"))
+    if value is not None and (setting.secret if setting else sounds_secret):
+        return "********"
+    return mask_credentials(value) if isinstance(value, str) else value
+
+
+def mask_credentials(text: str) -> str:
+    """`text` with the user and password of every address in it hidden."""
+    import re
+
+    return re.sub(r"(?<=://)[^/?#\s]*@", "********@", text)
+
+
+def _take_file(settings: Settings, path: Path) -> None:
+    try:
+        code = compile(path.read_bytes(), str(path), "exec")
+        namespace: dict[str, Any] = {"__file__": str(path)}
+        exec(code, namespace)
+    except OSError as error:
+        settings.errors.append(
+            ConfigurationError(f"UDATA_SETTINGS names {path}, which cannot be read: {error.strerror}")
+        )
+        return
+    except (SyntaxError, ValueError) as error:
+        line = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        settings.errors.append(ConfigurationError(f"the settings file {path} is not valid Python:{line} {error}"))
+        return
+    except Exception as error:  # the operator's own code may raise anything
+        settings.errors.append(
+            ConfigurationError(f"the settings file {path} failed: {type(error).__name__}: {error}")
+        )
+        return
+    for name, value in namespace.items():
+        if name.isupper():
+            settings.take(name, value, str(path))
+
+
+def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
+    for variable, text in environ.items():
+        name = variable.removeprefix(PREFIX)
+        if not variable.startswith(PREFIX) or name in ("SETTINGS", "HOME") or name.startswith("TEST_"):
+            continue
+        setting = BY_NAME.get(name)
+        if setting is None and name not in IGNORED:
+            hint = did_you_mean([PREFIX + near for near in nearest(name, BY_NAME, limit=1)])
+            settings.warnings.append(f"{variable} is no setting" + (f": {hint}" if hint else ""))
+            continue
+        value: Any = text
+        if setting and setting.type is not str:
+            try:
+                value = json.loads(text)
+            except ValueError:
+                word = _TYPE_WORDS[setting.type]
+                settings.errors.append(ConfigurationError(f"{variable} must be {word} in JSON", setting.meaning))
+                continue
+        settings.take(name, value, "environment")
+
+
+def _fits(setting: Setting, value: Any) -> bool:
+    if value is None:
+        return setting.default is None
+    if isinstance(value, bool):
+        return setting.type is bool
+    accepted = {float: (int, float), list: (list, tuple)}.get(setting.type, setting.type)
+    return isinstance(value, accepted)
