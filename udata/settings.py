@@ -170,9 +170,7 @@ def _take_file(settings: Settings, path: Path) -> None:
         settings.errors.append(ConfigurationError(f"the settings file {path} is not valid Python:{line} {error}"))
         return
     except Exception as error:  # the operator's own code may raise anything
-        settings.errors.append(
-            ConfigurationError(f"the settings file {path} failed: {type(error).__name__}: {error}")
-        )
+        settings.errors.append(ConfigurationError(f"the settings file {path} failed: {type(error).__name__}: {error}"))
         return
     for name, value in namespace.items():
         if name.isupper():

@@ -1,0 +1,5 @@
+"""`python -m udata` is the command `udata`."""
+
+from udata.commands.root import run
+
+run()

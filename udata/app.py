@@ -1,0 +1,34 @@
+"""One Flask app: its settings, its extensions, the connection to the database."""
+
+from flask import Flask
+
+from udata.models.base import connect
+from udata.settings import Settings, home, load
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app over `settings` (by default those of the process), with the database connected lazily.
+
+    Where no server is named the embedded ones are started, and their addresses and secrets become settings.
+    Raises ConfigurationError for a wrong setting, ServerError where the embedded servers cannot start.
+    """
+    settings = load() if settings is None else settings
+    if settings.embedded:
+        use_embedded(settings)
+    app = Flask("udata")
+    app.config.update(settings)
+    connect(settings)
+    return app
+
+
+def use_embedded(settings: Settings) -> None:
+    """Start the embedded servers where they do not run, and write their addresses and secrets into `settings`."""
+    from udata.embedded import supervisor
+
+    folder = home()
+    endpoints = supervisor.ensure(folder)
+    values = {**supervisor.secrets(folder), "MONGODB_HOST": endpoints.mongodb, "CELERY_BROKER_URL": endpoints.redis}
+    for name, value in values.items():
+        if settings.sources.get(name, "default") == "default":
+            settings[name] = value
+            settings.sources[name] = "embedded"

@@ -1,0 +1,170 @@
+"""The command `udata`: a table of groups, each imported when it is typed, and what becomes of errors."""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from udata import __version__
+from udata.commands import output
+from udata.commands.base import Group
+from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED, UdataError, UsageError
+from udata.plugins import Plugin, load, plugins
+
+# name: (module, the first line of its help)
+GROUPS = {
+    "cache": ("udata.commands.cache", "Empty the portal's cache."),
+    "completion": ("udata.commands.completion", "Print the completion script of a shell."),
+    "db": ("udata.commands.db", "Look after the database."),
+    "embedded": ("udata.commands.embedded", "Start and stop the embedded servers."),
+    "info": ("udata.commands.info", "Find out what works and what does not."),
+    "job": ("udata.commands.job", "Run, schedule and watch jobs."),
+    "user": ("udata.commands.user", "Manage the portal's users."),
+    "worker": ("udata.commands.worker", "Run workers and look into their queues."),
+}
+
+UNBUILT = ("harvest", "purge", "search")
+
+EPILOG = """
+\b
+Exit codes:
+  0    done
+  1    done, and something was found or failed
+  2    wrong usage
+  3    a server could not be reached, or refused
+  4    wrong configuration
+  130  interrupted
+
+The options above work before and after a command's name. Settings come from the file named by UDATA_SETTINGS and
+from UDATA_... variables; without any server named, embedded ones are used.
+
+\b
+Example:
+  $ udata info
+"""
+
+
+class LazyGroup(Group):
+    """A group whose commands are imported when they are typed; until then a placeholder holds the name and help."""
+
+    def __init__(self, *args: Any, table: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
+        self.plugins: dict[str, Plugin] = {}
+        for name, (_, text) in table.items():
+            self.commands[name] = click.Group(name, short_help=text)
+
+    def add_plugins(self) -> None:
+        """Make known what other packages add; a command of ours keeps its name."""
+        for plugin in plugins("udata.commands"):
+            if plugin.name not in self.table and plugin.name not in UNBUILT:
+                self.plugins[plugin.name] = plugin
+                self.commands[plugin.name] = click.Group(plugin.name, short_help=f"From {plugin.distribution}.")
+
+    def load_command(self, name: str) -> click.Command:
+        """Import the command `name`. Raises PluginError where a plugin cannot be loaded."""
+        if name in self.plugins:
+            loaded: click.Command = load(self.plugins[name])
+        else:
+            loaded = import_module(self.table[name][0]).group
+        return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As Click does, with the real command in the place of the placeholder."""
+        if args and args[0] in UNBUILT:
+            raise UsageError(f"udata {args[0]} is not part of this version", "udata -? shows what is")
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self.table or name in self.plugins:
+            command = self.load_command(str(name))
+        return name, command, rest
+
+
+def build() -> LazyGroup:
+    """The root command."""
+    root = LazyGroup(
+        "udata",
+        table=GROUPS,
+        hide_shared=False,
+        help="Operate an open data portal: its users, database, jobs, workers and cache.",
+        epilog=EPILOG,
+    )
+    root.params.append(
+        click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+                     help="Show the version and exit.")
+    )  # fmt: skip
+    root.add_plugins()
+    return root
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line `args` (by default the process's) and return its exit code; bugs raise."""
+    output.options.reset()
+    output.prepare_streams()
+    try:
+        result = build().main(args, prog_name="udata", standalone_mode=False)
+    except UdataError as error:
+        _show_traceback()
+        output.error(error)
+        return error.exit_code
+    except click.ClickException as error:
+        _show_traceback()
+        output.failed(_usage_line(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        output.failed("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who read the answer has gone; what is left of it goes nowhere, without a word from the interpreter.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FOUND
+    return result if isinstance(result, int) else EXIT_DONE
+
+
+def run() -> NoReturn:
+    """The process `udata`: signals, the command line, and a request to report what is a bug."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FOUND
+    except Exception as error:  # the last resort of a process: a bug is shown, with what to do about it
+        _print_traceback()
+        output.failed(f"this is a bug of udata {__version__}: {type(error).__name__}: {error}")
+        output.notice("Please report it, with the lines above and the command that was typed.")
+        code = EXIT_FOUND
+    sys.exit(code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        output.line(f"udata {__version__}")
+        ctx.exit()
+
+
+def _usage_line(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    ctx = getattr(error, "ctx", None)
+    return f"{text} (type '{ctx.command_path} -?' for help)" if ctx else text
+
+
+def _show_traceback() -> None:
+    if output.options.debug:
+        _print_traceback()
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    output.notice(traceback.format_exc().rstrip())

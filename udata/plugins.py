@@ -1,0 +1,84 @@
+"""What other installed packages add by entry point, read without importing them.
+
+`importlib.metadata` costs more than the rest of the start together, so the few files that matter are read here:
+https://packaging.python.org/en/latest/specifications/entry-points/
+"""
+
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from udata.errors import UdataError
+
+
+class Plugin(NamedTuple):
+    """An entry point of ours: `value` is `module:attribute`, `distribution` the package that declares it."""
+
+    group: str
+    name: str
+    value: str
+    distribution: str
+
+
+class PluginError(UdataError):
+    """A plugin could not be loaded."""
+
+
+def plugins(group: str) -> list[Plugin]:
+    """The plugins that installed packages declare for `group`, such as `udata.jobs`, sorted by name."""
+    return sorted(plugin for plugin in _installed(tuple(sys.path)) if plugin.group == group)
+
+
+def load(plugin: Plugin) -> Any:
+    """Import what `plugin` names. Raises PluginError, which says what went wrong, whatever it was."""
+    from importlib import import_module
+
+    module, _, attribute = plugin.value.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in filter(None, attribute.split(".")):
+            found = getattr(found, part)
+    except Exception as error:  # another package's code may raise anything
+        raise PluginError(
+            f"the plugin {plugin.name} of {plugin.distribution} cannot be loaded: {type(error).__name__}: {error}",
+            f"mend or uninstall {plugin.distribution}",
+        ) from error
+    return found
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> list[Plugin]:
+    found: dict[str, list[Plugin]] = {}
+    for folder in path:
+        try:
+            entries = [entry.name for entry in os.scandir(folder or ".")]
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.endswith((".dist-info", ".egg-info")):
+                distribution = entry.rpartition(".")[0].split("-")[0]
+                declared = _declared(Path(folder, entry, "entry_points.txt"), distribution)
+                # The first on the path wins, as it does for imports.
+                found.setdefault(distribution.lower(), declared)
+    return [plugin for declared in found.values() for plugin in declared]
+
+
+def _declared(file: Path, distribution: str) -> list[Plugin]:
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return []
+    if b"[udata." not in content:
+        return []
+    declared, group = [], ""
+    for line in content.decode(errors="replace").splitlines():
+        line = line.strip()
+        if section := re.fullmatch(r"\[(.+)\]", line):
+            group = section[1].strip()
+        elif group.startswith("udata.") and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            declared.append(Plugin(group, name.strip(), value.split("[")[0].strip(), distribution))
+    return declared
