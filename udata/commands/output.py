@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -236,11 +236,11 @@ def leave(code: int) -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
-def _print(text: str, stream: IO[str]) -> None:
+def _print(text: str, stream: TextIO) -> None:
     click.echo(_printable(text, stream), file=stream, color=_colours(stream))
 
 
-def _printable(text: str, stream: IO[str]) -> str:
+def _printable(text: str, stream: TextIO) -> str:
     if _encodes(stream, text):
         return text
     for symbol, plain in ASCII.items():
@@ -248,7 +248,7 @@ def _printable(text: str, stream: IO[str]) -> str:
     return text
 
 
-def _encodes(stream: IO[str], text: str) -> bool:
+def _encodes(stream: TextIO, text: str) -> bool:
     try:
         text.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -256,11 +256,11 @@ def _encodes(stream: IO[str], text: str) -> bool:
     return True
 
 
-def _colours(stream: IO[str]) -> bool:
+def _colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _coloured(text: str, colour: str, stream: IO[str]) -> str:
+def _coloured(text: str, colour: str, stream: TextIO) -> str:
     return click.style(text, fg=colour) if _colours(stream) else text
 
 
