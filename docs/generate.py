@@ -52,9 +52,9 @@ def settings_page() -> str:
         [
             "# Settings",
             "",
-            "Generated from `udata/settings.py` by `make docs`. A setting stands in the Python file that `UDATA_SETTINGS`",
-            f"names, or in the environment with the prefix `{PREFIX}`, where a text is taken as it stands and everything",
-            "else is JSON.",
+            "Generated from `udata/settings.py` by `make docs`.",
+            "A setting stands in the Python file that `UDATA_SETTINGS` names, or in the environment with the prefix",
+            f"`{PREFIX}`, where a text is taken as it stands and everything else is JSON.",
             "",
             "| setting | type | default | meaning |",
             "| --- | --- | --- | --- |",
