@@ -85,7 +85,8 @@ def test_a_reader_that_goes_away_is_no_bug() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "udata", "-?"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout and process.stderr
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     shown = process.stderr.read()
     process.stderr.close()
