@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,6 @@ from udata.embedded import home
 from udata.errors import ServerError
 
 LOG_BYTES = 1_000_000
-
-# The children of this process, so that one which has died is reaped and not taken for a living one.
-_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class Process(NamedTuple):
@@ -45,23 +43,17 @@ def spawn(command: Sequence[str], folder: Path, log: Path) -> Process:
             start_new_session=True,
             pass_fds=[lock.fileno()],
         )
-    _children[child.pid] = child
+    child.returncode = 0  # it outlives this process, and nobody waits for it
     return Process(child.pid, started(child.pid) or 0.0)
 
 
 def started(pid: int) -> float | None:
     """When the process was started, in the platform's own measure; None when it has ended."""
-    if child := _children.get(pid):
-        child.poll()
-    if os.path.exists("/proc/self/stat"):
-        return _started_by_proc(pid)
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
-    except psutil.Error:
-        return None
+    moment = _started_by_proc(pid) if os.path.exists("/proc/self/stat") else _started_by_psutil(pid)
+    if moment is None:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return moment
 
 
 def lives(process: Process) -> bool:
@@ -91,9 +83,15 @@ def end(process: Process, grace: float) -> bool:
     os.kill(process.pid, signal.SIGTERM)
     if wait(process, grace):
         return True
-    os.kill(process.pid, signal.SIGKILL)
-    wait(process, grace)
+    kill(process)
     return False
+
+
+def kill(process: Process) -> None:
+    """Kill the process, and wait until it is gone."""
+    if lives(process):
+        os.kill(process.pid, signal.SIGKILL)
+        wait(process, seconds=5)
 
 
 def wait(process: Process, seconds: float) -> bool:
@@ -164,3 +162,13 @@ def _started_by_proc(pid: int) -> float | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else float(fields[19])
+
+
+def _started_by_psutil(pid: int) -> float | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
