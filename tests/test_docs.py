@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_every_command_is_shown_on_a_page() -> None:
 @pytest.fixture
 def portal(
     servers: Any, settings: Any, sample_portal: None, tmp_path: Path, udata_environment: dict[str, str]
-) -> Iterator[Callable[[str], None]]:
+) -> Callable[[str], None]:
     """Run a command line as a reader would type it, on the sample portal, in an empty folder."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -73,7 +73,7 @@ def portal(
         assert done.returncode in accepted, f"$ {line}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr, f"$ {line}\n{done.stderr}"
 
-    yield run
+    return run
 
 
 @pytest.mark.slow
