@@ -89,8 +89,13 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{path} is damaged", "restore it from a copy; without one, remove it")
+        raise damaged(path)
     return value
+
+
+def damaged(path: Path) -> ConfigurationError:
+    """The error for a file that does not hold what was written into it."""
+    return ConfigurationError(f"{path} is damaged", "restore it from a copy; without one, remove it")
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

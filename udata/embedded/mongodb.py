@@ -23,13 +23,22 @@ class MongoDB(Server):
     module = "secantus"
 
     def address(self, port: int) -> str:
+        """As of `Server`, with the database `udata`."""
         return f"mongodb://{USER}:{self.password}@{HOST}:{port}/udata?authSource=admin"
 
     def answers(self, port: int) -> bool:
-        return self._ping(self.address(port))
+        """As of `Server`."""
+        from pymongo.errors import PyMongoError
+
+        try:
+            with _client(self.address(port)) as client:
+                client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
 
     def start(self, port: int, deadline: float) -> Process:
-        # The account can only be made while the server asks for none.
+        """As of `Server`; the first time, and where the password has changed, the account is made before."""
         mark = self.folder / "account"
         fingerprint = hashlib.sha256(self.password.encode()).hexdigest()
         if not mark.exists() or mark.read_text() != fingerprint:
@@ -48,16 +57,6 @@ class MongoDB(Server):
             "--standalone", "--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING", *options,
         ]  # fmt: skip
 
-    def _ping(self, address: str) -> bool:
-        from pymongo.errors import PyMongoError
-
-        try:
-            with _client(address) as client:
-                client.admin.command("ping")
-        except PyMongoError:
-            return False
-        return True
-
 
 class _Open(MongoDB):
     """The same server before it asks who is there, for as long as it takes to make the account."""
@@ -66,6 +65,7 @@ class _Open(MongoDB):
         super().__init__(server.folder.parent, server.password)
 
     def address(self, port: int) -> str:
+        """As of `Server`, without an account."""
         return f"mongodb://{HOST}:{port}/"
 
     def make_account(self, port: int, deadline: float) -> None:

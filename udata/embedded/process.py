@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ def spawn(command: Sequence[str], folder: Path, log: Path) -> Process:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UDATA_")}
     with home.writing(folder), (folder / "running").open("a") as lock, log.open("ab") as output:
         _take(lock.fileno(), folder)
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 (a program of an installed package, no shell)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -76,21 +76,23 @@ def holder(folder: Path) -> Process | None:
     return None
 
 
-def end(process: Process, grace: float) -> bool:
-    """Ask the process to stop, and kill it when it has not after `grace` seconds; False when it had to be killed."""
-    if not lives(process):
-        return True
-    os.kill(process.pid, signal.SIGTERM)
-    if wait(process, grace):
-        return True
-    kill(process)
-    return False
+def end(processes: Iterable[Process], grace: float) -> None:
+    """Ask the processes to stop, all at once, and kill those that have not after `grace` seconds."""
+    living = [process for process in processes if lives(process)]
+    for process in living:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    for process in living:
+        if not wait(process, deadline - time.monotonic()):
+            kill(process)
 
 
 def kill(process: Process) -> None:
     """Kill the process, and wait until it is gone."""
     if lives(process):
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         wait(process, seconds=5)
 
 
@@ -116,17 +118,17 @@ def last_line(log: Path) -> str:
 
 
 def bound(log: Path) -> None:
-    """Keep the log below twice `LOG_BYTES`: what a longer one holds goes to `.old`, its writer goes on."""
-    try:
+    """Keep the log below twice `LOG_BYTES`: the end of a longer one goes to `.old`, and its writer goes on.
+
+    A log that cannot be shortened stops nothing.
+    """
+    with suppress(OSError):
         size = log.stat().st_size
-        if size <= LOG_BYTES:
-            return
-        with log.open("r+b") as file:
-            file.seek(size - LOG_BYTES)
-            log.with_suffix(".old").write_bytes(file.read())
-            file.truncate(0)
-    except FileNotFoundError:
-        return
+        if size > LOG_BYTES:
+            with log.open("r+b") as file:
+                file.seek(size - LOG_BYTES)
+                log.with_suffix(".old").write_bytes(file.read())
+                file.truncate(0)
 
 
 def _take(descriptor: int, folder: Path, seconds: float = 5.0) -> None:

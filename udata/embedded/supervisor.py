@@ -1,6 +1,7 @@
 """The embedded servers together: started once, whoever asks, found again by every later command."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,11 +10,13 @@ from udata.embedded import process
 from udata.embedded.mongodb import MongoDB
 from udata.embedded.process import Process
 from udata.embedded.redis import Redis
-from udata.embedded.server import Server, free_port
+from udata.embedded.server import HOST, Server, free_port
 from udata.errors import ServerError
 
 SECRETS = ("SECRET_KEY", "SECURITY_PASSWORD_SALT", "API_TOKEN_SECRET")
-SERVERS: tuple[type[Server], ...] = (Redis, MongoDB)
+RECORDS = "servers.json"
+PASSWORDS = "passwords.json"
+SERVERS: tuple[type[Server], ...] = (MongoDB, Redis)
 GRACE = 15.0
 
 
@@ -22,6 +25,14 @@ class Endpoints(NamedTuple):
 
     mongodb: str
     redis: str
+
+
+class Record(NamedTuple):
+    """What is kept of a server; without a process where it was stopped, for its port is asked for again."""
+
+    process: Process | None
+    port: int
+    since: float
 
 
 class Status(NamedTuple):
@@ -50,7 +61,7 @@ def ensure(home: Path, timeout: float = 30.0) -> Endpoints:
     """
     home = home.absolute()
     records = _records(home)
-    servers = _servers(home) if all(kind.name in records for kind in SERVERS) else []
+    servers = _servers(home) if len(records) == len(SERVERS) else []
     if servers and all(_serves(server, records[server.name]) for server in servers):
         return _endpoints(servers, records)
     return start(home, timeout)
@@ -66,39 +77,39 @@ def start(home: Path, timeout: float = 30.0) -> Endpoints:
     with folder.locked(home, timeout):
         records = _records(home)
         for server in servers:
-            record = records.get(server.name, {})
-            living = _process(record)
-            if living:
-                server.wait(living, record["port"], deadline)
+            record = records.get(server.name)
+            living = _living(record)
+            if record and living:
+                server.wait(living, record.port, deadline)
             else:
-                records[server.name] = _started(server, record.get("port"), deadline)
-                folder.write_json(home / "servers.json", records)
+                records[server.name] = _started(server, record.port if record else None, deadline)
+                _keep(home, records)
     return _endpoints(servers, records)
 
 
 def stop(home: Path, grace: float = GRACE) -> list[str]:
-    """Stop the servers of `home` that run, and return their names; one that does not within `grace` is killed."""
+    """Stop the servers of `home` that run, and return their titles; one that does not within `grace` is killed."""
     home = home.absolute()
-    if not (home / "servers.json").exists():
+    if not (home / RECORDS).exists():
         return []
-    stopped = []
-    with folder.locked(home, timeout=grace * 2):
+    with folder.locked(home, timeout=grace + 10):
         records = _records(home)
-        for name, record in records.items():
-            living = _process(record) or process.holder(home / name)
-            if living:
-                process.end(living, grace)
-                stopped.append(name)
-            record["pid"] = None
-        folder.write_json(home / "servers.json", records)
-    return stopped
+        living = {
+            kind.title: found
+            for kind in SERVERS
+            if (found := _living(records.get(kind.name)) or process.holder(home / kind.name))
+        }
+        process.end(living.values(), grace)
+        _keep(home, {name: record._replace(process=None) for name, record in records.items()})
+    return list(living)
 
 
 def status(home: Path) -> list[Status]:
     """What is known of each server of `home`. Starts nothing and writes nothing."""
     home = home.absolute()
     records = _records(home)
-    return [_status(kind(home, ""), records.get(kind.name, {}), home) for kind in reversed(SERVERS)]
+    passwords = folder.read_json(home / PASSWORDS)
+    return [_status(kind(home, passwords.get(kind.name, "")), records.get(kind.name)) for kind in SERVERS]
 
 
 def secrets(home: Path) -> dict[str, str]:
@@ -107,65 +118,91 @@ def secrets(home: Path) -> dict[str, str]:
 
 
 def _servers(home: Path) -> list[Server]:
-    passwords = folder.generated(home / "passwords.json", [kind.name for kind in SERVERS])
+    passwords = folder.generated(home / PASSWORDS, [kind.name for kind in SERVERS])
     return [kind(home, passwords[kind.name]) for kind in SERVERS]
 
 
-def _records(home: Path) -> dict[str, dict[str, Any]]:
-    return folder.read_json(home / "servers.json")
+def _records(home: Path) -> dict[str, Record]:
+    content = folder.read_json(home / RECORDS)
+    try:
+        return {kind.name: _record(content[kind.name]) for kind in SERVERS if kind.name in content}
+    except (KeyError, TypeError) as error:
+        raise folder.damaged(home / RECORDS) from error
 
 
-def _endpoints(servers: list[Server], records: dict[str, dict[str, Any]]) -> Endpoints:
-    return Endpoints(**{server.name: server.address(records[server.name]["port"]) for server in servers})
+def _record(kept: dict[str, Any]) -> Record:
+    known = Process(kept["pid"], kept["started"]) if kept["pid"] else None
+    return Record(known, kept["port"], kept["since"])
 
 
-def _process(record: dict[str, Any]) -> Process | None:
-    if not record.get("pid"):
-        return None
-    recorded = Process(record["pid"], record["started"])
-    return recorded if process.lives(recorded) else None
+def _keep(home: Path, records: dict[str, Record]) -> None:
+    kept = {
+        name: {
+            "pid": record.process and record.process.pid,
+            "started": record.process and record.process.started,
+            "port": record.port,
+            "since": record.since,
+        }
+        for name, record in records.items()
+    }
+    folder.write_json(home / RECORDS, kept)
 
 
-def _serves(server: Server, record: dict[str, Any]) -> bool:
+def _endpoints(servers: list[Server], records: dict[str, Record]) -> Endpoints:
+    return Endpoints(**{server.name: server.address(records[server.name].port) for server in servers})
+
+
+def _living(record: Record | None) -> Process | None:
+    return record.process if record and record.process and process.lives(record.process) else None
+
+
+def _serves(server: Server, record: Record) -> bool:
     process.bound(server.log)
-    return _process(record) is not None and server.listens(record["port"])
+    return _living(record) is not None and server.listens(record.port)
 
 
-def _started(server: Server, port: int | None, deadline: float) -> dict[str, Any]:
+def _started(server: Server, port: int | None, deadline: float) -> Record:
     # One that a killed command has started and could not note any more.
     stray = process.holder(server.folder)
     if stray:
-        process.end(stray, GRACE)
-    for attempt in range(3):
-        port = free_port(port)
-        try:
-            started = server.start(port, deadline)
-        except ServerError:
-            # Another program may have taken the port since it was found free.
-            if attempt == 2 or free_port(port) == port:
-                raise
-            continue
-        return {"pid": started.pid, "started": started.started, "port": port, "since": time.time()}
-    raise AssertionError
+        process.end([stray], GRACE)
+    port = free_port(port)
+    try:
+        return Record(server.start(port, deadline), port, time.time())
+    except ServerError:
+        # Another program may have taken the port since it was found free.
+        other = free_port(port)
+        if other == port:
+            raise
+    return Record(server.start(other, deadline), other, time.time())
 
 
-def _status(server: Server, record: dict[str, Any], home: Path) -> Status:
-    living = _process(record)
-    state = "stopped" if not record.get("pid") else "dead"
-    if living:
-        state = "running" if server.listens(record["port"]) else "silent"
+def _status(server: Server, record: Record | None) -> Status:
+    living = _living(record)
+    state = "dead" if record and record.process else "stopped"
+    if record and living:
+        state = "running" if server.answers(record.port) else "silent"
     return Status(
         name=server.name,
         title=server.title,
         state=state,
-        pid=record.get("pid"),
-        address=f"127.0.0.1:{record['port']}" if living else None,
+        pid=record.process.pid if record and record.process else None,
+        address=f"{HOST}:{record.port}" if record and living else None,
         data=server.data,
-        size=sum(file.stat().st_size for file in server.data.rglob("*") if file.is_file()),
-        uptime=time.time() - record["since"] if living else None,
+        size=_size(server.data),
+        uptime=time.time() - record.since if record and living else None,
         memory=_memory(living) if living else None,
         log=server.log,
     )
+
+
+def _size(data: Path) -> int:
+    size = 0
+    for file in data.rglob("*"):
+        # A running server removes files of its own.
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 def _memory(living: Process) -> int | None:
