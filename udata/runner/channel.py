@@ -1,0 +1,89 @@
+"""kombu's transport for Redis, made to survive what is no message.
+
+kombu reads each envelope as JSON and trusts its fields; one that is neither stops the worker that took it off the
+queue. Here such an envelope is put among the dead letters before kombu sees it.
+"""
+
+import functools
+from typing import Any
+
+import redis
+from kombu.transport import redis as kombu_redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
+
+from udata.runner import deadletters
+
+
+class CheckedRedis(redis.Redis):
+    """A client whose BRPOP gives only envelopes that kombu can read; the others go to the list `dead_key`."""
+
+    def __init__(self, *args: Any, dead_key: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dead_key = dead_key
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        """The reply as redis-py gives it, or None for a message that has been put aside."""
+        reply = super().parse_response(connection, command_name, **options)
+        if command_name != "BRPOP" or not reply:
+            return reply
+        key, raw = reply
+        problem = envelope_problem(raw)
+        if problem is None:
+            return reply
+        queue = key.decode(errors="replace").split(Channel.sep)[0]
+        letter = deadletters.letter(queue, raw, problem, deadletters.ENVELOPE_REMEDY)
+        # The connection of this client is the consumer's own; the letter goes by another.
+        deadletters.keep(redis.Redis(connection_pool=self.connection_pool), self.dead_key, letter)
+        return None
+
+
+class Channel(kombu_redis.Channel):  # type: ignore[misc]
+    """A channel whose client checks the envelopes."""
+
+    def _get_client(self) -> Any:
+        plain = super()._get_client()
+        if plain is not redis.Redis:
+            return plain
+        return functools.partial(CheckedRedis, dead_key=deadletters.key_beside(self.unacked_key))
+
+
+class Transport(kombu_redis.Transport):  # type: ignore[misc]
+    """The transport with our channel."""
+
+    Channel = Channel
+
+    def _deliver(self, message: dict[str, Any], queue: str) -> Any:
+        # Whatever exchange it was sent through, a message that is given back returns to the queue it came from.
+        message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+        return super()._deliver(message, queue)
+
+
+def envelope_problem(raw: bytes) -> str | None:
+    """Why kombu could not read `raw`, or None where it can."""
+    try:
+        envelope = loads(bytes_to_str(raw))
+    except Exception as error:  # kombu's decoder raises anything on what a stranger wrote
+        return f"the envelope is not JSON that kombu reads: {type(error).__name__}"
+    if not isinstance(envelope, dict):
+        return "the envelope is no JSON object"
+    properties, headers = envelope.get("properties"), envelope.get("headers")
+    if not isinstance(properties, dict) or not isinstance(headers, dict | None):
+        return "the envelope has no properties"
+    if not isinstance(properties.get("delivery_tag"), str):
+        return "the envelope has no delivery tag"
+    return _body_problem(envelope, properties.get("body_encoding"))
+
+
+def _body_problem(envelope: dict[str, Any], encoding: Any) -> str | None:
+    for name in ("body", "content-type", "content-encoding"):
+        if not isinstance(envelope.get(name), str | None):
+            return f"the envelope's {name} is no text"
+    if encoding not in (None, *Channel.codecs):
+        return f"the body's encoding {encoding!r} is unknown"
+    try:
+        if envelope.get("body") and encoding:
+            Channel.codecs[encoding].decode(envelope["body"])
+    except ValueError:
+        return f"the body is not {encoding}"
+    return None
