@@ -34,6 +34,27 @@ SETTINGS = (
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None, "The search server. Without it, search commands end with exit code 4."),
     Setting("SERVER_TIMEOUT", float, 5.0, "Seconds after which a server that does not answer is given up."),
+    # Queues and workers
+    Setting("CELERY_BROKER_USE_SSL", dict, None,
+            "TLS options of the queue's connection, as Celery takes them (`ssl_ca_certs`, `ssl_cert_reqs` …)."),
+    Setting("CELERY_BROKER_TRANSPORT_OPTIONS", dict, None,
+            "More options of the queue's connection, as kombu takes them."),
+    Setting("QUEUE_PREFIX", str, "",
+            "Stands before the names of our queues, so that a portal's own workers can share the Redis."),
+    Setting("WORKER_GRACE_SECONDS", float, 30.0,
+            "How long a worker that is told to stop may go on with what it runs; the rest is given back."),
+    Setting("WORKER_HEARTBEAT_SECONDS", float, 5.0, "How often a worker says that it is alive."),
+    Setting("WORKER_WATCHDOG_SECONDS", float, 60.0,
+            "How long an idle worker may take nothing from a queue that holds messages before it ends with exit code"
+            " 1, for its supervisor to start it again. 0 turns this off."),
+    # The cache
+    Setting("CACHE_TYPE", str, "redis", "Where the portal caches: `redis`, or `null` and `simple` for nowhere shared."),
+    Setting("CACHE_REDIS_URL", str, None, "The cache's Redis."),
+    Setting("CACHE_REDIS_HOST", str, "localhost", "The cache's Redis where `CACHE_REDIS_URL` is not set."),
+    Setting("CACHE_REDIS_PORT", int, 6379, "The port of `CACHE_REDIS_HOST`."),
+    Setting("CACHE_REDIS_PASSWORD", str, None, "The password of `CACHE_REDIS_HOST`.", secret=True),
+    Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`."),
+    Setting("CACHE_KEY_PREFIX", str, "udata-cache", "What each of the portal's keys in the cache begins with."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
