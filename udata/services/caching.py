@@ -1,0 +1,102 @@
+"""The portal's cache: what of it is in Redis, and how it is emptied."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import redis
+
+from udata.errors import ConfigurationError, ServerError
+from udata.settings import mask_credentials
+
+BATCH = 1_000
+
+# The names that a portal may give to these kinds, module path and `Cache` aside.
+SHARED = ("redis",)
+NOT_SHARED = ("null", "simple")
+
+
+class Flushed(NamedTuple):
+    """What was removed, or would be: the number of `keys` and their `prefix`.
+
+    `keys` is 0 and `prefix` None where the cache is in the memory of the portal's processes, or nowhere.
+    """
+
+    keys: int
+    prefix: str | None
+
+
+def flush(
+    config: Mapping[str, Any], *, dry_run: bool = False, report: Callable[[int], None] = lambda keys: None
+) -> Flushed:
+    """Remove every key of the portal's cache; with `dry_run` only count them. `report` is told the count so far.
+
+    Only texts are removed, and only those whose name begins with `CACHE_KEY_PREFIX`: what a cache stores is a text,
+    and no queue is one. Memory does not grow with the number of keys. Raises ConfigurationError where the settings
+    name no cache of which the keys are known, ServerError where its Redis cannot be used.
+    """
+    if kind(config) in NOT_SHARED:
+        return Flushed(0, None)
+    prefix = config["CACHE_KEY_PREFIX"]
+    if not prefix:
+        raise ConfigurationError(
+            "CACHE_KEY_PREFIX is empty: the cache's keys cannot be told from others", "give the cache a prefix"
+        )
+    keys = 0
+    with _client(config) as client:
+        for page in _pages(client, prefix):
+            keys += len(page) if dry_run else client.unlink(*page)
+            report(keys)
+    return Flushed(keys, prefix)
+
+
+def kind(config: Mapping[str, Any]) -> str:
+    """The cache's kind in a word. Raises ConfigurationError for one that is not known here."""
+    named = str(config["CACHE_TYPE"])
+    word = named.rpartition(".")[2].lower().removesuffix("cache")
+    if word not in SHARED + NOT_SHARED:
+        raise ConfigurationError(
+            f"CACHE_TYPE {named} is no cache that can be emptied from here",
+            "empty it with its own tools, or use `redis`",
+        )
+    return word
+
+
+def address(config: Mapping[str, Any]) -> str:
+    """The address of the cache's Redis, with its password."""
+    if config["CACHE_REDIS_URL"]:
+        return str(config["CACHE_REDIS_URL"])
+    password = f":{quote(config['CACHE_REDIS_PASSWORD'], safe='')}@" if config["CACHE_REDIS_PASSWORD"] else ""
+    return f"redis://{password}{config['CACHE_REDIS_HOST']}:{config['CACHE_REDIS_PORT']}/{config['CACHE_REDIS_DB']}"
+
+
+@contextmanager
+def _client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
+    url, timeout = address(config), config["SERVER_TIMEOUT"]
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"CACHE_REDIS_URL {mask_credentials(url)} is no address of a Redis: {error}"
+        ) from error
+    try:
+        with client:
+            yield client
+    except redis.RedisError as error:
+        raise ServerError(
+            f"the cache {mask_credentials(url)} cannot be used: {mask_credentials(str(error))}",
+            "start it, or set CACHE_REDIS_URL to one that runs",
+        ) from error
+
+
+def _pages(client: "redis.Redis", prefix: str) -> Iterator[list[bytes]]:
+    pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
+    cursor = 0
+    while True:
+        cursor, keys = client.scan(cursor, match=pattern, count=BATCH, _type="string")
+        if keys:
+            yield keys
+        if cursor == 0:
+            return
