@@ -27,7 +27,12 @@ def use_embedded(settings: Settings) -> None:
 
     folder = home()
     endpoints = supervisor.ensure(folder)
-    values = {**supervisor.secrets(folder), "MONGODB_HOST": endpoints.mongodb, "CELERY_BROKER_URL": endpoints.redis}
+    values = {
+        **supervisor.secrets(folder),
+        "MONGODB_HOST": endpoints.mongodb,
+        "CELERY_BROKER_URL": endpoints.redis,
+        "CACHE_REDIS_URL": endpoints.redis,
+    }
     for name, value in values.items():
         if settings.sources.get(name, "default") == "default":
             settings[name] = value
