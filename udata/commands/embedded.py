@@ -1,0 +1,132 @@
+"""The screen of the embedded servers."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from udata.commands import output
+from udata.commands.base import Group
+from udata.errors import EXIT_FOUND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from udata.embedded.supervisor import Status
+
+
+@click.group(cls=Group)
+def group() -> None:
+    """Start and stop the embedded servers.
+
+    They serve where no server is named in the settings: a MongoDB and a Redis for one machine, with their data
+    under UDATA_HOME.
+
+    \b
+    Example:
+      $ udata embedded status
+    """
+
+
+@group.command()
+def start() -> None:
+    """Start the servers that do not run.
+
+    The first command that needs them does the same; they run on until `udata embedded stop`.
+
+    \b
+    Example:
+      $ udata embedded start
+    """
+    from udata.embedded import supervisor
+
+    home = _home()
+    before = {server.name for server in supervisor.status(home) if server.state == "running"}
+    supervisor.start(home)
+    for server in supervisor.status(home):
+        if server.name in before:
+            output.fine(f"{server.title} runs already: process {server.pid} on {server.address}")
+        else:
+            output.did(f"Started {server.title}: process {server.pid} on {server.address}")
+
+
+@group.command()
+def stop() -> None:
+    """Stop the servers that run; their data stays.
+
+    \b
+    Example:
+      $ udata embedded stop
+    """
+    from udata.embedded import supervisor
+
+    stopped = supervisor.stop(_home())
+    for title in stopped:
+        output.did(f"Stopped {title}")
+    if not stopped:
+        output.remark("No embedded server runs")
+
+
+@group.command(json=True)
+def status() -> None:
+    """Say what runs, where, since when, and with how much data.
+
+    Starts nothing. Ends with exit code 1 where a server that was started does not run any more or does not answer.
+
+    \b
+    Example:
+      $ udata embedded status
+    """
+    from udata.embedded import supervisor
+
+    home = _home()
+    servers = supervisor.status(home)
+    if output.options.format == "json":
+        output.json({"home": home, "servers": servers})
+    else:
+        for server in servers:
+            _show(server)
+    if any(server.state in ("dead", "silent") for server in servers):
+        output.leave(EXIT_FOUND)
+
+
+def _home() -> "Path":
+    from udata import settings
+
+    if not settings.load(lenient=True).embedded:
+        output.warning("The settings name servers of your own: other commands do not use the embedded ones")
+    return settings.home()
+
+
+def _show(server: "Status") -> None:
+    if server.state == "running":
+        output.fine(f"{server.title} runs on {server.address}: process {server.pid}, for {_duration(server.uptime)}")
+    elif server.state == "stopped":
+        output.remark(f"{server.title} is stopped")
+    elif server.state == "dead":
+        output.bad(f"{server.title} (process {server.pid}) has ended on its own: see {server.log}")
+        output.line("  `udata embedded start` starts it again, on the same data")
+    else:
+        output.bad(f"{server.title} (process {server.pid}) does not answer on {server.address}: see {server.log}")
+        output.line("  `udata embedded stop` ends it, `udata embedded start` starts it again")
+    if server.memory is not None:
+        output.line(f"  memory  {_bytes(server.memory)}")
+    if server.size:
+        output.line(f"  data    {_bytes(server.size)} in {server.data}")
+
+
+def _duration(seconds: float | None) -> str:
+    minutes = int(seconds or 0) // 60
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds or 0:.0f} s"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
