@@ -33,7 +33,7 @@ SETTINGS = (
     Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None, "The search server. Without it, search commands end with exit code 4."),
-    Setting("SERVER_TIMEOUT", float, 5.0, "Seconds after which a server that does not answer is given up."),
+    Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
     # Queues and workers
     Setting("CELERY_BROKER_USE_SSL", dict, None,
             "TLS options of the queue's connection, as Celery takes them (`ssl_ca_certs`, `ssl_cert_reqs` …)."),

@@ -1,0 +1,118 @@
+"""The connection to the database, and its errors in an operator's words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mongoengine
+from mongoengine.connection import ConnectionFailure as NotConnected
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import (
+    ConfigurationError as PyMongoConfigurationError,
+)
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidName,
+    InvalidURI,
+    NetworkTimeout,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
+)
+from pymongo.uri_parser import parse_uri
+
+from udata.errors import ConfigurationError, ServerError
+from udata.settings import Settings, mask_credentials
+
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml: 13 Unauthorized, 18 AuthenticationFailed
+AUTHENTICATION_CODES = (13, 18)
+
+
+def connect(settings: Settings) -> None:
+    """Make the database of `settings` the one of all models. Nothing is sent before the first query.
+
+    Raises ConfigurationError where the address cannot be one.
+    """
+    disconnect()
+    uri = address(settings)
+    milliseconds = int(settings["SERVER_TIMEOUT"] * 1000)
+    try:
+        name = parse_uri(uri)["database"] or settings["MONGODB_DB"]
+        mongoengine.connect(
+            name,
+            host=uri,
+            uuidRepresentation="standard",
+            tz_aware=False,
+            serverSelectionTimeoutMS=milliseconds,
+            connectTimeoutMS=milliseconds,
+        )
+    except (InvalidURI, InvalidName, PyMongoConfigurationError, ValueError) as error:
+        raise ConfigurationError(
+            f"MONGODB_HOST ({settings.sources['MONGODB_HOST']}) is no address of a database: "
+            f"{mask_credentials(str(error))}",
+            "as in mongodb://user:password@host:27017/udata",
+        ) from error
+
+
+def address(settings: Settings) -> str:
+    """The database's address, made of three settings where `MONGODB_HOST` is a bare host name."""
+    host: str = settings["MONGODB_HOST"]
+    return host if "://" in host else f"mongodb://{host}:{settings['MONGODB_PORT']}/{settings['MONGODB_DB']}"
+
+
+def disconnect() -> None:
+    """Close the connection, where there is one."""
+    mongoengine.disconnect_all()
+
+
+def database() -> Database[dict[str, Any]]:
+    """The connected database. Raises ConfigurationError where there is none."""
+    try:
+        connected: Database[dict[str, Any]] = mongoengine.get_db()
+    except NotConnected as error:
+        raise ConfigurationError("no database is connected", "call udata.app.create_app() first") from error
+    return connected
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what the driver raises because of the server into a ServerError that names it.
+
+    Errors of a single document or write (a duplicate key, say) pass through.
+    """
+    try:
+        yield
+    except (ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout) as error:
+        raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _REMEDY) from error
+    except ConnectionFailure as error:
+        raise ServerError(f"the connection to the database at {_server()} broke: {_reason(error)}", _REMEDY) from error
+    except WriteConcernError:
+        raise
+    except OperationFailure as error:
+        if error.code not in AUTHENTICATION_CODES:
+            raise
+        raise ServerError(
+            f"the database at {_server()} refuses the user: {_reason(error)}",
+            "check the user and password in MONGODB_HOST",
+        ) from error
+
+
+_REMEDY = "start it, or set MONGODB_HOST"
+
+
+def _server() -> str:
+    try:
+        client: MongoClient[dict[str, Any]] = mongoengine.get_connection()
+    except NotConnected:
+        return "an unknown address"
+    seeds = sorted(client.topology_description.server_descriptions())
+    return ", ".join(f"{host}:{port}" if port else host for host, port in seeds)
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of the driver's message: the rest repeats the topology."""
+    return (
+        mask_credentials(str(error)).split(" (configured timeouts")[0].split(", Timeout:")[0].split(", full error")[0]
+    )
