@@ -197,6 +197,7 @@ def settings(
 
     monkeypatch.setenv("UDATA_MONGODB_HOST", servers.mongodb_for(database_name))
     monkeypatch.setenv("UDATA_CELERY_BROKER_URL", redis_url)
+    monkeypatch.setenv("UDATA_CACHE_REDIS_URL", redis_url)
     yield load()
     if base := sys.modules.get("udata.models.base"):
         base.disconnect()
@@ -252,10 +253,16 @@ def load_reference(reference: Path, database: "Database[dict[str, Any]]") -> Cal
 
 
 @pytest.fixture
+def udata_environment(settings: "Settings") -> dict[str, str]:
+    """The environment of a process that works on the test's database and Redis."""
+    return dict(os.environ)
+
+
+@pytest.fixture
 def no_servers(settings: "Settings", monkeypatch: pytest.MonkeyPatch) -> None:
     """No server is named: a command that needs one starts the embedded ones in the test's own home."""
-    monkeypatch.delenv("UDATA_MONGODB_HOST")
-    monkeypatch.delenv("UDATA_CELERY_BROKER_URL")
+    for name in ("UDATA_MONGODB_HOST", "UDATA_CELERY_BROKER_URL", "UDATA_CACHE_REDIS_URL"):
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from udata.embedded import home
 from udata.errors import ServerError
+
+if TYPE_CHECKING:
+    import psutil
 
 LOG_BYTES = 1_000_000
 
@@ -62,14 +65,14 @@ def lives(process: Process) -> bool:
 
 
 def holder(folder: Path) -> Process | None:
-    """The process that holds the lock on `folder`, where one does and this user's processes can be read."""
+    """The server that holds the lock on `folder`, where one does and this user may look at its process."""
     if not _taken(folder):
         return None
     import psutil
 
     for process in psutil.process_iter():
         try:
-            if any(Path(file.path) == folder / "running" for file in process.open_files()):
+            if Path(process.cwd()).is_relative_to(folder) and folder / "running" in _open_files(process):
                 return Process(process.pid, started(process.pid) or 0.0)
         except psutil.Error:
             continue
@@ -174,3 +177,7 @@ def _started_by_psutil(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
         return None
+
+
+def _open_files(process: "psutil.Process") -> set[Path]:
+    return {Path(file.path) for file in process.open_files()}
