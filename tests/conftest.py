@@ -142,6 +142,7 @@ def mongo_client(servers: Servers) -> "Iterator[MongoClient[dict[str, Any]]]":
 @pytest.fixture(scope="session")
 def redis_url(servers: Servers) -> str:
     """The address of an empty database of the session's Redis: what is in it later is the tests' own."""
+    from redis.exceptions import ConnectionError as Unreachable
     from redis.exceptions import RedisError
 
     for number in range(15, 0, -1):
@@ -149,6 +150,8 @@ def redis_url(servers: Servers) -> str:
             with _redis(servers.redis_for(number)) as client:
                 if client.dbsize() == 0:
                     return servers.redis_for(number)
+        except Unreachable as error:
+            pytest.exit(f"the Redis of UDATA_TEST_REDIS does not answer: {error}", returncode=3)
         except RedisError as error:
             skip_or_fail(f"the Redis of UDATA_TEST_REDIS offers no database of its own: {error}")
     skip_or_fail("the Redis of UDATA_TEST_REDIS has no empty database")

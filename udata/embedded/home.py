@@ -9,7 +9,6 @@ mongodb/, redis/ data, configuration and log of each server
 
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,8 +107,10 @@ def generated(path: Path, names: Iterable[str], timeout: float = 30.0) -> dict[s
     names = tuple(names)
     known = read_json(path)
     if not known.keys() >= set(names):
+        from secrets import token_urlsafe
+
         with locked(path.parent, timeout):
             known = read_json(path)
-            known = {**{name: secrets.token_urlsafe(32) for name in names}, **known}
+            known = {**{name: token_urlsafe(32) for name in names}, **known}
             write_json(path, known)
     return {name: known[name] for name in names}

@@ -3,7 +3,6 @@
 Its licence is the GPL: it is started, never imported.
 """
 
-import hashlib
 import sys
 from typing import Any
 
@@ -40,7 +39,7 @@ class MongoDB(Server):
     def start(self, port: int, deadline: float) -> Process:
         """As of `Server`; the first time, and where the password has changed, the account is made before."""
         mark = self.folder / "account"
-        fingerprint = hashlib.sha256(self.password.encode()).hexdigest()
+        fingerprint = sha256(self.password.encode()).hexdigest()
         if not mark.exists() or mark.read_text() != fingerprint:
             _Open(self).make_account(port, deadline)
             home.write(mark, fingerprint)
