@@ -38,6 +38,8 @@ class MongoDB(Server):
 
     def start(self, port: int, deadline: float) -> Process:
         """As of `Server`; the first time, and where the password has changed, the account is made before."""
+        from hashlib import sha256
+
         mark = self.folder / "account"
         fingerprint = sha256(self.password.encode()).hexdigest()
         if not mark.exists() or mark.read_text() != fingerprint:
