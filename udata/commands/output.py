@@ -269,6 +269,15 @@ def moment(value: "datetime | None") -> str:
     return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def size(count: float) -> str:
+    """A number of bytes as an operator reads it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
