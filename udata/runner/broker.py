@@ -18,9 +18,6 @@ QUEUES = ("high", "default", "low")
 # A message given to a worker comes back by the journal, not by its age.
 VISIBILITY_SECONDS = 30 * 24 * 3600
 
-# A worker may wait longer for the broker than a command.
-WORKER_TIMEOUT_SECONDS = 30.0
-
 
 def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> Connection:
     """A lazy connection to the broker of `settings`; `timeout` (seconds) is that of each operation.
@@ -74,10 +71,12 @@ def transport_options(settings: Mapping[str, Any], timeout: float | None = None)
         "socket_timeout": timeout or settings["SERVER_TIMEOUT"],
         "socket_keepalive": True,
         "health_check_interval": 10,
+        # One more attempt at a connection, soon: a command says what is wrong, a worker tries again by itself.
+        "max_retries": 1,
+        "interval_start": 0.2,
     }
-    if not is_redis(settings):
-        return dict(settings.get("CELERY_BROKER_TRANSPORT_OPTIONS") or {})
-    return options | dict(settings.get("CELERY_BROKER_TRANSPORT_OPTIONS") or {})
+    own = settings.get("CELERY_BROKER_TRANSPORT_OPTIONS") or {}
+    return {**(options if is_redis(settings) else {}), **own}
 
 
 def is_redis(settings: Mapping[str, Any]) -> bool:

@@ -48,7 +48,9 @@ class Letter(NamedTuple):
 
 def letter(queue: str, raw: bytes, reason: str, remedy: str, task: str | None = None) -> Letter:
     """A letter of now about the message `raw` of the broker's queue `queue`."""
-    return Letter(uuid.uuid4().hex[:12], queue, task, reason, remedy, datetime.now(UTC), len(raw), raw)
+    return Letter(
+        uuid.uuid4().hex[:12], queue, task, reason, remedy, datetime.now(UTC).replace(tzinfo=None), len(raw), raw
+    )
 
 
 def keep(client: "redis.Redis", key: str, kept: Letter) -> None:

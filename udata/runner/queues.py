@@ -138,12 +138,12 @@ def _about(envelope: dict[str, Any]) -> Message:
 
 
 def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:
-    left, start, page = int(client.llen(key)), 0, 100
+    left, start, page = int(client.llen(key)), 0, 1
     while left > 0 and (found := client.lrange(key, start, start + min(page, left) - 1)):
         yield from found
         start += len(found)
         left -= len(found)
-        page = max(1, min(PAGE, PAGE_BYTES * len(found) // (1 + sum(map(len, found)))))
+        page = max(1, min(PAGE, 8 * page, PAGE_BYTES * len(found) // (1 + sum(map(len, found)))))
 
 
 def _unacked(settings: Mapping[str, Any], tag: bytes, since: float, stored: bytes) -> Unacked:
