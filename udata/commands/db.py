@@ -1,0 +1,298 @@
+"""The screen of the database: its state, its indexes, dumps."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from udata.commands import output
+from udata.commands.base import Group, needs_app
+from udata.errors import EXIT_FOUND, UsageError
+
+if TYPE_CHECKING:
+    from udata.services.database import CollectionStatus, Status
+    from udata.services.indexes import Outcome
+    from udata.services.restore import Plan, Restored
+
+
+@click.group(cls=Group)
+def group() -> None:
+    """Look after the database.
+
+    \b
+    Example:
+      $ udata db status
+    """
+
+
+@group.command(json=True)
+@click.option("--exact", is_flag=True, help="Count the documents, instead of asking the server what it remembers.")
+@needs_app
+def status(exact: bool) -> None:
+    """Show collections, sizes and missing indexes.
+
+    Changes nothing. Indexes are compared with those that the models declare.
+
+    \b
+    Example:
+      $ udata db status
+    """
+    from udata.models.base import database
+    from udata.services import database as service
+
+    found = service.status(database(), exact=exact)
+    if output.options.format == "json":
+        output.json({**found._asdict(), "missing_indexes": found.missing})
+    else:
+        _print_status(found)
+
+
+@group.command("create-indexes", json=True)
+@needs_app
+def create_indexes() -> None:
+    """Create the indexes that the models declare.
+
+    What is there stays as it is. An index that the documents violate is reported with an example, the others are
+    made, and the command ends with 1.
+
+    \b
+    Example:
+      $ udata db create-indexes
+    """
+    from udata.models.base import database
+    from udata.services import database as service
+
+    with output.progress("Indexes") as progress:
+        outcomes = []
+        for outcome in service.create_indexes(database()):
+            outcomes.append(outcome)
+            progress.update(len(outcomes), message=outcome.collection)
+    if output.options.format == "json":
+        output.json({state: [one for one in outcomes if one.state == state] for state in _STATES})
+    else:
+        _print_indexes(outcomes)
+    if any(one.state in ("failed", "different") for one in outcomes):
+        output.leave(EXIT_FOUND)
+
+
+@group.command(json=True)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@needs_app
+def dump(folder: Path) -> None:
+    """Write the whole database into a folder.
+
+    The layout is mongodump's: a file of BSON and one of metadata for each collection. DIR is made; it must be empty,
+    or hold an unfinished dump, which is begun again. The portal may go on meanwhile, but what it writes may be missed.
+
+    \b
+    Example:
+      $ udata db dump portal-dump
+    """
+    from udata.models.base import database
+    from udata.services.dump import Dumped, dump
+
+    written: list[Dumped] = []
+    with (
+        output.progress("Dumping") as progress,
+        _interruptible(
+            lambda: output.notice(f"{len(written)} collections are in {folder}; the same command begins again")
+        ),
+    ):
+        for one in dump(database(), folder, progress.update):
+            written.append(one)
+    documents, size = sum(one.documents for one in written), sum(one.size for one in written)
+    if output.options.format == "json":
+        output.json({"folder": folder, "documents": documents, "size": size, "collections": written})
+    else:
+        output.table(["collection", "documents", "size"], [(*one[:2], output.size(one.size)) for one in written])
+        output.did(f"Dumped {documents:,} documents, {output.size(size)}, into {folder}")
+        output.notice(f"Bring it back: udata db restore {folder}")
+
+
+@group.command(json=True)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--drop", is_flag=True, help="Remove the collections of the dump from the database first.")
+@click.option("--merge", is_flag=True, help="Replace documents of the same id, add the others.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@needs_app
+def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
+    """Put a dump back into the database.
+
+    DIR is a folder of .bson or .bson.gz files, or one with a folder a database, as mongodump writes it. Every file is
+    read to its end before anything is changed. A database with documents is refused without --drop or --merge.
+
+    \b
+    Example:
+      $ udata db dump nightly
+      $ udata db restore nightly --merge
+    """
+    from udata.models.base import database
+    from udata.services.restore import Mode, count_known, plan_restore
+
+    if drop and merge:
+        raise UsageError("--drop and --merge exclude each other")
+    mode: Mode = "drop" if drop else "merge" if merge else "fresh"
+    with output.progress("Reading") as progress:
+        plan = plan_restore(database(), folder, mode, progress.update)
+        plan = count_known(database(), plan) if dry_run and merge else plan
+    if dry_run:
+        _print_plan(plan)
+        return
+    if plan.removed and not output.confirm(f"{_removal(plan)}. Go on?"):
+        raise click.Abort
+    _report_restored(plan, _restore(plan))
+
+
+_STATES = ("created", "present", "different", "failed", "omitted")
+
+
+@contextmanager
+def _interruptible(tell: Callable[[], None]) -> Iterator[None]:
+    """Say what was done when the operator interrupts."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell()
+        raise
+
+
+def _print_status(found: "Status") -> None:
+    rows = [
+        (one.name, one.documents, _size(one.size), one.indexes, _size(one.index_size), _remarks(one))
+        for one in found.collections
+    ]
+    if rows:
+        output.table(["collection", "documents", "size", "indexes", "their size", ""], rows)
+    counted = "" if found.counted else "about "
+    output.line(
+        f"{found.database} on {found.server}: {len(rows)} collections, {counted}{found.documents:,} documents, "
+        f"{output.size(found.size)}"
+    )
+    if not found.documents:
+        output.remark("No documents")
+    if found.absent and found.documents:
+        output.detail(f"Not there yet: {', '.join(found.absent)}")
+    if found.missing:
+        output.bad(f"{found.missing} indexes are missing or different: udata db create-indexes")
+    elif found.collections:
+        output.fine("Every index that the models declare for these collections is there")
+    if found.omitted:
+        output.notice(f"The embedded database cannot hold {len(found.omitted)} of the declared indexes; -v names them")
+        output.detail(f"Left out: {', '.join(found.omitted)}")
+    if found.unknown:
+        output.warning(f"Collections of no model: {', '.join(found.unknown)}")
+    if found.unfinished_restore:
+        output.warning("A restore was interrupted: the same command again goes on")
+    _print_migrations(found)
+
+
+def _print_migrations(found: "Status") -> None:
+    if found.migrations_total:
+        output.line(f"Migrations: {found.migrations_total}, the last of them")
+    for one in found.migrations:
+        output.line(f"  {output.moment(one.date)}  {one.name}{'' if one.state == 'done' else f' ({one.state})'}")
+
+
+def _remarks(one: "CollectionStatus") -> str:
+    remarks = [] if one.known else ["no model"]
+    for word in ("missing", "different", "superfluous"):
+        if names := getattr(one, word):
+            remarks.append(f"{word}: {', '.join(names)}")
+    return "; ".join(remarks)
+
+
+def _size(value: int | None) -> str:
+    return "" if value is None else output.size(value)
+
+
+def _print_indexes(outcomes: "list[Outcome]") -> None:
+    by_state = {state: [one for one in outcomes if one.state == state] for state in _STATES}
+    for one in by_state["created"]:
+        output.did(f"Created {one.collection}.{one.name} ({one.keys})")
+    for one in by_state["different"]:
+        output.bad(f"Left {one.collection}.{one.name} ({one.keys}) as it is: {one.message}")
+    for one in by_state["failed"]:
+        output.bad(f"Failed {one.collection}.{one.name} ({one.keys}): {one.message}")
+    for one in by_state["present"]:
+        output.detail(f"{one.collection}.{one.name} is there" + (f": {one.message}" if one.message else ""))
+    if omitted := by_state["omitted"]:
+        output.notice(f"The embedded database cannot hold {len(omitted)} of the declared indexes; -v names them")
+        for one in omitted:
+            output.detail(f"Left out {one.collection}.{one.name} ({one.keys}): {one.message}")
+    output.fine(f"{len(by_state['created'])} indexes created, {len(by_state['present'])} were there")
+
+
+def _restore(plan: "Plan") -> "list[Restored]":
+    from udata.models.base import database
+    from udata.services.restore import restore
+
+    restored: list[Restored] = []
+    said = lambda: output.notice(  # noqa: E731
+        f"{len(restored)} of {len(plan.collections)} collections are restored; the same command goes on"
+    )
+    with output.progress("Restoring") as progress, _interruptible(said):
+        for one in restore(database(), plan, progress.update):
+            restored.append(one)
+    return restored
+
+
+def _report_restored(plan: "Plan", restored: "list[Restored]") -> None:
+    failed = [one for one in restored if not one.whole]
+    if output.options.format == "json":
+        output.json({**_about(plan), "dry_run": False, "collections": restored})
+    else:
+        columns = ("collection", "inserted", "replaced", "unchanged", "failed")
+        output.table(columns, [tuple(getattr(one, name) for name in columns) for one in restored])
+        for one in failed:
+            _print_failures(one)
+        output.did(
+            f"Restored {sum(one.documents - one.failed for one in restored):,} documents from {plan.dump.folder}"
+        )
+        if plan.untouched:
+            output.notice(f"Left as they were, since the dump has none: {', '.join(plan.untouched)}")
+        output.notice("See that all is well: udata db check-integrity")
+    if failed:
+        output.leave(EXIT_FOUND)
+
+
+def _print_failures(one: "Restored") -> None:
+    for error in one.errors:
+        output.bad(error)
+    if one.failed > len(one.errors):
+        output.bad(f"{one.collection}: {one.failed - len(one.errors):,} documents more")
+    for index in one.indexes:
+        if index.state in ("failed", "different"):
+            output.bad(f"{index.collection}.{index.name} ({index.keys}): {index.message}")
+
+
+def _print_plan(plan: "Plan") -> None:
+    if output.options.format == "json":
+        output.json({**_about(plan), "dry_run": True, "collections": plan.collections})
+        return
+    merges = plan.mode == "merge"
+    rows = [
+        (one.collection, one.documents, output.size(one.size), one.there, *([one.known] if merges else []))
+        for one in plan.collections
+    ]
+    output.table(["collection", "in the dump", "size", "in the database", *(["in both"] if merges else [])], rows)
+    if plan.removed:
+        output.line(f"{_removal(plan)}.")
+    output.line(f"{plan.documents:,} documents would be restored. Nothing was changed.")
+
+
+def _removal(plan: "Plan") -> str:
+    names = [one.collection for one in plan.collections if one.there]
+    return f"{plan.removed:,} documents of {', '.join(names)} would be removed"
+
+
+def _about(plan: "Plan") -> dict[str, Any]:
+    return {
+        "folder": plan.dump.folder,
+        "mode": plan.mode,
+        "documents": plan.documents,
+        "removed": plan.removed,
+        "untouched": plan.untouched,
+        "skipped": plan.dump.skipped,
+    }

@@ -1,0 +1,120 @@
+"""Files of BSON documents, one after the other, as mongodump writes them: read and written without decoding.
+
+A document is at most 16 MiB, so that memory stays the same whatever the size of the file.
+"""
+
+import gzip
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from bson import decode
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
+
+from udata.errors import UdataError
+
+# What a server stores at most, and the empty document.
+LARGEST = 16 * 1024 * 1024
+SMALLEST = 5
+
+# Takes every document that a server takes: a date beyond year 9999, a text that is not UTF-8.
+_LENIENT: CodecOptions[dict[str, object]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
+)
+
+
+class DamagedFileError(UdataError):
+    """A file that is no sequence of whole documents; `offset` is where it stops being one, in bytes."""
+
+    def __init__(self, path: Path, offset: int, why: str) -> None:
+        self.path = path
+        self.offset = offset
+        super().__init__(f"{path} is damaged at byte {offset:,}: {why}")
+
+
+class Totals(NamedTuple):
+    """How much is in a file; `size` is in bytes, after unpacking."""
+
+    documents: int
+    size: int
+
+
+def documents(path: Path) -> Iterator[bytes]:
+    """The documents of the file, undecoded; a name that ends in `.gz` is unpacked on the way.
+
+    Raises DamagedFileError where the file is cut short or is none, UdataError where it cannot be read.
+    """
+    offset = 0
+    try:
+        with open_packed(path) as stream:
+            while prefix := stream.read(4):
+                document = prefix + _rest(stream, prefix, path, offset)
+                yield document
+                offset += len(document)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DamagedFileError(path, offset, f"it cannot be unpacked ({error})") from error
+    except OSError as error:
+        raise UdataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def examine(path: Path) -> Iterator[Totals]:
+    """Read the whole file and yield what was seen so far, now and then and at the end.
+
+    Every document is looked into, so that a file that passes can be restored. Raises as `documents`.
+    """
+    count = size = 0
+    for document in documents(path):
+        try:
+            decode(document, codec_options=_LENIENT)
+        except (BSONError, ValueError) as error:
+            raise DamagedFileError(path, size, f"document {count + 1:,} is not valid BSON ({error})") from error
+        count += 1
+        size += len(document)
+        if count % 1_000 == 0:
+            yield Totals(count, size)
+    yield Totals(count, size)
+
+
+def count(batch: bytes) -> int:
+    """How many whole documents lie one after the other in `batch`."""
+    found = offset = 0
+    while offset < len(batch):
+        offset += int(struct.unpack_from("<i", batch, offset)[0])
+        found += 1
+    return found
+
+
+def open_packed(path: Path) -> BinaryIO:
+    """The file's content, unpacked where its name ends in `.gz`."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def create(path: Path) -> BinaryIO:
+    """A new file that its owner alone can read. Raises FileExistsError where there is one."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def settle(stream: BinaryIO, part: Path, path: Path) -> None:
+    """Close a file that was written as `part`, on the disk for good, and give it its name."""
+    stream.flush()
+    os.fsync(stream.fileno())
+    stream.close()
+    part.rename(path)
+
+
+def _rest(stream: BinaryIO, prefix: bytes, path: Path, offset: int) -> bytes:
+    if len(prefix) < 4:
+        raise DamagedFileError(path, offset, "it ends in the middle of a document")
+    size = struct.unpack("<i", prefix)[0]
+    if not SMALLEST <= size <= LARGEST:
+        raise DamagedFileError(path, offset, f"a document cannot be of {size:,} bytes")
+    rest = stream.read(size - 4)
+    if len(rest) < size - 4:
+        raise DamagedFileError(path, offset, "it ends in the middle of a document")
+    if rest[-1] != 0:
+        raise DamagedFileError(path, offset, "a document does not end where it says")
+    return rest
