@@ -161,12 +161,14 @@ def _taken(folder: Path) -> bool:
 
 
 def _started_by_proc(pid: int) -> float | None:
-    # The name, in parentheses, may hold anything; the state and the start (ticks since boot) stand behind it.
+    # The name, in parentheses, may hold anything. Behind it: the state, the threads, the start (ticks since boot).
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else float(fields[19])
+    state, threads, start = fields[0], int(fields[17]), float(fields[19])
+    # A killed process keeps its port and its files until its last thread has ended.
+    return None if state in "ZX" and threads <= 1 else start
 
 
 def _started_by_psutil(pid: int) -> float | None:
