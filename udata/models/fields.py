@@ -1,0 +1,157 @@
+"""The kinds of fields that a portal's documents have, as they are stored.
+
+A reference says by `on_target_delete` what becomes of it when its target goes: `NULLIFY`, `PULL` (out of a list),
+`CASCADE` (the document that holds it goes as well) or `DENY`. Nothing happens on its own: the declaration is read by
+what purges. Where it is silent, the purge decides by what the field requires.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import mongoengine
+from mongoengine.base import BaseField
+from mongoengine.errors import NotRegistered
+from mongoengine.fields import (
+    BooleanField,
+    DateTimeField,
+    DictField,
+    EmbeddedDocumentField,
+    EmbeddedDocumentListField,
+    FloatField,
+    IntField,
+    ListField,
+    MapField,
+    StringField,
+)
+
+__all__ = [
+    "ActorField",
+    "BooleanField",
+    "DateField",
+    "DateTimeField",
+    "DictField",
+    "EmbeddedDocumentField",
+    "EmbeddedDocumentListField",
+    "FloatField",
+    "GenericEmbeddedDocumentField",
+    "GenericLazyReferenceField",
+    "GenericReferenceField",
+    "ImageField",
+    "IntField",
+    "LazyReferenceField",
+    "ListField",
+    "MapField",
+    "MultiPolygonField",
+    "ReferenceField",
+    "SlugField",
+    "StringField",
+    "URLField",
+    "UUIDField",
+    "UUIDTextField",
+    "UnionReferenceField",
+    "now",
+]
+
+
+def now() -> datetime:
+    """This moment in UTC, naive and to the millisecond, as dates are stored."""
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class ReferenceField(mongoengine.ReferenceField):
+    """A reference that is stored as the bare id of its target."""
+
+    def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
+        super().__init__(document_type, dbref=False, **kwargs)
+        self.on_target_delete = on_target_delete
+
+
+class LazyReferenceField(mongoengine.LazyReferenceField):
+    """A reference that is only followed when told to; stored as the bare id of its target."""
+
+    def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
+        super().__init__(document_type, dbref=False, **kwargs)
+        self.on_target_delete = on_target_delete
+
+
+class UnionReferenceField(BaseField):
+    """The bare id of a document of one of several classes, named in `document_types`; which one is not stored."""
+
+    def __init__(self, *document_types: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.document_types = document_types
+
+
+class GenericReferenceField(mongoengine.GenericReferenceField):
+    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to."""
+
+
+class GenericLazyReferenceField(mongoengine.GenericLazyReferenceField):
+    """As GenericReferenceField, followed only when told to."""
+
+
+class ActorField(GenericReferenceField):
+    """Who did something: a generic reference, or the bare id of a document of the class `bare`."""
+
+    bare = "User"
+
+
+class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
+    """An embedded document that names its class; one of a class that is not known here is kept as it is stored."""
+
+    def to_python(self, value: Any) -> Any:
+        """The embedded document, or what is stored where its class is unknown."""
+        try:
+            return super().to_python(value)
+        except (NotRegistered, KeyError):
+            return value
+
+    def to_mongo(self, document: Any, use_db_field: bool = True, fields: Any = None) -> Any:
+        """What is stored."""
+        if document is None or isinstance(document, dict | str):
+            return document
+        return super().to_mongo(document, use_db_field, fields)
+
+    def validate(self, value: Any, clean: bool = True) -> None:
+        """Raise ValidationError for what is no embedded document of the choices."""
+        if not isinstance(value, dict | str):
+            super().validate(value, clean=clean)
+
+
+class MultiPolygonField(mongoengine.MultiPolygonField):
+    """A GeoJSON MultiPolygon, without an index of its own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(auto_index=False, **kwargs)
+
+
+class UUIDTextField(StringField):
+    """A UUID that is stored as text."""
+
+    def __init__(self, *, auto: bool = True, **kwargs: Any) -> None:
+        super().__init__(default=(lambda: str(uuid4())) if auto else None, **kwargs)
+
+
+class UUIDField(mongoengine.UUIDField):
+    """A UUID that is stored as binary."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(binary=True, **kwargs)
+
+
+class SlugField(StringField):
+    """The part of an address that names a document."""
+
+
+class URLField(StringField):
+    """An address. Harvested ones are stored as they were published, valid or not."""
+
+
+class DateField(BaseField):
+    """A day, stored as text (`2026-01-31`) or, by older versions, as a date."""
+
+
+class ImageField(BaseField):
+    """The names of an image's files: a mapping, or text in old documents."""

@@ -1,0 +1,30 @@
+"""Geographic zones and their levels."""
+
+from udata.models.base import Document, index
+from udata.models.fields import DictField, IntField, ListField, StringField
+
+
+class GeoLevel(Document):
+    """A level of administration."""
+
+    meta = {"collection": "geo_level"}
+
+    id = StringField(primary_key=True)
+    name = StringField(required=True)
+    admin_level = IntField(default=100)
+
+
+class GeoZone(Document):
+    """An area with a name."""
+
+    meta = {"collection": "geo_zone"}
+    INDEXES = (index("name"), index("level", "code"))
+
+    metrics = DictField()
+    id = StringField(primary_key=True)
+    slug = StringField(required=True)
+    name = StringField(required=True)
+    code = StringField(required=True)
+    level = StringField(required=True)
+    uri = StringField()
+    ancestors = ListField(StringField())

@@ -1,0 +1,66 @@
+"""Programs that act for a user by OAuth 2."""
+
+from udata.models.base import Document, index
+from udata.models.fields import (
+    BooleanField,
+    DateTimeField,
+    ImageField,
+    IntField,
+    ListField,
+    ReferenceField,
+    StringField,
+    now,
+)
+
+
+class OAuth2Client(Document):
+    """A program that may ask users for access."""
+
+    meta = {"collection": "oauth2_client"}
+
+    created_at = DateTimeField(required=True, default=now)
+    last_modified = DateTimeField(required=True, default=now)
+    secret = StringField()
+    name = StringField(required=True)
+    description = StringField()
+    owner = ReferenceField("User")
+    organization = ReferenceField("Organization", on_target_delete="NULLIFY")
+    image = ImageField()
+    redirect_uris = ListField(StringField())
+    scope = StringField(default="default")
+    grant_types = ListField(StringField())
+    response_types = ListField(StringField())
+    confidential = BooleanField(default=False)
+    internal = BooleanField(default=False)
+
+
+class OAuth2Code(Document):
+    """A short-lived code that a program exchanges for a token."""
+
+    meta = {"collection": "oauth2_code"}
+
+    user = ReferenceField("User", required=True)
+    client = ReferenceField(OAuth2Client, required=True)
+    code = StringField(required=True)
+    redirect_uri = StringField()
+    expires = DateTimeField()
+    scope = StringField(default="")
+    code_challenge = StringField()
+    code_challenge_method = StringField()
+
+
+class OAuth2Token(Document):
+    """What gives a program access."""
+
+    meta = {"collection": "oauth2_token"}
+    INDEXES = (index("access_token", unique=True), index("refresh_token", unique=True, sparse=True))
+
+    client = ReferenceField(OAuth2Client, required=True)
+    user = ReferenceField("User")
+    token_type = StringField(choices=("Bearer",), default="Bearer")
+    access_token = StringField(unique=True)
+    refresh_token = StringField(unique=True, sparse=True)
+    created_at = DateTimeField(required=True, default=now)
+    expires_in = IntField(required=True, default=2592000)
+    scope = StringField(default="")
+    revoked = BooleanField(default=False)
