@@ -103,6 +103,8 @@ def dump(folder: Path) -> None:
         for one in dump(database(), folder, progress.update):
             written.append(one)
     documents, size = sum(one.documents for one in written), sum(one.size for one in written)
+    if not documents:
+        output.warning(f"The database {database().name} has no documents")
     if output.options.format == "json":
         output.json({"folder": folder, "documents": documents, "size": size, "collections": written})
     else:
@@ -140,7 +142,7 @@ def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
     if dry_run:
         _print_plan(plan)
         return
-    if plan.removed and not output.confirm(f"{_removal(plan)}. Go on?"):
+    if plan.removed and not output.confirm(f"Remove {_removal(plan)}, and restore the dump?"):
         raise click.Abort
     _report_restored(plan, _restore(plan))
 
@@ -278,13 +280,24 @@ def _print_plan(plan: "Plan") -> None:
     ]
     output.table(["collection", "in the dump", "size", "in the database", *(["in both"] if merges else [])], rows)
     if plan.removed:
-        output.line(f"{_removal(plan)}.")
+        output.line(f"{_removal(plan)} would be removed first.")
+        _print_removed(plan)
     output.line(f"{plan.documents:,} documents would be restored. Nothing was changed.")
 
 
 def _removal(plan: "Plan") -> str:
     names = [one.collection for one in plan.collections if one.there]
-    return f"{plan.removed:,} documents of {', '.join(names)} would be removed"
+    shown = ", ".join(names) if len(names) <= 5 else f"{len(names)} collections"
+    return f"{plan.removed:,} documents of {shown}"
+
+
+def _print_removed(plan: "Plan") -> None:
+    from udata.models.base import database
+    from udata.services.restore import ids_there
+
+    if output.options.verbosity:
+        for collection, _id in ids_there(database(), plan):
+            output.line(f"  {collection} {_id}")
 
 
 def _about(plan: "Plan") -> dict[str, Any]:

@@ -129,6 +129,14 @@ def count_known(database: Database[dict[str, Any]], plan: Plan) -> Plan:
     return Plan(plan.dump, plan.mode, known, plan.untouched, plan.continues)
 
 
+def ids_there(database: Database[dict[str, Any]], plan: Plan) -> Iterator[tuple[str, Any]]:
+    """The collection and id of every document that stands in a collection of the dump. Raises ServerError."""
+    with translated_errors():
+        for planned in plan.collections:
+            for document in database[planned.collection].find({}, {"_id": 1}):
+                yield planned.collection, document["_id"]
+
+
 def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress | None = None) -> Iterator[Restored]:
     """Put the dump into the database, and yield each collection when its documents and then its indexes are there.
 
