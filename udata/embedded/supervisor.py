@@ -78,10 +78,7 @@ def start(home: Path, timeout: float = 30.0) -> Endpoints:
         records = _records(home)
         for server in servers:
             record = records.get(server.name)
-            living = _living(record)
-            if record and living:
-                server.wait(living, record.port, deadline)
-            else:
+            if not _answers(server, record, deadline):
                 records[server.name] = _started(server, record.port if record else None, deadline)
                 _keep(home, records)
     return _endpoints(servers, records)
@@ -159,6 +156,20 @@ def _living(record: Record | None) -> Process | None:
 def _serves(server: Server, record: Record) -> bool:
     process.bound(server.log)
     return _living(record) is not None and server.listens(record.port)
+
+
+def _answers(server: Server, record: Record | None, deadline: float) -> bool:
+    living = _living(record)
+    if record is None or living is None:
+        return False
+    try:
+        server.wait(living, record.port, deadline)
+    except ServerError:
+        # One that was just ending when it was looked at is started anew.
+        if process.lives(living):
+            raise
+        return False
+    return True
 
 
 def _started(server: Server, port: int | None, deadline: float) -> Record:
