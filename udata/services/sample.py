@@ -41,7 +41,9 @@ def create(database: Database[Stored]) -> dict[str, int]:
     portal = documents()
     _break(portal)
     with translated_errors():
-    XX
+        for collection, filling in portal.items():
+            database[collection].insert_many(filling)
+    return {collection: len(filling) for collection, filling in portal.items()}
 
 
 def is_sample(database: Database[Stored]) -> bool:
