@@ -256,6 +256,14 @@ def load_reference(reference: Path, database: "Database[dict[str, Any]]") -> Cal
 
 
 @pytest.fixture
+def sample_portal(database: "Database[dict[str, Any]]") -> None:
+    """The sample portal in the test's database."""
+    from udata.services.sample import create
+
+    create(database)
+
+
+@pytest.fixture
 def udata_environment(settings: "Settings") -> dict[str, str]:
     """The environment of a process that works on the test's database and Redis."""
     return dict(os.environ)
