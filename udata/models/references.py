@@ -1,0 +1,140 @@
+"""The references in stored documents, found by walking the declarations.
+
+Paths are stored names joined by dots, without the positions of lists and the keys of maps.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from udata.models.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, embedded_shape
+
+Found = Callable[[str, Reference, Any], None]
+
+
+def references(shape: Shape, document: dict[str, Any]) -> list[tuple[str, Reference, Any]]:
+    """Each reference in a stored document of `shape`: its path, its declaration and what is stored, null left out.
+
+    What is stored may be anything, also where the declaration says otherwise; an embedded document, list or map
+    that is none is passed over.
+    """
+    found: list[tuple[str, Reference, Any]] = []
+    _walk_document(shape.of(document), document, "", lambda *item: found.append(item))
+    return found
+
+
+def _walk_document(shape: Shape, document: dict[str, Any], prefix: str, found: Found) -> None:
+    for name, node in links(shape):
+        value = document.get(name)
+        if value is not None:
+            _walk(node, value, prefix + name, found)
+
+
+def _walk(node: Node, value: Any, path: str, found: Found) -> None:
+    if isinstance(node, Reference):
+        found(path, node, value)
+    elif isinstance(node, ListOf):
+        # What stands alone where a list belongs is looked at all the same.
+        for item in value if isinstance(value, list) else (value,):
+            if item is not None:
+                _walk(node.item, item, path, found)
+    elif isinstance(node, MapOf):
+        if node.item is not None and isinstance(value, dict):
+            for item in value.values():
+                if item is not None:
+                    _walk(node.item, item, path, found)
+    elif isinstance(node, Embedded) and isinstance(value, dict):
+        inner = embedded_shape(node, value)
+        if inner is not None:
+            _walk_document(inner, value, f"{path}.", found)
+
+
+def links(shape: Shape) -> tuple[tuple[str, Node], ...]:
+    """The fields of `shape` that hold a reference at any depth, or may."""
+    if shape.links is None:
+        shape.links = tuple((name, node) for name, node in shape.fields.items() if _holds(node, set()))
+    return shape.links
+
+
+def _holds(node: Node, seen: set[int]) -> bool:
+    if isinstance(node, Reference):
+        return True
+    if isinstance(node, ListOf):
+        return _holds(node.item, seen)
+    if isinstance(node, MapOf):
+        return node.item is not None and _holds(node.item, seen)
+    if isinstance(node, Embedded):
+        return node.shape is None or _shape_holds(node.shape, seen)
+    return False
+
+
+def _shape_holds(shape: Shape, seen: set[int]) -> bool:
+    if id(shape) in seen:
+        return False
+    seen.add(id(shape))
+    fields = [
+        *shape.fields.values(),
+        *(node for variant in shape.variants.values() for node in variant.fields.values()),
+    ]
+    return any(_holds(node, seen) for node in fields)
+
+
+def projection(shape: Shape) -> frozenset[str]:
+    """The stored fields that a query must fetch so that `references` finds all; dotted where a part is enough."""
+    paths: set[str] = set()
+    for one in {id(variant): variant for variant in (shape, *shape.variants.values())}.values():
+        paths.update(path for name, node in links(one) for path in _paths(node, name))
+    if paths and shape.variants:
+        paths.add("_cls")
+    return without_children(paths)
+
+
+def _paths(node: Node, path: str) -> Iterator[str]:
+    inner = node.item if isinstance(node, ListOf) else node
+    if isinstance(inner, Embedded) and inner.shape is not None and not inner.shape.variants:
+        for name, below in links(inner.shape):
+            # One level down is where the bulk of a document is told from its references; no need to go further.
+            yield from _paths(below, f"{path}.{name}") if path.count(".") < 2 else (f"{path}.{name}",)
+    else:
+        yield path
+
+
+def without_children(paths: Iterable[str]) -> frozenset[str]:
+    """`paths` without those that lie below another one: a server refuses a projection that names both."""
+    kept = set(paths)
+    return frozenset(
+        path for path in kept if not any(path[:end] in kept for end in range(len(path)) if path[end : end + 1] == ".")
+    )
+
+
+def target_collections(shape: Shape) -> frozenset[str]:
+    """The collections that the declarations of `shape` name as targets, at any depth."""
+    found: set[str] = set()
+    _collect_targets(shape, found, set())
+    return frozenset(found)
+
+
+def _collect_targets(shape: Shape, found: set[str], seen: set[int]) -> None:
+    if id(shape) in seen:
+        return
+    seen.add(id(shape))
+    for one in (shape, *shape.variants.values()):
+        for node in one.fields.values():
+            _collect_from(node, found, seen)
+    for variant in shape.variants.values():
+        _collect_targets(variant, found, seen)
+
+
+def _collect_from(node: Node | None, found: set[str], seen: set[int]) -> None:
+    if isinstance(node, Reference):
+        found.update(node.targets)
+        if node.bare:
+            found.add(node.bare)
+    elif isinstance(node, ListOf | MapOf):
+        _collect_from(node.item, found, seen)
+    elif isinstance(node, Embedded):
+        if node.shape is not None:
+            _collect_targets(node.shape, found, seen)
+        for name in node.choices:
+            inner = embedded_shape(node, {"_cls": name})
+            if inner is not None:
+                _collect_targets(inner, found, seen)

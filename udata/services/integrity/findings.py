@@ -1,0 +1,63 @@
+"""What a check finds, and what accepts it from an earlier run."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from udata.errors import UsageError
+
+Severity = Literal["error", "warning"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning")
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong.
+
+    `id` is the document's, as text; `path` the stored field names joined by dots; `target` the collection that a
+    reference points into, and `missing` the id that is not there, both null where they do not apply.
+    """
+
+    check: str
+    severity: Severity
+    collection: str
+    id: str
+    path: str
+    target: str | None
+    missing: str | None
+    message: str
+
+    @property
+    def place(self) -> str:
+        """Collection and path, as findings are counted."""
+        return f"{self.collection}.{self.path}" if self.path else self.collection
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, str | None]:
+        """What makes it the same finding in another run."""
+        return self.check, self.collection, self.id, self.path, self.missing
+
+
+def read_baseline(path: Path) -> frozenset[tuple[Any, ...]]:
+    """The identities of the findings that an earlier run wrote, one JSON object a line.
+
+    Raises UsageError, which names the line, where the file is none of ours.
+    """
+    identities = set()
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    identities.add(_identity(line, f"{path}, line {number}"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the baseline {path} cannot be read: {error}") from error
+    return frozenset(identities)
+
+
+def _identity(line: str, where: str) -> tuple[Any, ...]:
+    try:
+        found = json.loads(line)
+        return found["check"], found["collection"], found["id"], found["path"], found["missing"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{where} is no finding", "a baseline is what `udata db check-integrity --jsonl` printed"
+        ) from error
