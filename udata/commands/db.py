@@ -9,6 +9,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Group, needs_app
+from udata.commands.integrity import check_integrity
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def group() -> None:
     Example:
       $ udata db status
     """
+
+
+group.add_command(check_integrity)
 
 
 @group.command(json=True)

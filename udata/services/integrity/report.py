@@ -1,0 +1,101 @@
+"""What was found, gathered by place: for the screen, and as a page of HTML."""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from udata.errors import UsageError
+from udata.services.integrity.findings import Finding, Severity
+from udata.services.integrity.run import Summary
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
+
+@dataclass
+class Place:
+    """The findings of one check in one place (`collection.path`): how many, and the first of them."""
+
+    check: str
+    name: str
+    collection: str
+    severity: Severity
+    target: str | None
+    count: int = 0
+    examples: list[Finding] = field(default_factory=list)
+
+
+class Report:
+    """Gathers findings one at a time; of each place only the first `limit` are kept."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.places: dict[tuple[str, str], Place] = {}
+
+    def add(self, finding: Finding) -> None:
+        """Take a finding in."""
+        key = (finding.check, finding.place)
+        place = self.places.get(key)
+        if place is None:
+            place = Place(finding.check, finding.place, finding.collection, finding.severity, finding.target)
+            self.places[key] = place
+        place.count += 1
+        if place.target != finding.target:
+            place.target = None
+        if len(place.examples) < self.limit:
+            place.examples.append(finding)
+
+    def by_check(self) -> dict[str, list[Place]]:
+        """The places of each check, those with most findings first; errors before warnings."""
+        grouped: dict[str, list[Place]] = {}
+        for place in sorted(self.places.values(), key=lambda place: (place.severity, place.check, -place.count)):
+            grouped.setdefault(place.check, []).append(place)
+        return grouped
+
+    def by_collection(self) -> list[tuple[str, int, int]]:
+        """How many errors and warnings each collection has, the worst first."""
+        counts: dict[str, list[int]] = {}
+        for place in self.places.values():
+            counts.setdefault(place.collection, [0, 0])[place.severity == "warning"] += place.count
+        rows = [(collection, errors, warnings) for collection, (errors, warnings) in counts.items()]
+        return sorted(rows, key=lambda row: (-row[1], -row[2], row[0]))
+
+    def html(self, summary: Summary) -> str:
+        """A page that needs nothing but itself."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        rows = self.by_collection()
+        return environment.get_template("integrity.html").render(
+            summary=summary,
+            documents=sum(summary.checked.values()),
+            collections=rows,
+            most=max((errors + warnings for _, errors, warnings in rows), default=0),
+            checks=self.by_check(),
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        )
+
+    def write(self, path: Path, summary: Summary) -> None:
+        """Write the page to `path`, whole or not at all. Raises UsageError where that cannot be."""
+        try:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        except OSError as error:
+            raise UsageError(f"the report {path} cannot be written: {error.strerror}") from error
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(self.html(summary))
+            # A file of one's own is made for one's own eyes; a report is passed on.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        except OSError as error:
+            Path(temporary).unlink(missing_ok=True)
+            raise UsageError(f"the report {path} cannot be written: {error.strerror}") from error
