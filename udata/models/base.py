@@ -1,20 +1,37 @@
 """The ground of all models: documents that lose nothing of what is stored, whatever wrote it."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import mongoengine
 from bson import SON
-from mongoengine.base import BaseDocument
+from mongoengine.base import BaseDocument, ComplexBaseField
 from mongoengine.base.common import _document_registry
 from mongoengine.base.datastructures import BaseList, mark_as_changed_wrapper
+from mongoengine.errors import InvalidDocumentError
 
+from udata.errors import UdataError
 from udata.models.connection import connect, database, disconnect, translated_errors
 
-__all__ = ["Document", "EmbeddedDocument", "Index", "connect", "database", "disconnect", "index", "translated_errors"]
+__all__ = [
+    "Document",
+    "DocumentError",
+    "EmbeddedDocument",
+    "Index",
+    "connect",
+    "database",
+    "disconnect",
+    "index",
+    "translated_errors",
+]
 
 # MongoEngine's lists notice every change but this one.
 BaseList.clear = mark_as_changed_wrapper(list.clear)
+
+
+class DocumentError(UdataError):
+    """What is stored is no document of its model; nothing of it was changed."""
+
 
 ASCENDING, DESCENDING, TEXT = 1, -1, "text"
 
@@ -60,22 +77,34 @@ class Lossless(BaseDocument):
 
     @classmethod
     def _from_son(cls, son: Any, *args: Any, **kwargs: Any) -> Any:
-        known = son
-        if isinstance(son, dict) and "_cls" in son and not _is_registered(son["_cls"]):
-            # A class of the portal that is not known here: its fields are kept as unknown ones.
-            known = {name: value for name, value in son.items() if name != "_cls"}
-        loaded = super()._from_son(known, *args, **kwargs)
+        loaded = super()._from_son(cls._readable(son), *args, **kwargs)
         loaded._stored = son
         return loaded
 
-    def to_mongo(self, *args: Any, **kwargs: Any) -> Any:
+    @classmethod
+    def _readable(cls, son: Any) -> Any:
+        """`son` without what would not let it be read: null for a list or mapping, a class that is not known here."""
+        if not isinstance(son, dict):
+            return son
+        left_out = {name for name, value in son.items() if value is None and name in cls._containers()}
+        if "_cls" in son and not _is_registered(son["_cls"]):
+            left_out.add("_cls")
+        return {name: value for name, value in son.items() if name not in left_out} if left_out else son
+
+    @classmethod
+    def _containers(cls) -> set[str]:
+        return {field.db_field for field in cls._fields.values() if isinstance(field, ComplexBaseField)}
+
+    def to_mongo(self, use_db_field: bool = True, fields: Any = None) -> Any:
         """What is stored, or would be."""
-        written = super().to_mongo(*args, **kwargs)
-        if self._stored is None:
-            return written
+        if self._stored is None or not use_db_field:
+            return super().to_mongo(use_db_field, fields)
         changed = {path.split(".")[0] for path in self._get_changed_fields()}
         kept = SON((name, value) for name, value in self._stored.items() if name not in changed)
-        kept.update((name, value) for name, value in written.items() if name in changed)
+        if changed:
+            names = [self._reverse_db_field_map.get(name, name) for name in changed]
+            written = super().to_mongo(fields=names)
+            kept.update((name, value) for name, value in written.items() if name in changed)
         return kept
 
     def _remember(self, stored: Mapping[str, Any]) -> None:
@@ -100,27 +129,39 @@ class Document(Lossless, mongoengine.Document):
 
     INDEXES: tuple[Index, ...] = ()
 
-    def _delta(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a save sets and unsets; what was emptied is stored empty."""
-        changes, removed = super()._delta()
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.pk}"
+
+    @classmethod
+    def _from_son(cls, son: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._from_son(son, *args, **kwargs)
+        except InvalidDocumentError as error:
+            reason = " ".join(str(error).split())
+            raise DocumentError(f"{cls._get_collection_name()} {son.get('_id')} is damaged: {reason}") from error
+
+    def _delta(self) -> tuple[dict[str, Any], dict[str, int]]:
+        """What a save sets and unsets: what was emptied is stored empty, what is None is not stored."""
         written = self.to_mongo()
-        for path in list(removed):
-            value = _at(written, path)
-            if value is not None:
-                changes[path] = value
-                del removed[path]
-        return changes, removed
+        found = {path: _at(written, path) for path in self._get_changed_fields()}
+        changes = {path: value for path, value in found.items() if value is not None}
+        return changes, {path: 1 for path in found if path not in changes}
 
     def _clear_changed_fields(self) -> None:
         self._remember(self.to_mongo())
         super()._clear_changed_fields()
 
-    def reload(self, *fields: str, **kwargs: Any) -> "Document":
-        """Read the document again. Raises DoesNotExist where it is gone."""
-        super().reload(*fields, **kwargs)
+    def reload(self) -> Self:
+        """Read the document again, following no reference. Raises DoesNotExist where it is gone."""
         stored = self._get_collection().find_one({"_id": self.to_mongo()["_id"]})
-        if stored is not None and not fields:
-            self._remember(stored)
+        if stored is None:
+            raise self.DoesNotExist(f"{self._get_collection_name()} {self.pk} is gone")
+        fresh = self._from_son(stored)
+        for name, value in fresh._data.items():
+            self._data[name] = self._reload(name, value)
+        self._stored = stored
+        self._changed_fields: list[str] = []
+        self._created = False
         return self
 
 

@@ -48,7 +48,11 @@ class AndFilters(EmbeddedDocument):
 class OrFilters(EmbeddedDocument):
     """Conditions of which one must hold."""
 
-    filters = ListField(GenericEmbeddedDocumentField())
+    filters = ListField(GenericEmbeddedDocumentField(choices=(Filter, AndFilters)))
+
+
+# The two may hold one another.
+AndFilters.filters.field.choices = (Filter, OrFilters)
 
 
 class XAxis(EmbeddedDocument):
@@ -78,7 +82,7 @@ class Series(EmbeddedDocument):
     aggregate_y = StringField(choices=("avg", "sum", "count", "min", "max"))
     resource_id = UUIDTextField(auto=False, required=True)
     column_x_name_override = StringField()
-    filters = GenericEmbeddedDocumentField()
+    filters = GenericEmbeddedDocumentField(choices=(AndFilters, OrFilters))
 
 
 class Chart(Owned):
@@ -106,3 +110,6 @@ class Chart(Owned):
     y_axis = EmbeddedDocumentField(YAxis)
     series = EmbeddedDocumentListField(Series, required=True)
     image = ImageField()
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)

@@ -120,6 +120,9 @@ class License(Document):
     flags = ListField(StringField())
     active = BooleanField()
 
+    def __str__(self) -> str:
+        return str(self.title or self.id)
+
 
 class ContactPoint(Owned):
     """Whom to ask about something."""
@@ -150,6 +153,9 @@ class ContactPoint(Owned):
         ),
     )
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class Tag(Document):
     """How many documents carry a tag."""
@@ -160,3 +166,6 @@ class Tag(Document):
     name = StringField(required=True, unique=True)
     counts = DictField()
     total = IntField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.name or self.id)

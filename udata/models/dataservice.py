@@ -67,3 +67,6 @@ class Dataservice(WithAccess, Owned):
     archived_at = DateTimeField()
     datasets = ListField(LazyReferenceField("Dataset"))
     harvest = EmbeddedDocumentField(DataserviceHarvest)
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)

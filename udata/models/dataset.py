@@ -1,6 +1,6 @@
 """Datasets, and when their next update is due."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from udata.models.base import EmbeddedDocument, index
 from udata.models.common import OWNED_INDEXES, Badge, HarvestMetadata, Owned, SpatialCoverage, TableSchema, WithAccess
@@ -75,6 +75,22 @@ OLD_FREQUENCIES = {
     "fortnighly": "biweekly",
     "biannual": "semiannual",
 }
+
+
+def update_delay(frequency: str | None) -> timedelta | None:
+    """How long after an update the next one is expected; None where none is, or the frequency is not known."""
+    return UPDATE_DELAYS.get(OLD_FREQUENCIES.get(frequency or "", frequency or ""))
+
+
+def next_update(frequency: str | None, last_update: datetime | None) -> datetime | None:
+    """When the next update is expected; None where none is."""
+    delay = update_delay(frequency)
+    if delay is None or last_update is None:
+        return None
+    try:
+        return last_update + delay
+    except OverflowError:
+        return None
 
 
 class TemporalCoverage(EmbeddedDocument):
@@ -167,3 +183,6 @@ class Dataset(WithAccess, Owned):
     deleted = DateTimeField()
     archived = DateTimeField()
     doi = StringField()
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)

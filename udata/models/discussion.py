@@ -44,6 +44,9 @@ class Discussion(Document):
     closed_by_organization = ReferenceField("Organization")
     extras = DictField()
 
+    def __str__(self) -> str:
+        return str(self.title or self.id)
+
 
 class Follow(Document):
     """A user wants to hear of something, `until` they no longer do."""

@@ -5,7 +5,7 @@ A reference says by `on_target_delete` what becomes of it when its target goes: 
 what purges. Where it is silent, the purge decides by what the field requires.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -103,14 +103,16 @@ class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
 
     def to_python(self, value: Any) -> Any:
         """The embedded document, or what is stored where its class is unknown."""
+        if not (isinstance(value, dict) and isinstance(value.get("_cls"), str)):
+            return value
         try:
             return super().to_python(value)
-        except (NotRegistered, KeyError):
+        except NotRegistered:
             return value
 
     def to_mongo(self, document: Any, use_db_field: bool = True, fields: Any = None) -> Any:
         """What is stored."""
-        if document is None or isinstance(document, dict | str):
+        if not isinstance(document, mongoengine.EmbeddedDocument):
             return document
         return super().to_mongo(document, use_db_field, fields)
 
@@ -118,6 +120,10 @@ class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
         """Raise ValidationError for what is no embedded document of the choices."""
         if not isinstance(value, dict | str):
             super().validate(value, clean=clean)
+
+    def _validate_choices(self, value: Any) -> None:
+        if not isinstance(value, dict | str):
+            super()._validate_choices(value)
 
 
 class MultiPolygonField(mongoengine.MultiPolygonField):
@@ -151,6 +157,10 @@ class URLField(StringField):
 
 class DateField(BaseField):
     """A day, stored as text (`2026-01-31`) or, by older versions, as a date."""
+
+    def to_mongo(self, value: Any) -> Any:
+        """What is stored: a `date` becomes text."""
+        return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
 class ImageField(BaseField):

@@ -13,6 +13,9 @@ class GeoLevel(Document):
     name = StringField(required=True)
     admin_level = IntField(default=100)
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class GeoZone(Document):
     """An area with a name."""
@@ -28,3 +31,6 @@ class GeoZone(Document):
     level = StringField(required=True)
     uri = StringField()
     ancestors = ListField(StringField())
+
+    def __str__(self) -> str:
+        return str(self.name or self.id)

@@ -52,6 +52,9 @@ class HarvestSource(Owned):
     validation = EmbeddedDocumentField(HarvestValidation)
     deleted = DateTimeField()
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class HarvestError(EmbeddedDocument):
     """What went wrong in a harvest."""

@@ -33,6 +33,9 @@ class OAuth2Client(Document):
     confidential = BooleanField(default=False)
     internal = BooleanField(default=False)
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class OAuth2Code(Document):
     """A short-lived code that a program exchanges for a token."""

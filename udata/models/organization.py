@@ -102,6 +102,9 @@ class Organization(Document):
     presentation_blocs_published_at = DateTimeField()
     deleted = DateTimeField()
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class Assignment(Document):
     """What a partial editor may edit."""

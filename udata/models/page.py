@@ -30,6 +30,8 @@ class Post(Document):
         index("$name", "$headline", "$content"),
         index("slug", unique=True),
     )
+    # Which documents the portal shows.
+    VISIBLE = {"published": {"$ne": None}}
 
     created_at = DateTimeField(required=True, default=now)
     last_modified = DateTimeField(required=True, default=now)
@@ -51,6 +53,9 @@ class Post(Document):
     kind = StringField(choices=("news", "page"), default="news")
     sidemenu = BooleanField(default=False)
     parent = ReferenceField("Post", on_target_delete="DENY")
+
+    def __str__(self) -> str:
+        return str(self.name or self.id)
 
 
 class SiteSettings(EmbeddedDocument):
@@ -76,6 +81,9 @@ class Site(Document):
     datasets_blocs = EmbeddedDocumentListField(Bloc)
     reuses_blocs = EmbeddedDocumentListField(Bloc)
     dataservices_blocs = EmbeddedDocumentListField(Bloc)
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)
 
 
 class SlugFollow(Document):

@@ -58,7 +58,8 @@ def document(name: str) -> type[Document]:
     spelled = {cls.__name__.casefold(): cls for cls in roots.values()}
     spelled |= {collection.casefold(): cls for collection, cls in roots.items()}
     wanted = name.casefold().replace("-", "_")
-    found = spelled.get(wanted) or spelled.get(wanted.removesuffix("s"))
+    spellings = (wanted, wanted.removesuffix("s"), wanted.removesuffix("ies") + "y", f"{wanted}s")
+    found = next((spelled[one] for one in spellings if one in spelled), None)
     if found is None:
         raise UnknownName("model", name, [cls.__name__ for cls in roots.values()])
     return found

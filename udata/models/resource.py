@@ -82,6 +82,9 @@ class ResourceFields:
     last_modified_internal = DateTimeField(required=True, default=now)
     deleted = DateTimeField()
 
+    def __str__(self) -> str:
+        return str(self.title)
+
 
 class Resource(ResourceFields, EmbeddedDocument):
     """A file or an address in a dataset."""

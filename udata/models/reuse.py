@@ -79,3 +79,6 @@ class Reuse(Owned):
     featured = BooleanField()
     deleted = DateTimeField()
     archived = DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)

@@ -51,3 +51,6 @@ class PeriodicTask(Document):
     total_run_count = IntField()
     last_run_id = StringField()
     missed = StringField(choices=("once", "skip"))
+
+    def __str__(self) -> str:
+        return str(self.name or self.id)

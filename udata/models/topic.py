@@ -22,6 +22,8 @@ class Topic(Owned):
 
     meta = {"collection": "topic"}
     INDEXES = (*OWNED_INDEXES, index("$name", "$description"), index("created_at"), index("slug", unique=True))
+    # Which documents the portal shows.
+    VISIBLE = {"private": {"$ne": True}}
 
     created_at = DateTimeField(required=True, default=now)
     last_modified = DateTimeField(required=True, default=now)
@@ -34,6 +36,9 @@ class Topic(Owned):
     private = BooleanField()
     extras = DictField()
     spatial = EmbeddedDocumentField(SpatialCoverage)
+
+    def __str__(self) -> str:
+        return str(self.name or self.id)
 
 
 class TopicElement(Document):
@@ -48,3 +53,6 @@ class TopicElement(Document):
     extras = DictField()
     element = GenericReferenceField(choices=("Dataset", "Reuse", "Dataservice"))
     topic = ReferenceField(Topic, required=True)
+
+    def __str__(self) -> str:
+        return str(self.title or self.id)

@@ -28,6 +28,9 @@ class Role(Document):
     description = StringField(max_length=255)
     permissions = ListField()
 
+    def __str__(self) -> str:
+        return str(self.name or self.id)
+
 
 class User(Document):
     """A person with an account."""
@@ -40,6 +43,8 @@ class User(Document):
         index("email", unique=True),
         index("fs_uniquifier", unique=True, sparse=True),
     )
+    # Who may sign in and be written to. The portal shows those of them who own a dataset or a reuse.
+    ACTIVE = {"active": True, "deleted": None}
 
     metrics = DictField()
     slug = SlugField(required=True, unique=True, max_length=255)
@@ -73,6 +78,9 @@ class User(Document):
     mail_cadence = StringField(required=True, choices=("immediate", "daily", "weekly"), default="immediate")
     notifications_paused = BooleanField(default=False)
 
+    def __str__(self) -> str:
+        return f"{self.first_name or ''} {self.last_name or ''}".strip() or str(self.email or self.id)
+
 
 class ApiToken(Document):
     """What a program signs in with, stored as its hash."""
@@ -84,7 +92,7 @@ class ApiToken(Document):
     token_prefix = StringField(required=True)
     user = ReferenceField(User, required=True, on_target_delete="CASCADE")
     name = StringField()
-    scopes = ListField(StringField(choices=("admin",)))
+    scopes = ListField(StringField(choices=("admin",)), default=lambda: ["admin"])
     kind = StringField(choices=("api_key",), default="api_key")
     created_at = DateTimeField(required=True, default=now)
     last_used_at = DateTimeField()
