@@ -12,6 +12,7 @@ from mongoengine.errors import InvalidDocumentError
 
 from udata.errors import UdataError
 from udata.models.connection import connect, database, disconnect, translated_errors
+from udata.models.loading import load
 
 __all__ = [
     "Document",
@@ -134,6 +135,7 @@ class Document(Lossless, mongoengine.Document):
 
     @classmethod
     def _from_son(cls, son: Any, *args: Any, **kwargs: Any) -> Any:
+        load()
         try:
             return super()._from_son(son, *args, **kwargs)
         except InvalidDocumentError as error:

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import mongoengine
-from mongoengine.base import BaseField
+from bson import DBRef, ObjectId
+from mongoengine.base import BaseField, get_document
 from mongoengine.errors import NotRegistered
 from mongoengine.fields import (
     BooleanField,
@@ -24,6 +25,8 @@ from mongoengine.fields import (
     MapField,
     StringField,
 )
+
+from udata.models.loading import load
 
 __all__ = [
     "ActorField",
@@ -67,6 +70,12 @@ class ReferenceField(mongoengine.ReferenceField):
         super().__init__(document_type, dbref=False, **kwargs)
         self.on_target_delete = on_target_delete
 
+    @property
+    def document_type(self) -> Any:
+        """The class of the target."""
+        load()
+        return super().document_type
+
 
 class LazyReferenceField(mongoengine.LazyReferenceField):
     """A reference that is only followed when told to; stored as the bare id of its target."""
@@ -74,6 +83,12 @@ class LazyReferenceField(mongoengine.LazyReferenceField):
     def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
         super().__init__(document_type, dbref=False, **kwargs)
         self.on_target_delete = on_target_delete
+
+    @property
+    def document_type(self) -> Any:
+        """The class of the target."""
+        load()
+        return super().document_type
 
 
 class UnionReferenceField(BaseField):
@@ -85,7 +100,14 @@ class UnionReferenceField(BaseField):
 
 
 class GenericReferenceField(mongoengine.GenericReferenceField):
-    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to."""
+    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to.
+
+    What names no class that is known here, or no document of it, is given as it is stored.
+    """
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        stored = None if instance is None else instance._data.get(self.name)
+        return stored if isinstance(stored, dict) and not _can_be_followed(stored) else super().__get__(instance, owner)
 
 
 class GenericLazyReferenceField(mongoengine.GenericLazyReferenceField):
@@ -96,6 +118,30 @@ class ActorField(GenericReferenceField):
     """Who did something: a generic reference, or the bare id of a document of the class `bare`."""
 
     bare = "User"
+
+    def to_mongo(self, document: Any) -> Any:
+        """What is stored."""
+        return document if isinstance(document, ObjectId) else super().to_mongo(document)
+
+    def validate(self, value: Any) -> None:
+        """Raise ValidationError for what names no document."""
+        if not isinstance(value, ObjectId):
+            super().validate(value)
+
+    def _validate_choices(self, value: Any) -> None:
+        if not isinstance(value, ObjectId):
+            super()._validate_choices(value)
+
+
+def _can_be_followed(stored: dict[str, Any]) -> bool:
+    if not isinstance(stored.get("_cls"), str) or not isinstance(stored.get("_ref"), DBRef):
+        return False
+    load()
+    try:
+        get_document(stored["_cls"])
+    except NotRegistered:
+        return False
+    return True
 
 
 class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):

@@ -1,40 +1,12 @@
 """The models by name and by collection. What needs them all calls `load()`; nothing is loaded by an import."""
 
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from udata.errors import UnknownName
 from udata.models.base import Document, Index
+from udata.models.loading import load
 
-MODULES = (
-    "activity",
-    "blocs",
-    "chart",
-    "common",
-    "dataservice",
-    "dataset",
-    "discussion",
-    "geo",
-    "harvest",
-    "notification",
-    "oauth2",
-    "organization",
-    "page",
-    "resource",
-    "reuse",
-    "schedule",
-    "topic",
-    "transfer",
-    "user",
-)
-
-
-@cache
-def load() -> None:
-    """Import every module of the models, once."""
-    for module in MODULES:
-        import_module(f"udata.models.{module}")
+__all__ = ["by_collection", "document", "documents", "indexes", "load", "over_generic_reference"]
 
 
 def documents() -> dict[str, type[Document]]:
