@@ -52,8 +52,10 @@ def check_integrity(
       $ udata db check-integrity --models Dataset,Reuse --checks references
     """
     from udata.services.integrity import check, findings, run
-    from udata.services.integrity.report import Report
+    from udata.services.integrity.report import Report, require_writable
 
+    if report:
+        require_writable(report)
     wanted = run.collections(models, exclude)
     chosen, warnings = check.checks(checks)
     for text in warnings:

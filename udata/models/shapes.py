@@ -101,7 +101,7 @@ Node = Value | Reference | ListOf | MapOf | Embedded
 class Shape:
     """The fields of a class by their stored names. `required` ones are not null and have no default.
 
-    `variants` are the shapes of the subclasses that may be stored in its place, by `_cls`.
+    `variants` are the shapes of the subclasses that may be stored in its place, by the last part of `_cls`.
     """
 
     def __init__(self, name: str) -> None:
@@ -117,7 +117,7 @@ class Shape:
         if not self.variants:
             return self
         name = stored.get("_cls")
-        return self.variants.get(name, self) if isinstance(name, str) else self
+        return self.variants.get(name.rsplit(".", 1)[-1], self) if isinstance(name, str) else self
 
 
 _made: dict[Any, Shape] = {}
@@ -134,7 +134,7 @@ def shape(cls: Any) -> Shape:
     for name in cls._subclasses:
         variant = get_document(name)
         if variant is not cls:
-            made.variants[name] = made.variants[variant.__name__] = shape(variant)
+            made.variants[variant.__name__] = shape(variant)
     return made
 
 

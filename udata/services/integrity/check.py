@@ -26,10 +26,13 @@ UNBUILT = ("files",)
 
 
 class Portal:
-    """What is checked: the database, and the shape of each of its collections that the models know."""
+    """What is checked: the database, the collections `present` in it, and the shape of each that the models know."""
 
-    def __init__(self, database: Database[Document], shapes: dict[str, Shape], site_id: str = "default") -> None:
+    def __init__(
+        self, database: Database[Document], present: frozenset[str], shapes: dict[str, Shape], site_id: str
+    ) -> None:
         self.database = database
+        self.present = present
         self.shapes = shapes
         self.site_id = site_id
 
@@ -59,6 +62,10 @@ class Check:
 
     def leave(self, collection: str, shape: Shape) -> Iterable[Finding]:
         """What is wrong with a collection that has been read."""
+        return ()
+
+    def finish(self) -> Iterable[Finding]:
+        """What is wrong with the database, now that everything has been read."""
         return ()
 
     def finding(

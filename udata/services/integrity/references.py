@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import mongoengine
 from bson import DBRef
 
 from udata.models.references import projection, references, target_collections
@@ -19,6 +20,7 @@ WAITING = 1000
 class Dangling(NamedTuple):
     """A reference that points to nothing, by the first look: one of `targets` should have the id `missing`."""
 
+    collection: str
     document: Any
     path: str
     targets: tuple[str, ...]
@@ -27,7 +29,7 @@ class Dangling(NamedTuple):
     @property
     def identity(self) -> tuple[Any, ...]:
         """What tells it from others."""
-        return key(self.document), self.path, self.targets, key(self.missing)
+        return self.collection, key(self.document), self.path, self.targets, key(self.missing)
 
 
 class References(Check):
@@ -45,9 +47,8 @@ class References(Check):
         super().prepare(portal, collections)
         shapes = [portal.shapes[collection] for collection in collections if collection in portal.shapes]
         wanted = set().union(*(target_collections(shape) for shape in shapes)) if shapes else set()
-        present = set(portal.database.list_collection_names()) if wanted else set()
         self.known: dict[str, set[Any]] = {name: set() for name in wanted}
-        for name in sorted(wanted & present):
+        for name in sorted(wanted & portal.present):
             self.known[name] = {key(id) for id in ids(portal.database[name])}
         self.waiting: list[Dangling] = []
 
@@ -63,21 +64,25 @@ class References(Check):
             else:
                 self.waiting.append(item)
         if len(self.waiting) >= WAITING:
-            yield from self.leave(collection, shape)
+            yield from self.finish()
 
-    def leave(self, collection: str, shape: Shape) -> Iterator[Finding]:
+    def finish(self) -> Iterator[Finding]:
         """What dangles still, now that it is looked at again: first the targets, then the sources."""
         waiting, self.waiting = self.waiting, []
         dangling = self._still_missing(waiting)
-        sources = {key(one.document): one.document for one in dangling.values()}
-        for some in chunks(sources.values(), LOOKS):
-            query = {"_id": {"$in": some}}
-            for document in documents(self.portal.database[collection], query, projection(shape)):
-                if isinstance(document, Unreadable):
-                    continue
-                again = {item.identity for item in self._problems(collection, shape, document)}
-                for identity in again & dangling.keys():
-                    yield self._dangling(collection, dangling[identity])
+        sources: dict[str, dict[Any, Any]] = {}
+        for one in dangling.values():
+            sources.setdefault(one.collection, {})[key(one.document)] = one.document
+        for collection, wanted in sources.items():
+            for some in chunks(wanted.values(), LOOKS):
+                for identity in self._again(collection, some) & dangling.keys():
+                    yield self._dangling(dangling[identity])
+
+    def _again(self, collection: str, some: list[Any]) -> set[tuple[Any, ...]]:
+        shape = self.portal.shapes[collection]
+        found = documents(self.portal.database[collection], {"_id": {"$in": some}}, projection(shape))
+        problems = [self._problems(collection, shape, one) for one in found if not isinstance(one, Unreadable)]
+        return {problem.identity for some in problems for problem in some if isinstance(problem, Dangling)}
 
     def _still_missing(self, waiting: list[Dangling]) -> dict[tuple[Any, ...], Dangling]:
         by_target: dict[str, dict[Any, Any]] = {}
@@ -104,7 +109,7 @@ class References(Check):
                         collection, id, path, problem, target=_target(reference, value), missing=_id(value)
                     )
                 elif not any(key(problem[1]) in self.known.get(target, ()) for target in problem[0]):
-                    yield Dangling(id, path, *problem)
+                    yield Dangling(collection, id, path, *problem)
 
     def _problem(self, path: str, reference: Reference, value: Any) -> Iterator["str | tuple[tuple[str, ...], Any]"]:
         """What is wrong with the value in itself, or else where to look for which id."""
@@ -125,10 +130,10 @@ class References(Check):
         else:
             yield targets, value
 
-    def _dangling(self, collection: str, one: Dangling) -> Finding:
+    def _dangling(self, one: Dangling) -> Finding:
         target = one.targets[0] if len(one.targets) == 1 else None
         message = f"names {one.missing}, which is not in {_or(one.targets)}"
-        return self.finding(collection, one.document, one.path, message, target=target, missing=one.missing)
+        return self.finding(one.collection, one.document, one.path, message, target=target, missing=one.missing)
 
 
 def _generic(value: Any) -> "str | tuple[tuple[str, ...], Any]":
@@ -138,7 +143,7 @@ def _generic(value: Any) -> "str | tuple[tuple[str, ...], Any]":
     if not isinstance(target, DBRef):
         return f"names the class {name} and no document"
     cls = known_class(name)
-    if cls is None or not hasattr(cls, "_get_collection_name"):
+    if cls is None or not issubclass(cls, mongoengine.Document):
         return f"names the unknown class {name}"
     if cls._get_collection_name() != target.collection:
         return f"names the class {name}, and a document in {target.collection}"

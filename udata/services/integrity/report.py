@@ -26,6 +26,12 @@ class Place:
     examples: list[Finding] = field(default_factory=list)
 
 
+def require_writable(path: Path) -> None:
+    """Raise UsageError where a file at `path` could not be written: better now than after a long check."""
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"the report {path} cannot be written: its folder is not there, or not writable")
+
+
 class Report:
     """Gathers findings one at a time; of each place only the first `limit` are kept."""
 

@@ -72,14 +72,16 @@ def check_integrity(
     summary = Summary()
     run = _Run(summary, baseline, found, progress)
     with translated_errors():
-        present = set(database.list_collection_names())
+        present = frozenset(database.list_collection_names())
         shapes = {name: shape(cls) for name, cls in registry.by_collection().items()}
         names = [name for name in wanted if name in present]
         for check in checks:
             progress(run.done, None, f"Preparing {check.name}")
-            check.prepare(Portal(database, shapes, site_id), names)
+            check.prepare(Portal(database, present, shapes, site_id), names)
         for name in names:
             run.collection(database, name, shapes[name], checks)
+        for check in checks:
+            run.take(check.finish())
     summary.seconds = round(monotonic() - started, 3)
     return summary
 
@@ -109,9 +111,9 @@ class _Run:
         try:
             for document in documents(database[name], fields=_union(fields for _, fields in interested)):
                 self._count(name)
-                self._take(self._problems(name, shape, shown, document))
+                self.take(self._problems(name, shape, shown, document))
             for check in shown:
-                self._take(check.leave(name, shape))
+                self.take(check.leave(name, shape))
         except OperationFailure as error:
             self.summary.unread[name] = str(error.details.get("errmsg", error) if error.details else error)
 
@@ -131,7 +133,8 @@ class _Run:
         if self.done % TELL == 0:
             self.progress(self.done, None, None)
 
-    def _take(self, findings: Iterable[Finding]) -> None:
+    def take(self, findings: Iterable[Finding]) -> None:
+        """Count findings, but for those of the baseline, and hand them on."""
         # The same place may hold the same thing twice: that is one finding.
         for finding in {one.identity: one for one in findings}.values():
             if finding.identity in self.baseline:
