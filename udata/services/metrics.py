@@ -12,7 +12,7 @@ from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
 from udata.models.organization import Organization
 from udata.models.reuse import Reuse
-from udata.services.integrity.scan import Unreadable, chunks, documents, key
+from udata.services.scan import Unreadable, chunks, documents, key
 
 Document = dict[str, Any]
 Progress = Callable[[float, float | None, str | None], None]

@@ -32,7 +32,7 @@ from udata.services import metrics
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding
 from udata.services.integrity.run import Summary, check_integrity, collections
-from udata.services.integrity.scan import Unreadable, split
+from udata.services.scan import Unreadable, split
 
 Stored = dict[str, Any]
 NOWHERE = ObjectId()

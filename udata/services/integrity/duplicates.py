@@ -7,7 +7,7 @@ from typing import Any
 from udata.models.shapes import Embedded, ListOf, Node, Reference, Shape, Value
 from udata.services.integrity.check import Check, Document
 from udata.services.integrity.findings import Finding
-from udata.services.integrity.scan import Unreadable, documents
+from udata.services.scan import Unreadable, documents
 
 SECRET = ("token", "secret", "uniquifier")
 RESOURCES = "resources._id"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from udata.models.shapes import Shape
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Finding
-from udata.services.integrity.scan import key
+from udata.services.scan import key
 
 OWNED = ("dataset", "reuse", "dataservice")
 

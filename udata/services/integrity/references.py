@@ -10,7 +10,7 @@ from udata.models.references import projection, references, target_collections
 from udata.models.shapes import Reference, Shape, id_types, known_class
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Finding
-from udata.services.integrity.scan import Unreadable, chunks, documents, ids, key
+from udata.services.scan import Unreadable, chunks, documents, ids, key
 
 # How many ids a query names at the most, and how many findings wait for their second look.
 LOOKS = 100

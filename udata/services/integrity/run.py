@@ -14,7 +14,7 @@ from udata.models.references import without_children
 from udata.models.shapes import Shape, shape
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Finding, Severity
-from udata.services.integrity.scan import Unreadable, documents
+from udata.services.scan import Unreadable, documents
 
 Progress = Callable[[float, float | None, str | None], None]
 
