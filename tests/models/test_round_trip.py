@@ -14,15 +14,17 @@ from pymongo.database import Database
 from tests.models.same import Stored, assert_same, read, typed
 from udata.models import registry
 from udata.models.base import Document
+from udata.models.shapes import GENERIC_REFERENCES
 
 SETS = ("clean", "broken", "after-purge")
 
 
 def lists(document: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Each list of a model at any depth: where it is (attribute names, positions) and the list itself."""
-    for name in document._fields:
-        value = document._data.get(name)
-        yield from _lists(value, (*path, name))
+    for name, field in document._fields.items():
+        # A generic reference is a value: what lies beside its parts is no list of the model's.
+        if not isinstance(field, GENERIC_REFERENCES):
+            yield from _lists(document._data.get(name), (*path, name))
 
 
 def _lists(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -140,7 +142,7 @@ def _check_saves(cls: type[Document], database: Database[Stored], key: Any, path
     stored = collection.find_one({"_id": key})
     assert stored is not None
     container, name = stored_at(read(cls, stored), stored, path)
-    before = container.get(name) if isinstance(container, dict) else container[name]
+    before: list[Any] = container[name] if length else []
     if length:
         _change(cls, key, path, lambda values: values.append(list.__getitem__(values, 0)))
         assert typed(collection.find_one({"_id": key})) == typed(with_list(cls, stored, path, [*before, before[0]]))
@@ -155,3 +157,59 @@ def _change(cls: type[Document], key: Any, path: tuple[str, ...], change: Callab
     document.save(validate=False)
     again = cls.objects(pk=key).get()
     assert_same(document.to_mongo(), bson.decode(bson.encode(again.to_mongo())))
+
+
+LATER = {"a": 1, "b": [{"c": None, "d": 1.0}], "e": bson.Int64(5)}
+
+
+def with_unknown_fields(value: Any) -> Any:
+    """`value` with a field that no model knows in every mapping, at every depth."""
+    if isinstance(value, dict):
+        return {**{name: with_unknown_fields(item) for name, item in value.items()}, "later": copy.deepcopy(LATER)}
+    if isinstance(value, list):
+        return [with_unknown_fields(item) for item in value]
+    return value
+
+
+def names(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of a stored document, whatever the length of its lists."""
+    for item in value if isinstance(value, list) else ():
+        yield from names(item, path)
+    for name, item in value.items() if isinstance(value, dict) else ():
+        yield f"{path}.{name}"
+        yield from names(item, f"{path}.{name}")
+
+
+def test_unknown_fields_survive_everywhere_when_all_lists_are_written_anew(
+    app: Flask, database: Database[Stored], reference: Path
+) -> None:
+    seen: set[tuple[type[Document], frozenset[str]]] = set()
+    for cls, stored in everything(reference):
+        shape = (cls, frozenset(names(stored)))
+        if shape in seen:
+            continue
+        seen.add(shape)
+        later = with_unknown_fields(stored)
+        collection = database[cls._get_collection_name()]
+        collection.insert_one(copy.deepcopy(later))
+        document = cls.objects(pk=stored["_id"]).no_dereference().get()
+        for path, _ in list(lists(document)):
+            values = follow(document, path)
+            values.append(None)
+            values.pop()
+            assert document._get_changed_fields()
+        assert_same(document.to_mongo(), _with_absent_lists(document, later))
+        document.save(validate=False)
+        assert typed(collection.find_one({"_id": stored["_id"]})) == typed(_with_absent_lists(document, later))
+        collection.delete_one({"_id": stored["_id"]})
+    assert len(seen) > 60
+
+
+def _with_absent_lists(document: Document, stored: Stored) -> Stored:
+    """What is stored, and the lists that were not there and are written because they were touched."""
+    expected = copy.deepcopy(stored)
+    for path, values in lists(document):
+        container, key = stored_at(document, expected, path)
+        if isinstance(container, dict) and key not in container:
+            container[key] = list(values)
+    return expected

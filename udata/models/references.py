@@ -3,86 +3,107 @@
 Paths are stored names joined by dots, without the positions of lists and the keys of maps.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from udata.models.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, embedded_shape
+from bson import DBRef
 
-Found = Callable[[str, Reference, Any], None]
+from udata.models.shapes import ANYWHERE, Embedded, Link, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
+
+Found = list[tuple[str, Reference, Any]]
 
 
-def references(shape: Shape, document: dict[str, Any]) -> list[tuple[str, Reference, Any]]:
+def references(shape: Shape, document: dict[str, Any]) -> Found:
     """Each reference in a stored document of `shape`: its path, its declaration and what is stored, null left out.
 
     What is stored may be anything, also where the declaration says otherwise; an embedded document, list or map
-    that is none is passed over.
+    that is none is passed over. Where anything may be stored, the DBRefs in it are references.
     """
-    found: list[tuple[str, Reference, Any]] = []
-    _walk_document(shape.of(document), document, "", lambda *item: found.append(item))
+    found: Found = []
+    _walk_document(shape.of(document), document, "", found)
     return found
 
 
 def _walk_document(shape: Shape, document: dict[str, Any], prefix: str, found: Found) -> None:
-    for name, node in links(shape):
+    for name, node, path in _links(shape, prefix):
         value = document.get(name)
-        if value is not None:
-            _walk(node, value, prefix + name, found)
+        if value is None:
+            continue
+        if type(node) is Reference:
+            found.append((path, node, value))
+        else:
+            _walk(node, value, path, found)
 
 
 def _walk(node: Node, value: Any, path: str, found: Found) -> None:
     if isinstance(node, Reference):
-        found(path, node, value)
+        found.append((path, node, value))
     elif isinstance(node, ListOf):
         # What stands alone where a list belongs is looked at all the same.
         for item in value if isinstance(value, list) else (value,):
             if item is not None:
                 _walk(node.item, item, path, found)
-    elif isinstance(node, MapOf):
-        if node.item is not None and isinstance(value, dict):
-            for item in value.values():
-                if item is not None:
-                    _walk(node.item, item, path, found)
-    elif isinstance(node, Embedded) and isinstance(value, dict):
-        inner = embedded_shape(node, value)
-        if inner is not None:
-            _walk_document(inner, value, f"{path}.", found)
+    elif isinstance(node, Embedded):
+        if isinstance(value, dict):
+            _walk_embedded(node, value, path, found)
+    elif isinstance(node, MapOf) and node.item is not None:
+        for item in value.values() if isinstance(value, dict) else ():
+            if item is not None:
+                _walk(node.item, item, path, found)
+    elif isinstance(node, MapOf) or not node.types:
+        _walk_anything(value, path, found)
 
 
-def links(shape: Shape) -> tuple[tuple[str, Node], ...]:
-    """The fields of `shape` that hold a reference at any depth, or may."""
-    if shape.links is None:
-        shape.links = tuple((name, node) for name, node in shape.fields.items() if _holds(node, set()))
-    return shape.links
+def _walk_embedded(node: Embedded, value: dict[str, Any], path: str, found: Found) -> None:
+    inner = embedded_shape(node, value)
+    if inner is None:
+        _walk_anything(value, path, found)
+    else:
+        _walk_document(inner, value, f"{path}.", found)
+
+
+def _walk_anything(value: Any, path: str, found: Found) -> None:
+    if isinstance(value, DBRef):
+        found.append((path, ANYWHERE, value))
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list | DBRef):
+                _walk_anything(item, path, found)
+
+
+def _links(shape: Shape, prefix: str) -> tuple[Link, ...]:
+    """The fields of `shape` that hold a reference at any depth, or may, with their paths below `prefix`."""
+    links = shape.links.get(prefix)
+    if links is None:
+        fields = ((name, node, prefix + name) for name, node in shape.fields.items() if _holds(node, set()))
+        links = shape.links[prefix] = tuple(fields)
+    return links
 
 
 def _holds(node: Node, seen: set[int]) -> bool:
     if isinstance(node, Reference):
         return True
+    if isinstance(node, Value):
+        return not node.types
     if isinstance(node, ListOf):
         return _holds(node.item, seen)
     if isinstance(node, MapOf):
-        return node.item is not None and _holds(node.item, seen)
-    if isinstance(node, Embedded):
-        return node.shape is None or _shape_holds(node.shape, seen)
-    return False
+        return node.item is None or _holds(node.item, seen)
+    return node.shape is None or _shape_holds(node.shape, seen)
 
 
 def _shape_holds(shape: Shape, seen: set[int]) -> bool:
     if id(shape) in seen:
         return False
     seen.add(id(shape))
-    fields = [
-        *shape.fields.values(),
-        *(node for variant in shape.variants.values() for node in variant.fields.values()),
-    ]
-    return any(_holds(node, seen) for node in fields)
+    return any(_holds(node, seen) for one in shape.all() for node in one.fields.values())
 
 
 def projection(shape: Shape) -> frozenset[str]:
     """The stored fields that a query must fetch so that `references` finds all; dotted where a part is enough."""
     paths: set[str] = set()
-    for one in {id(variant): variant for variant in (shape, *shape.variants.values())}.values():
-        paths.update(path for name, node in links(one) for path in _paths(node, name))
+    for one in shape.all():
+        paths.update(path for name, node, _ in _links(one, "") for path in _paths(node, name))
     if paths and shape.variants:
         paths.add("_cls")
     return without_children(paths)
@@ -91,7 +112,7 @@ def projection(shape: Shape) -> frozenset[str]:
 def _paths(node: Node, path: str) -> Iterator[str]:
     inner = node.item if isinstance(node, ListOf) else node
     if isinstance(inner, Embedded) and inner.shape is not None and not inner.shape.variants:
-        for name, below in links(inner.shape):
+        for name, below, _ in _links(inner.shape, ""):
             # One level down is where the bulk of a document is told from its references; no need to go further.
             yield from _paths(below, f"{path}.{name}") if path.count(".") < 2 else (f"{path}.{name}",)
     else:
@@ -117,7 +138,7 @@ def _collect_targets(shape: Shape, found: set[str], seen: set[int]) -> None:
     if id(shape) in seen:
         return
     seen.add(id(shape))
-    for one in (shape, *shape.variants.values()):
+    for one in shape.all():
         for node in one.fields.values():
             _collect_from(node, found, seen)
     for variant in shape.variants.values():

@@ -96,6 +96,11 @@ class Embedded:
 
 
 Node = Value | Reference | ListOf | MapOf | Embedded
+# A field by its stored name, and its path.
+Link = tuple[str, Node, str]
+
+# What a DBRef is where nothing is declared: a reference to whatever it names.
+ANYWHERE = Reference(None, ())
 
 
 class Shape:
@@ -109,8 +114,8 @@ class Shape:
         self.fields: dict[str, Node] = {}
         self.required: frozenset[str] = frozenset()
         self.variants: dict[str, Shape] = {}
-        # The fields that lead to a reference, filled in when they are asked for.
-        self.links: tuple[tuple[str, Node], ...] | None = None
+        # The fields that lead to a reference by the prefix of their paths, filled in when they are asked for.
+        self.links: dict[str, tuple[Link, ...]] = {}
 
     def of(self, stored: dict[str, Any]) -> "Shape":
         """The shape of what is stored: that of the subclass which it names, where it names one that is known."""
@@ -118,6 +123,10 @@ class Shape:
             return self
         name = stored.get("_cls")
         return self.variants.get(name.rsplit(".", 1)[-1], self) if isinstance(name, str) else self
+
+    def all(self) -> "tuple[Shape, ...]":
+        """This shape and its variants."""
+        return (self, *self.variants.values())
 
 
 _made: dict[Any, Shape] = {}
