@@ -149,8 +149,11 @@ def dump(
 
 
 def raw_batches(collection: Collection[dict[str, Any]]) -> Iterable[bytes]:
-    """The collection's documents as the server sends them: many at a time, one after the other, undecoded."""
-    return cast("Iterable[bytes]", collection.find_raw_batches())
+    """The collection's documents as the server sends them: many at a time, one after the other, undecoded.
+
+    A batch is of 1,000 documents, and never more than 16 MiB.
+    """
+    return cast("Iterable[bytes]", collection.find_raw_batches(batch_size=1_000))
 
 
 def file_name(collection: str) -> str:

@@ -144,7 +144,7 @@ def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress |
     the others. An index that the documents violate costs no document. What was restored stays when this is
     interrupted, and the same again goes on. Raises DamagedFileError, ServerError, UdataError.
     """
-    omit = indexes.is_embedded(database)
+    embedded = indexes.is_embedded(database)
     try:
         with translated_errors():
             database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
@@ -152,12 +152,14 @@ def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress |
             for source in plan.dump.sources:
                 result = Restored(source.collection)
                 wanted = _prepare(database, source, plan)
+                early, late = _parted(wanted) if embedded else ([], wanted)
+                result.indexes += indexes.create(database, source.collection, early, omit=embedded)
                 for batch in _batches(source):
                     _write(database, result, batch, replace=plan.mode == "merge" or plan.continues)
                     done += len(batch)
                     if progress:
                         progress(done, plan.documents, source.collection)
-                result.indexes = list(indexes.create(database, source.collection, wanted, omit=omit))
+                result.indexes += indexes.create(database, source.collection, late, omit=embedded)
                 yield result
             database.drop_collection(UNFINISHED)
     except OperationFailure as error:
@@ -197,6 +199,15 @@ def _prepare(database: Database[dict[str, Any]], source: Source, plan: Plan) -> 
                 database[name].drop_index(spec["name"])
                 wanted.append(spec)
     return wanted
+
+
+def _parted(wanted: list[indexes.Spec]) -> tuple[list[indexes.Spec], list[indexes.Spec]]:
+    """Those that no document can violate, and the others.
+
+    The embedded database fills an index four times faster while documents come than over those that are there.
+    """
+    plain = [spec for spec in wanted if not spec.get("unique") and all(way in (1, -1) for _, way in indexes.keys(spec))]
+    return plain, [spec for spec in wanted if spec not in plain]
 
 
 def _batches(source: Source) -> Iterator[list[bytes]]:
