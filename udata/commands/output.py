@@ -119,14 +119,26 @@ def jsonl(item: Any) -> None:
 
 
 def listing(items: Iterable[Any], text: Callable[[Iterable[Any]], None]) -> None:
-    """Print `items` as the options ask: a JSON list, a JSON object a line, or as `text` prints them."""
+    """Print `items` as the options ask: a JSON list, a JSON object a line, or as `text` prints them.
+
+    Each is printed as it comes, so that a long listing needs no memory.
+    """
     if options.format == "jsonl":
         for item in items:
             jsonl(item)
     elif options.format == "json":
-        json(list(items))
+        _json_list(items)
     else:
         text(items)
+
+
+def _json_list(items: Iterable[Any]) -> None:
+    held = None
+    for item in items:
+        _print("[" if held is None else f"{held},", sys.stdout)
+        printed = jsonlib.dumps(_plain(item), indent=2, ensure_ascii=not _encodes(sys.stdout, "é✔"))
+        held = "\n".join(f"  {text}" for text in printed.split("\n"))
+    _print("[]" if held is None else f"{held}\n]", sys.stdout)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -223,12 +235,23 @@ def confirm(question: str) -> bool:
     return click.confirm(_printable(question, sys.stderr), err=True)
 
 
-def ask(label: str, option: str, *, hidden: bool = False, twice: bool = False) -> str:
-    """What the operator answers on the terminal. Raises UsageError, which names `option`, where nobody can."""
+def ask(
+    label: str, option: str, *, hidden: bool = False, twice: bool = False, accept: Callable[[str], str] = str
+) -> str:
+    """What the operator answers on the terminal, as `accept` returns it; asked again while that raises UsageError.
+
+    Raises UsageError, which names `option`, where nobody can answer.
+    """
     if options.no_input or not sys.stdin.isatty():
         raise UsageError(f"{label} is missing", f"give {option}")
-    answer: str = click.prompt(label, hide_input=hidden, confirmation_prompt=twice, err=True)
-    return answer
+    while True:
+        try:
+            answer: str = click.prompt(label, hide_input=hidden, confirmation_prompt=twice, err=True)
+            return accept(answer)
+        except UnicodeDecodeError:
+            failed(f"that is not in the terminal's encoding, {sys.stdin.encoding}")
+        except UsageError as problem:
+            error(problem)
 
 
 def leave(code: int) -> NoReturn:
