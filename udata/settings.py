@@ -69,12 +69,20 @@ SETTINGS = (
     Setting("SECURITY_PASSWORD_REQUIREMENTS_UPPERCASE", bool, True, "Whether a password needs an upper-case letter."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_DIGITS", bool, True, "Whether a password needs a digit."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_SYMBOLS", bool, False, "Whether a password needs a symbol."),
+    Setting("API_TOKEN_SECRET", str, None, "Goes into every stored API token.", secret=True),
 )  # fmt: skip
+    Setting("SECURITY_PASSWORD_SCHEMES", list, None, "Which ways of storing a password are known."),
+    Setting("SECURITY_DEPRECATED_PASSWORD_SCHEMES", list, None, "Those of them that the next login replaces."),
+    Setting("SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS", dict, None,
+            "Options of the way of storing, as in `{\"bcrypt__rounds\": 13}`."),
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 # A portal's own values of these would break the queue that is shared with it.
 IGNORED = {
+    Setting("SECURITY_EMAIL_VALIDATOR_ARGS", dict, None,
+            "Which e-mail addresses are valid, as email-validator takes it: `{\"test_environment\": true}` accepts"
+            " those that end in `.test`. No request is made for it."),
     "CELERY_TASK_SERIALIZER": "messages are JSON, always",
     "CELERY_RESULT_SERIALIZER": "messages are JSON, always",
     "CELERY_EVENT_SERIALIZER": "messages are JSON, always",
