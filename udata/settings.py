@@ -63,26 +63,26 @@ SETTINGS = (
     Setting("SECRET_KEY", str, "Default uData secret key", "Signs what the portal hands out.", secret=True),
     Setting("SECURITY_PASSWORD_SALT", str, "Default uData secret password salt",
             "Goes into every stored password: the portal must have the same.", secret=True),
+    Setting("API_TOKEN_SECRET", str, None, "Goes into every stored API token.", secret=True),
     Setting("SECURITY_PASSWORD_HASH", str, "bcrypt", "How passwords are stored."),
+    Setting("SECURITY_PASSWORD_SCHEMES", list, None, "Which ways of storing a password are known."),
+    Setting("SECURITY_DEPRECATED_PASSWORD_SCHEMES", list, None, "Those of them that the next login replaces."),
+    Setting("SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS", dict, None,
+            "Options of the way of storing, as in `{\"bcrypt__rounds\": 13}`."),
     Setting("SECURITY_PASSWORD_LENGTH_MIN", int, 8, "The least number of characters in a password."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_LOWERCASE", bool, True, "Whether a password needs a lower-case letter."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_UPPERCASE", bool, True, "Whether a password needs an upper-case letter."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_DIGITS", bool, True, "Whether a password needs a digit."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_SYMBOLS", bool, False, "Whether a password needs a symbol."),
-    Setting("API_TOKEN_SECRET", str, None, "Goes into every stored API token.", secret=True),
+    Setting("SECURITY_EMAIL_VALIDATOR_ARGS", dict, None,
+            "Which e-mail addresses are valid, as email-validator takes it: `{\"test_environment\": true}` accepts"
+            " those that end in `.test`. No request is made for it."),
 )  # fmt: skip
-    Setting("SECURITY_PASSWORD_SCHEMES", list, None, "Which ways of storing a password are known."),
-    Setting("SECURITY_DEPRECATED_PASSWORD_SCHEMES", list, None, "Those of them that the next login replaces."),
-    Setting("SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS", dict, None,
-            "Options of the way of storing, as in `{\"bcrypt__rounds\": 13}`."),
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 # A portal's own values of these would break the queue that is shared with it.
 IGNORED = {
-    Setting("SECURITY_EMAIL_VALIDATOR_ARGS", dict, None,
-            "Which e-mail addresses are valid, as email-validator takes it: `{\"test_environment\": true}` accepts"
-            " those that end in `.test`. No request is made for it."),
     "CELERY_TASK_SERIALIZER": "messages are JSON, always",
     "CELERY_RESULT_SERIALIZER": "messages are JSON, always",
     "CELERY_EVENT_SERIALIZER": "messages are JSON, always",
