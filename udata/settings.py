@@ -47,6 +47,12 @@ SETTINGS = (
     Setting("WORKER_WATCHDOG_SECONDS", float, 60.0,
             "How long an idle worker may take nothing from a queue that holds messages before it ends with exit code"
             " 1, for its supervisor to start it again. 0 turns this off."),
+    # Jobs and their journal
+    Setting("JOB_LEASE_SECONDS", float, 60.0,
+            "How long a run belongs to its worker without a sign of life; then it is taken for lost, and run again."),
+    Setting("JOB_HISTORY_DAYS", int, 30, "How many days the record of a run is kept after its end."),
+    Setting("REAPER_SECONDS", float, 5.0,
+            "How often workers and the scheduler look for runs that were lost or have no message."),
     # The cache
     Setting("CACHE_TYPE", str, "redis", "Where the portal caches: `redis`, or `null` and `simple` for nowhere shared."),
     Setting("CACHE_REDIS_URL", str, None, "The cache's Redis."),

@@ -104,10 +104,10 @@ def _taken(client: "redis.Redis", settings: Any, raw: bytes, since: float, queue
 def test_what_a_dead_worker_holds_is_found_by_its_age_and_given_back_once(client: "redis.Redis", settings: Any) -> None:
     old = _taken(client, settings, _wake_up("count-tags", "run-1"), since=1_000)
     _taken(client, settings, _wake_up("count-tags", "run-2"), since=2_000)
-    assert queues.lengths(client, settings) == {"high": 0, "default": 2, "low": 0}
+    assert len(list(queues.unacked(client, settings))) == 2
     [found] = queues.unacked(client, settings, before=1_500)
     assert (found.tag, found.queue, found.since) == (old, "default", 1_000)
-    assert found.message == ("count-tags", "run-1")
+    assert found.message == ("count-tags", "run-1", "run-1", True)
     assert queues.give_back(client, settings, found)
     assert not queues.give_back(client, settings, found)
     assert queues.names(client, settings, "default") == {"count-tags": 1}
@@ -117,6 +117,7 @@ def test_what_a_dead_worker_holds_is_found_by_its_age_and_given_back_once(client
 def test_what_needs_no_second_delivery_is_forgotten(client: "redis.Redis", settings: Any) -> None:
     _taken(client, settings, envelope("purge-datasets", message_id="m-1"), since=1_000)
     [found] = queues.unacked(client, settings)
-    assert found.message == ("purge-datasets", queues.foreign_run_id("m-1"))
+    assert found.message == ("purge-datasets", "m-1", queues.foreign_run_id("m-1"), False)
     assert queues.forget(client, settings, found)
-    assert queues.lengths(client, settings)["default"] == 0
+    assert list(queues.unacked(client, settings)) == []
+    assert queues.waiting(client, settings, "default") == 0

@@ -97,6 +97,12 @@ def notice(text: str) -> None:
     _print(text, sys.stderr)
 
 
+def log_line(level: str, text: str) -> None:
+    """A line on standard error of what a job logs."""
+    colour = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}.get(level)
+    _print(f"{_coloured(f'{level:<8}', colour, sys.stderr) if colour else f'{level:<8}'} {text}", sys.stderr)
+
+
 def detail(text: str) -> None:
     """A line on standard error where `-v` asks for it."""
     if options.verbosity:

@@ -30,12 +30,17 @@ from udata.settings import Settings, mask_credentials
 AUTHENTICATION_CODES = (13, 18)
 
 
+_settings: Settings | None = None
+
+
 def connect(settings: Settings) -> None:
     """Make the database of `settings` the one of all models. Nothing is sent before the first query.
 
     Raises ConfigurationError where the address cannot be one.
     """
+    global _settings
     disconnect()
+    _settings = settings
     uri = address(settings)
     milliseconds = int(settings["SERVER_TIMEOUT"] * 1000)
     try:
@@ -65,6 +70,12 @@ def address(settings: Settings) -> str:
 def disconnect() -> None:
     """Close the connection, where there is one."""
     mongoengine.disconnect_all()
+
+
+def reconnect() -> None:
+    """Connect anew, in a process that was forked: a connection is no two processes' own."""
+    if _settings is not None:
+        connect(_settings)
 
 
 def database() -> Database[dict[str, Any]]:

@@ -29,6 +29,7 @@ from mongoengine.fields import (
 from udata.models.loading import load
 
 __all__ = [
+    "AnyField",
     "ActorField",
     "BooleanField",
     "DateField",
@@ -207,6 +208,10 @@ class DateField(BaseField):
     def to_mongo(self, value: Any) -> Any:
         """What is stored: a `date` becomes text."""
         return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+class AnyField(BaseField):
+    """Whatever it is."""
 
 
 class ImageField(BaseField):

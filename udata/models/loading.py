@@ -13,6 +13,7 @@ MODULES = (
     "discussion",
     "geo",
     "harvest",
+    "job_run",
     "notification",
     "oauth2",
     "organization",

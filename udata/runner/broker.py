@@ -10,10 +10,10 @@ from kombu import Connection, transport
 from kombu.exceptions import OperationalError
 
 from udata.errors import ConfigurationError, ServerError
+from udata.runner.registry import QUEUES
 from udata.settings import mask_credentials
 
-# What names the queues of a portal, in the order in which they are shown.
-QUEUES = ("high", "default", "low")
+__all__ = ["QUEUES", "client", "connection", "is_redis", "key_prefix", "queue_name", "translated_errors"]
 
 # A message given to a worker comes back by the journal, not by its age.
 VISIBILITY_SECONDS = 30 * 24 * 3600

@@ -5,6 +5,8 @@ queue. Here such an envelope is put among the dead letters before kombu sees it.
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -15,7 +17,7 @@ from kombu.utils.json import loads
 from udata.runner import deadletters
 
 
-class CheckedRedis(redis.Redis):
+class CheckedRedis(redis.Redis):  # type: ignore[misc]
     """A client whose BRPOP gives only envelopes that kombu can read; the others go to the list `dead_key`."""
 
     def __init__(self, *args: Any, dead_key: str, **kwargs: Any) -> None:
@@ -38,8 +40,36 @@ class CheckedRedis(redis.Redis):
         return None
 
 
+class QoS(kombu_redis.QoS):  # type: ignore[misc]
+    """Counts what the worker holds, as kombu does, but never for what it could not acknowledge.
+
+    Where Redis is away at that moment kombu goes on counting the message, and a worker that has lost as many as it
+    may hold takes nothing any more, for ever. What stays behind in Redis is the reaper's to clear away.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge the message; raises where Redis is away, and holds it no longer."""
+        with self._let_go(delivery_tag):
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Give the message back, or away; raises where Redis is away, and holds it no longer."""
+        with self._let_go(delivery_tag):
+            super().reject(delivery_tag, requeue)
+
+    @contextmanager
+    def _let_go(self, delivery_tag: str) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError:
+            self._quick_ack(delivery_tag)
+            raise
+
+
 class Channel(kombu_redis.Channel):  # type: ignore[misc]
     """A channel whose client checks the envelopes."""
+
+    QoS = QoS
 
     def _get_client(self) -> Any:
         plain = super()._get_client()

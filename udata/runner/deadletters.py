@@ -21,6 +21,7 @@ PAGE = 200
 
 PICKLED_REMEDY = 'set CELERY_TASK_SERIALIZER = "json" in the settings of the program that sends it, then drop it'
 UNKNOWN_REMEDY = "run it where this task is known, or set QUEUE_PREFIX so that the queues are not shared; then drop it"
+UNBUILT_REMEDY = "retry it with a version that has this job, or drop it"
 ARGUMENTS_REMEDY = "mend the program that sends it, then drop it"
 ENVELOPE_REMEDY = "this is no message of Celery: find out who writes to the queue, then drop it"
 
@@ -73,47 +74,68 @@ def count(client: "redis.Redis", settings: Mapping[str, Any]) -> int:
     return int(client.llen(key(settings)))
 
 
-def letters(client: "redis.Redis", settings: Mapping[str, Any]) -> Iterator[Letter]:
-    """The dead letters, the oldest first, read in pages."""
-    start = 0
-    while page := client.lrange(key(settings), start, start + PAGE - 1):
-        yield from map(_decode, page)
-        start += PAGE
+def letters(settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[Letter]:
+    """The dead letters, the oldest first: all of them, or those of `ids`.
+
+    Raises UnknownName for an id that no letter has, ServerError where the broker cannot be used.
+    """
+    with broker.client(settings) as client:
+        _check(client, key(settings), ids)
+        for found in _read(client, key(settings)):
+            if not ids or found.id in ids:
+                yield found
 
 
 def unknown_tasks(client: "redis.Redis", settings: Mapping[str, Any]) -> dict[str, int]:
     """How many dead letters name each task that is not ours."""
-    names = Counter(found.task for found in letters(client, settings) if found.remedy == UNKNOWN_REMEDY and found.task)
+    names = Counter(
+        found.task for found in _read(client, key(settings)) if found.remedy == UNKNOWN_REMEDY and found.task
+    )
     return dict(sorted(names.items()))
 
 
-def retry(client: "redis.Redis", settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[Letter]:
-    """Put letters (all of them, or those of `ids`) back into the queues they came from; yields each that went."""
-    script = client.register_script(MOVE)
-    for encoded, found in _removable(client, key(settings), ids):
-        if script(keys=[key(settings), found.queue], args=[encoded, found.raw]):
-            yield found
+def retry(settings: Mapping[str, Any], ids: tuple[str, ...] = (), *, dry_run: bool = False) -> Iterator[Letter]:
+    """Put letters (all of them, or those of `ids`) back into the queues they came from; yields each that goes.
+
+    Raises as `letters` does, before anything is changed; with `dry_run` nothing is.
+    """
+    if dry_run:
+        yield from letters(settings, ids)
+        return
+    with broker.client(settings) as client:
+        script = client.register_script(MOVE)
+        for encoded, found in _removable(client, key(settings), ids):
+            if script(keys=[key(settings), found.queue], args=[encoded, found.raw]):
+                yield found
 
 
-def drop(client: "redis.Redis", settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[Letter]:
-    """Remove letters (all of them, or those of `ids`) for good; yields each that went."""
-    for encoded, found in _removable(client, key(settings), ids):
-        if client.lrem(key(settings), 1, encoded):
-            yield found
+def drop(settings: Mapping[str, Any], ids: tuple[str, ...] = (), *, dry_run: bool = False) -> Iterator[Letter]:
+    """Remove letters (all of them, or those of `ids`) for good; yields each that goes. Raises as `letters` does."""
+    if dry_run:
+        yield from letters(settings, ids)
+        return
+    with broker.client(settings) as client:
+        for encoded, found in _removable(client, key(settings), ids):
+            if client.lrem(key(settings), 1, encoded):
+                yield found
 
 
-def chosen(client: "redis.Redis", settings: Mapping[str, Any], ids: tuple[str, ...]) -> Iterator[Letter]:
-    """The letters of `ids`, or all of them. Raises UnknownName for an id that no letter has."""
-    missing = set(ids) - {found.id for found in letters(client, settings)} if ids else set()
+def _check(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> None:
+    missing = set(ids) - {found.id for found in _read(client, key)} if ids else set()
     if missing:
-        raise UnknownName("dead letter", min(missing), (found.id for found in letters(client, settings)))
-    for found in letters(client, settings):
-        if not ids or found.id in ids:
-            yield found
+        raise UnknownName("dead letter", min(missing), (found.id for found in _read(client, key)))
+
+
+def _read(client: "redis.Redis", key: str) -> Iterator[Letter]:
+    start = 0
+    while page := client.lrange(key, start, start + PAGE - 1):
+        yield from map(_decode, page)
+        start += PAGE
 
 
 def _removable(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> Iterator[tuple[bytes, Letter]]:
     """The letters of the moment, read while they are taken out: what stays moves the place of the next page."""
+    _check(client, key, ids)
     left, start = int(client.llen(key)), 0
     while left > 0:
         page = client.lrange(key, start, start + min(PAGE, left) - 1)

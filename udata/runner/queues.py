@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The task that only says which run to take up, and the header that names the run's job.
 WAKE = "udata.run"
 JOB_HEADER = "udata-job"
+NOT_BEFORE_HEADER = "udata-not-before"
 
 # kombu's names of a queue's lists, one a step of priority.
 PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
@@ -41,10 +42,15 @@ return 1
 
 
 class Message(NamedTuple):
-    """What a message is about: `name` of its job or task, `run_id` of the run that it is or becomes."""
+    """What a message is about: `name` of its job or task, its `id`, and `run_id` of the run that it is or becomes.
+
+    `wakes` where it is a wake-up of ours: then there is such a run, or there was.
+    """
 
     name: str
+    id: str
     run_id: str
+    wakes: bool
 
 
 class Unacked(NamedTuple):
@@ -73,19 +79,26 @@ def waiting(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> i
         return sum(pipe.execute())
 
 
-def lengths(client: "redis.Redis", settings: Mapping[str, Any]) -> dict[str, int]:
-    """How many messages of each queue wait or are unacknowledged."""
-    held = Counter(found.queue for found in unacked(client, settings))
-    return {queue: waiting(client, settings, queue) + held[queue] for queue in broker.QUEUES}
-
-
 def names(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> Counter[str]:
     """How many messages wait in `queue`, by the name of the job or task; memory does not grow with the queue."""
-    counts: Counter[str] = Counter()
+    return Counter(found.name for found in messages(client, settings, queue))
+
+
+def messages(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> Iterator[Message]:
+    """What waits in `queue`, read in pages; what comes and goes meanwhile may be missed or told twice."""
     for key in _keys(settings, queue):
         for raw in _read(client, key):
-            counts[message(raw).name] += 1
-    return counts
+            yield message(raw)
+
+
+def remove(client: "redis.Redis", settings: Mapping[str, Any], queue: str, run_id: str) -> bool:
+    """Take the message of the run out of `queue`; False where it is not there. The queue is read in pages."""
+    for key in _keys(settings, queue):
+        for raw in _read(client, key):
+            # Only a message that holds the id is looked into.
+            if run_id.encode() in raw and message(raw).run_id == run_id:
+                return bool(client.lrem(key, 1, raw))
+    return False
 
 
 def unacked(client: "redis.Redis", settings: Mapping[str, Any], before: float | None = None) -> Iterator[Unacked]:
@@ -119,7 +132,7 @@ def message(raw: bytes) -> Message:
         envelope = json.loads(raw)
         return _about(envelope)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Message("not a message", "")
+        return Message("not a message", "", "", wakes=False)
 
 
 def foreign_run_id(message_id: str) -> str:
@@ -133,8 +146,8 @@ def _about(envelope: dict[str, Any]) -> Message:
         headers = json.loads(base64.b64decode(envelope["body"]))
     name, message_id = str(headers["task"]), str(headers["id"])
     if name == WAKE:
-        return Message(str(headers.get(JOB_HEADER, name)), message_id)
-    return Message(name, foreign_run_id(message_id))
+        return Message(str(headers.get(JOB_HEADER, name)), message_id, message_id, wakes=True)
+    return Message(name, message_id, foreign_run_id(message_id), wakes=False)
 
 
 def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:

@@ -1,0 +1,30 @@
+"""Click types that several commands share."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Moment(click.ParamType):
+    """A moment in UTC, given as an ISO date or time, or as a time span that lies behind: `30m`, `2d`."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, naive and in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if span := re.fullmatch(r"(\d+)([smhdw])", value):
+                return datetime.now(UTC).replace(tzinfo=None) - timedelta(**{UNITS[span[2]]: int(span[1])})
+            moment = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no date: give 2026-01-31, 2026-01-31T08:00, or a time span such as 2d", param, ctx)
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+MOMENT = Moment()

@@ -1,0 +1,16 @@
+"""The job that recomputes the counters of all documents."""
+
+from collections.abc import Callable
+
+from udata.runner.registry import job
+
+
+@job("bump-metrics", queue="low", aliases=("update-metrics", "compute-site-metrics"), time_limit=6 * 3600)
+def bump_metrics(*, progress: Callable[..., None]) -> dict[str, int]:
+    """Recompute the counters of datasets, reuses, organizations, users and the site."""
+    from flask import current_app
+
+    from udata.models.base import database
+    from udata.services.metrics import bump
+
+    return bump(database(), current_app.config["SITE_ID"], progress)

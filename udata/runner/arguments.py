@@ -1,0 +1,220 @@
+"""The arguments of jobs: read from the functions' signatures, checked and converted before anything runs."""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from udata.errors import UdataError, UsageError, did_you_mean, nearest
+
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+
+WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+# What the runner gives a function by itself.
+GIVEN = ("progress",)
+REQUIRED = inspect.Parameter.empty
+
+SECRET = re.compile(r"passw|secret|token|credential|(^|_|api)key($|_)", re.IGNORECASE)
+MASK = "********"
+
+
+class ParameterError(UdataError):
+    """A function cannot be a job, because of a parameter."""
+
+
+class Parameter(NamedTuple):
+    """A parameter of a job: `type` is that of its values; `optional` where None is one, too.
+
+    `default` is `REQUIRED` where it has none; `keyword` where it is only given by its name, `rest` where it takes all
+    arguments that are left.
+    """
+
+    name: str
+    type: type
+    optional: bool
+    default: Any
+    keyword: bool
+    rest: bool
+
+    def __str__(self) -> str:
+        if self.rest:
+            return f"[{self.name} ...]"
+        shown = f"{self.name}=" if self.keyword else self.name
+        if self.default is REQUIRED:
+            return shown + (self.type.__name__ if self.keyword else "")
+        return f"[{self.name}={'' if self.default is None else self.default}]"
+
+
+def parameters(job: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of `function`, but for those that the runner gives. Raises ParameterError for an unfit one."""
+    hints = typing.get_type_hints(function)
+    found = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in GIVEN:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise ParameterError(f"the job {job} takes any keyword: its parameters must be named")
+        type_, optional = _type(job, name, hints.get(name))
+        keyword = parameter.kind is parameter.KEYWORD_ONLY
+        found.append(
+            Parameter(name, type_, optional, parameter.default, keyword, parameter.kind is parameter.VAR_POSITIONAL)
+        )
+    return tuple(found)
+
+
+def bind(job: str, known: Sequence[Parameter], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, converted; those that are left to their defaults are not among them.
+
+    What a parameter of the kind `rest` takes is a list. Raises UsageError for what does not fit.
+    """
+    positional = [parameter for parameter in known if not parameter.keyword and not parameter.rest]
+    rest = next((parameter for parameter in known if parameter.rest), None)
+    if len(args) > len(positional) and rest is None:
+        takes = "no arguments" if not known else f"at most {len(positional)}: {' '.join(map(str, known))}"
+        surplus = args[len(positional)]
+        raise UsageError(f"the job {job} takes {takes}; {_shown('', surplus)} is too much")
+    bound: dict[str, Any] = {}
+    for parameter, value in zip(positional, args, strict=False):
+        bound[parameter.name] = convert(job, parameter, value)
+    by_name = {parameter.name: parameter for parameter in known if not parameter.rest}
+    for name, value in kwargs.items():
+        if name not in by_name:
+            hint = did_you_mean(nearest(name, by_name)) or (f"it takes {' '.join(map(str, known))}" if known else None)
+            raise UsageError(f"the job {job} has no argument {name!r}", hint)
+        if name in bound:
+            raise UsageError(f"the argument {name} of the job {job} is given twice")
+        bound[name] = convert(job, by_name[name], value)
+    missing = [name for name, parameter in by_name.items() if parameter.default is REQUIRED and name not in bound]
+    if missing:
+        raise UsageError(f"the job {job} lacks the argument {missing[0]}", f"it takes {' '.join(map(str, known))}")
+    if rest and len(args) > len(positional):
+        bound[rest.name] = [convert(job, rest, value) for value in args[len(positional) :]]
+    return bound
+
+
+def convert(job: str, parameter: Parameter, value: Any) -> Any:
+    """`value` as the parameter's type. Raises UsageError where it cannot be one."""
+    if value is None and parameter.optional:
+        return None
+    try:
+        return _converted(parameter.type, value)
+    except (ValueError, TypeError, OverflowError) as error:
+        word = WORDS[parameter.type]
+        raise UsageError(
+            f"the argument {parameter.name} of the job {job} must be {word}, not {_shown(parameter.name, value)}"
+        ) from error
+
+
+def masked(
+    args: Sequence[Any], kwargs: Mapping[str, Any], bound: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any], bool]:
+    """The arguments as they may be shown and stored, and whether anything in them had to be hidden.
+
+    Hidden is what a parameter takes whose name says that it is secret, and credentials inside addresses.
+    """
+    secrets = {_text(value) for name, value in bound.items() if is_secret(name)}
+    shown = [_masked("", value, secrets) for value in args]
+    named = {name: _masked(name, value, secrets) for name, value in kwargs.items()}
+    return shown, named, shown != list(args) or named != dict(kwargs)
+
+
+def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
+    """A function that hides, in a text, what secret arguments hold and credentials inside addresses."""
+    from udata.settings import mask_credentials
+
+    secrets = [_text(value) for name, value in bound.items() if is_secret(name) and value not in (None, "")]
+
+    def hide(text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        for secret in secrets:
+            text = text.replace(secret, MASK)
+        return mask_credentials(text)
+
+    return hide
+
+
+def is_secret(name: str) -> bool:
+    """Whether an argument of this name is one that nobody else may see."""
+    return SECRET.search(name) is not None
+
+
+def _masked(name: str, value: Any, secrets: set[str]) -> Any:
+    from udata.settings import mask_credentials
+
+    if is_secret(name) or _text(value) in secrets:
+        return MASK
+    return mask_credentials(value) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def _shown(name: str, value: Any) -> str:
+    return MASK if is_secret(name) else repr(_masked(name, value, set()))
+
+
+def _type(job: str, name: str, hint: Any) -> tuple[type, bool]:
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = [choice for choice in choices if choice is not types.NoneType]
+    if len(kinds) != 1 or kinds[0] not in WORDS:
+        raise ParameterError(
+            f"the parameter {name} of the job {job} has no type that a command line can give",
+            f"there are {', '.join(kind.__name__ for kind in WORDS)}",
+        )
+    return kinds[0], types.NoneType in choices
+
+
+def _converted(type_: type, value: Any) -> Any:
+    if type_ is str:
+        if not isinstance(value, str):
+            raise TypeError(value)
+        return value
+    if type_ is bool:
+        return value if isinstance(value, bool) else _truth(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(value)
+    if type_ is int:
+        if isinstance(value, float) and not value.is_integer():
+            raise ValueError(value)
+        return int(value)
+    number = float(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(value)
+    return number
+
+
+def _truth(value: Any) -> bool:
+    text = str(value).lower()
+    if not isinstance(value, str) or text not in TRUE + FALSE:
+        raise ValueError(value)
+    return text in TRUE
+
+
+def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments and keywords that were typed as `words`: `key=value` where the key is an identifier.
+
+    Raises UsageError for a keyword that is given twice.
+    """
+    args: list[str] = []
+    kwargs: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            args.append(word)
+        elif name in kwargs:
+            raise UsageError(f"the argument {name} is given twice")
+        else:
+            kwargs[name] = value
+    return args, kwargs
+
+
+def label(job: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
+    """A job with its arguments as an operator reads them, as in `my-job(arg, key=value)`; secrets are hidden."""
+    shown, named, _ = masked(args, kwargs or {}, kwargs or {})
+    listed = [*map(str, shown), *(f"{name}={value}" for name, value in named.items())]
+    return f"{job}({', '.join(listed)})" if listed else job

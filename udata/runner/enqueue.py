@@ -1,0 +1,61 @@
+"""Handing a job over to a worker: the run is recorded first, then the message that wakes a worker is sent."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from udata.errors import ServerError, UsageError
+from udata.models.base import translated_errors
+from udata.runner import celery, journal, registry
+from udata.runner.journal import Trigger, Wake
+
+log = logging.getLogger(__name__)
+
+
+class Enqueued(NamedTuple):
+    """What became of it: `new` is false where the same order waits already, as `run_id`, or `run_id` was recorded.
+
+    `sent` is false where the broker is away: the run is recorded, and sent when the broker is back.
+    """
+
+    run_id: str
+    new: bool
+    sent: bool
+
+
+def enqueue(
+    name: str,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    trigger: Trigger = "shell",
+    run_id: str | None = None,
+    not_before: datetime | None = None,
+) -> Enqueued:
+    """Let a worker run the job `name`, soon, or from `not_before` (UTC) on.
+
+    With a `run_id` of one's own the run is recorded once, however often this is called. A job without journal is sent
+    and not recorded. Raises UnknownName, UsageError for wrong arguments and for secret ones, which nothing may store;
+    ServerError where the database is away, and where a job without journal finds no broker.
+    """
+    wanted = journal.order(registry.find(name), args, kwargs)
+    job = wanted.job
+    if wanted.hidden:
+        raise UsageError(f"an argument of the job {job.name} is secret, and cannot wait in a queue", "run it here")
+    if not job.journal:
+        return Enqueued(celery.send_call(job.name, tuple(wanted.args), wanted.kwargs, job.queue), new=True, sent=True)
+    with translated_errors():
+        recorded = journal.record(wanted, trigger, run_id=run_id, not_before=not_before)
+    if not recorded.new or not_before is not None:
+        return Enqueued(*recorded, sent=False)
+    return Enqueued(*recorded, sent=_sent(Wake(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue))
+
+
+def _sent(wake: Wake, queue: str) -> bool:
+    try:
+        celery.send(wake, queue)
+    except ServerError as error:
+        log.warning("The run %s waits until it can be sent: %s", wake.run_id, error)
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""What an operator asks of the journal: which runs there were, one of them in full, and to cancel or repeat one."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flask import current_app
+
+from udata.errors import UdataError, UnknownName, UsageError
+from udata.models.base import database, translated_errors
+from udata.models.job_run import STATES
+from udata.runner import broker, celery, journal, queues, registry
+from udata.runner.journal import ENDED, Stored, Wake
+
+# How many runs are looked through for ids that look like one that is not there.
+RECENT = 1_000
+# The least that an id may be cut down to.
+SHORTEST_ID = 6
+
+LISTED = {"log": 0, "traceback": 0}
+
+
+class Run(NamedTuple):
+    """A run as it is shown."""
+
+    id: str
+    job: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    queue: str
+    state: str
+    trigger: str
+    queued_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    worker: str | None
+    attempt: int
+    progress: dict[str, Any] | None
+    result: Any
+    error: str | None
+
+
+class Details(NamedTuple):
+    """What is shown of a single run beyond that."""
+
+    run: Run
+    not_before: datetime | None
+    losses: int
+    cancel_requested: bool
+    traceback: str | None
+    log: list[str]
+
+
+def history(
+    job: str | None = None, states: tuple[str, ...] = (), since: datetime | None = None, limit: int | None = None
+) -> Iterator[Run]:
+    """The runs, the newest first: of `job`, in one of `states`, recorded `since` (UTC); at most `limit`.
+
+    Raises UnknownName for a job or a state that there is none of, ServerError.
+    """
+    query: dict[str, Any] = {}
+    if job is not None:
+        query["job"] = _job_name(job)
+    for state in states:
+        if state not in STATES:
+            raise UnknownName("state", state, STATES)
+    if states:
+        query["state"] = {"$in": list(states)}
+    if since is not None:
+        query["queued_at"] = {"$gte": since}
+    with translated_errors():
+        found = database()["job_run"].find(query, LISTED).sort([("queued_at", -1), ("_id", 1)])
+        for stored in found.limit(limit or 0):
+            yield _run(stored)
+
+
+def show(run_id: str) -> Details:
+    """A run in full; the beginning of its id is enough. Raises UnknownName, with the nearest ids."""
+    with translated_errors():
+        stored = _find(run_id)
+    return Details(
+        _run(stored),
+        stored.get("not_before"),
+        stored.get("losses", 0),
+        bool(stored.get("cancel_requested")),
+        stored.get("traceback"),
+        stored.get("log", []),
+    )
+
+
+def cancel(run_id: str) -> str:
+    """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
+
+    Returns `cancelled`, or `stopping` where a worker has to be told. Raises UnknownName, UdataError where it has ended.
+    """
+    with translated_errors():
+        stored = _find(run_id)
+        waits = {"_id": stored["_id"], "$or": [{"state": "queued"}, {"state": "lost", "resume": True}]}
+        gone = {"state": "cancelled", "error": "cancelled by an operator", **journal.ending()}
+        change = {"$set": gone, "$unset": {"waiting_key": "", "not_before": "", "resume": ""}}
+        if journal.runs().update_one(waits, change).modified_count:
+            _remove_message(stored)
+            return "cancelled"
+        runs = {"_id": stored["_id"], "state": "running"}
+        if journal.runs().update_one(runs, {"$set": {"cancel_requested": True}}).matched_count:
+            return "stopping"
+        stored = journal.load(stored["_id"]) or stored
+    raise UdataError(f"the run {stored['_id']} has ended already: {stored['state']}")
+
+
+def retry(run_id: str) -> Run:
+    """Let a run that has ended wait for a worker again, as it was. Raises UnknownName, UsageError where it cannot."""
+    with translated_errors():
+        stored = _find(run_id)
+        if stored["state"] not in ENDED or stored.get("resume"):
+            raise UdataError(f"the run {stored['_id']} has not ended: it is {stored['state']}")
+        if stored.get("hidden"):
+            raise UsageError(f"the run {stored['_id']} had a secret argument, which is not kept", "run the job anew")
+        wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
+        if not journal.wait_again(stored, wanted.key):
+            raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
+        celery.send(
+            Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"]
+        )
+        return _run(journal.load(stored["_id"]) or stored)
+
+
+def _find(run_id: str) -> Stored:
+    runs = database()["job_run"]
+    stored = runs.find_one({"_id": run_id})
+    if stored is None and len(run_id) >= SHORTEST_ID:
+        # The ids between this beginning and the next one.
+        found = list(runs.find({"_id": {"$gte": run_id, "$lt": run_id + "\uffff"}}).limit(2))
+        if len(found) > 1:
+            raise UsageError(f"several runs have an id that begins with {run_id}")
+        stored = found[0] if found else None
+    if stored is None:
+        recent = (run["_id"] for run in runs.find({}, {"_id": 1}).sort([("queued_at", -1)]).limit(RECENT))
+        raise UnknownName("run", run_id, recent)
+    return stored
+
+
+def _remove_message(stored: Stored) -> None:
+    """Take the message of a run that is cancelled out of its queue; a worker would only drop it."""
+    settings = current_app.config
+    if broker.is_redis(settings):
+        with broker.client(settings) as client:
+            queues.remove(client, settings, stored["queue"], stored["_id"])
+
+
+def _job_name(name: str) -> str:
+    """The name under which runs of a job are recorded. Raises UnknownName for one that was never run either."""
+    if registry.knows(name):
+        return registry.canonical(name)
+    if database()["job_run"].find_one({"job": name}, {"_id": 1}):
+        return name
+    return registry.find(name).name
+
+
+def _run(stored: Stored) -> Run:
+    plain: Any = {"args": [], "kwargs": {}, "attempt": 0, **stored, "id": stored["_id"]}
+    return Run._make(plain.get(name) for name in Run._fields)

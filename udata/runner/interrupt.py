@@ -1,0 +1,59 @@
+"""Stopping a function that runs in the main thread, from another thread or by a signal, wherever it is."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+# The signal by which another thread of this process wakes the main one.
+WAKE = signal.SIGUSR2
+
+
+class Interrupted(BaseException):
+    """A run is to stop: `reason` is `cancelled`, `taken`, `late` or `stopping`. No job catches it by accident."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Interruptible:
+    """What runs below, in the main thread: `interrupt(reason)` raises Interrupted in it.
+
+    A function that swallows it is interrupted again each time that `interrupt` is called.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.open = False
+
+    def interrupt(self, reason: str) -> None:
+        """Stop what runs. Without effect where it has ended, or where it is not in the main thread."""
+        self.reason = self.reason or reason
+        if self.open:
+            signal.pthread_kill(threading.main_thread().ident or 0, WAKE)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.open:
+            raise Interrupted("stopping" if number != WAKE else self.reason or "stopping")
+
+
+@contextmanager
+def interruptible(*, on_terminate: bool) -> Iterator[Interruptible]:
+    """What is done in this context can be stopped; with `on_terminate` a SIGTERM does so, too."""
+    here = Interruptible()
+    if threading.current_thread() is not threading.main_thread():
+        yield here
+        return
+    taken: dict[int, Any] = {WAKE: signal.signal(WAKE, here._on_signal)}
+    if on_terminate:
+        taken[signal.SIGTERM] = signal.signal(signal.SIGTERM, here._on_signal)
+    here.open = True
+    try:
+        yield here
+    finally:
+        here.open = False
+        for number, handler in taken.items():
+            signal.signal(number, handler)

@@ -1,0 +1,279 @@
+"""The journal: each run of a job is recorded before anything else knows of it, and what is recorded is the truth.
+
+A run is claimed by a conditional update that counts `fence` up, and written to by its holder under that number only:
+whoever comes late finds another number, and what it would write is dropped.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
+
+from flask import current_app
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from udata.errors import UsageError
+from udata.models.base import database
+from udata.models.ensuring import ensure_indexes
+from udata.models.fields import now
+from udata.models.job_run import JobRun
+from udata.runner.arguments import masked
+from udata.runner.registry import Job
+
+Stored = dict[str, Any]
+Trigger = Literal["shell", "schedule", "worker"]
+
+# A run whose worker died this often is not tried again: it may be what kills them.
+MAX_LOSSES = 10
+
+ENDED = ("succeeded", "failed", "lost", "cancelled")
+
+# How much of a result, an error and a traceback is kept, in characters.
+RESULT_SIZE = 10_000
+
+
+class Order(NamedTuple):
+    """What is to be run: a job, its arguments as they were given and by their parameters' names."""
+
+    job: Job
+    args: list[Any]
+    kwargs: dict[str, Any]
+    bound: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The same for two orders that mean the same, however their arguments are given."""
+        defaults = {parameter.name: parameter.default for parameter in self.job.parameters if not parameter.rest}
+        spelled = json.dumps([self.job.name, {**defaults, **self.bound}], sort_keys=True, default=str)
+        # A digest of a secret must not be one that somebody can look up.
+        secret = current_app.config["SECRET_KEY"].encode()[:64] if self.hidden else b""
+        return blake2b(spelled.encode(), digest_size=16, key=secret).hexdigest()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether an argument is one that is not stored."""
+        return masked(self.args, self.kwargs, self.bound)[2]
+
+
+class Recorded(NamedTuple):
+    """A recorded run; `new` is false where it was there already, or the same order waits under this id."""
+
+    run_id: str
+    new: bool
+
+
+class Claim(NamedTuple):
+    """A run that is held: what is written of it is written under the number `fence`."""
+
+    run_id: str
+    fence: int
+
+
+class Wake(NamedTuple):
+    """What a wake-up says of a run, so that it need not be read; the claim finds out whether it still holds."""
+
+    run_id: str
+    job: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    fence: int
+
+
+def order(job: Job, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Order:
+    """Check the arguments. Raises UsageError for what does not fit the job."""
+    given = dict(kwargs or {})
+    return Order(job, list(args), given, job.bind(args, given))
+
+
+def record(
+    wanted: Order,
+    trigger: Trigger,
+    *,
+    run_id: str | None = None,
+    not_before: datetime | None = None,
+) -> Recorded:
+    """Record a run that waits for a worker. The same order that waits already, or `run_id`, is not recorded twice."""
+    given = run_id or str(uuid4())
+    document = _document(wanted, trigger, given) | {"state": "queued", "waiting_key": wanted.key}
+    if not_before is not None:
+        document["not_before"] = not_before
+    while True:
+        try:
+            runs().insert_one(document)
+        except DuplicateKeyError:
+            if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
+                return Recorded(run_id, new=False)
+            waiting = runs().find_one({"waiting_key": document["waiting_key"]}, {"_id": 1})
+            if waiting:
+                return Recorded(waiting["_id"], new=False)
+        else:
+            return Recorded(given, new=True)
+
+
+def record_claimed(
+    wanted: Order, trigger: Trigger, worker: str, lease: float, *, run_id: str | None = None, force: bool = False
+) -> Claim | None:
+    """Record a run and claim it at once; None where `run_id` is recorded already.
+
+    Raises BusyError where the same order runs, unless `force` lets several run side by side.
+    """
+    moment = now()
+    document = _document(wanted, trigger, run_id or str(uuid4())) | _claimed(worker, moment, lease)
+    document |= {"state": "running", "fence": 1, "attempt": 1} | ({} if force else {"running_key": wanted.key})
+    while True:
+        try:
+            runs().insert_one(document)
+        except DuplicateKeyError:
+            if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
+                return None
+            running = runs().find_one({"running_key": wanted.key}, {"started_at": 1, "worker": 1})
+            if running:
+                raise BusyError(wanted, running) from None
+        else:
+            return Claim(document["_id"], 1)
+
+
+class BusyError(UsageError):
+    """The same job with the same arguments runs already, as the run `run_id`."""
+
+    exit_code = 1
+
+    def __init__(self, wanted: Order, running: Mapping[str, Any]) -> None:
+        from udata.runner.arguments import label
+
+        self.run_id = running["_id"]
+        since = f"{running['started_at']:%Y-%m-%d %H:%M:%S} UTC" if running.get("started_at") else "now"
+        super().__init__(
+            f"{label(wanted.job.name, wanted.args, wanted.kwargs)} runs already, since {since}, as {self.run_id}",
+            "--force runs it beside",
+        )
+
+
+def claim(run_id: str, key: str, worker: str, lease: float, fence: int) -> Claim | None:
+    """Claim a run that waits with `fence`; None where it does not, or not any more, or not yet.
+
+    Raises TwinRunsError where the same order runs.
+    """
+    moment = now()
+    waits = {"_id": run_id, "state": "queued", "fence": fence, "not_before": {"$not": {"$gt": moment}}}
+    change = {
+        "$set": {"state": "running", "running_key": key, **_claimed(worker, moment, lease)},
+        "$unset": {"waiting_key": "", "not_before": "", "ended_at": "", "error": "", "traceback": ""},
+        "$inc": {"fence": 1, "attempt": 1},
+    }
+    try:
+        done = runs().update_one(waits, change)
+    except DuplicateKeyError as error:
+        raise TwinRunsError(run_id) from error
+    return Claim(run_id, fence + 1) if done.modified_count else None
+
+
+class TwinRunsError(Exception):
+    """The same order runs: this run waits until that one has ended."""
+
+
+def load(run_id: str) -> Stored | None:
+    """The stored run."""
+    return runs().find_one({"_id": run_id})
+
+
+def beat(held: Claim, lease: float, seen: Mapping[str, Any]) -> str | None:
+    """Say that the holder lives, and write what is `seen` (progress, log).
+
+    Returns why it should stop, `cancelled` or `taken`, or None.
+    """
+    mine = {"_id": held.run_id, "fence": held.fence, "state": "running"}
+    alive = {"lease_until": now() + timedelta(seconds=lease), **seen}
+    if runs().update_one({**mine, "cancel_requested": {"$exists": False}}, {"$set": alive}).matched_count:
+        return None
+    return "cancelled" if runs().update_one(mine, {"$set": alive}).matched_count else "taken"
+
+
+def end(held: Claim, state: str, written: Mapping[str, Any]) -> bool:
+    """Write the end of a run, with its `result`, `error`, `log` …; False where it is not held any more."""
+    mine = {"_id": held.run_id, "fence": held.fence, "state": "running"}
+    change = {"$set": {"state": state, **ending(), **written}, "$unset": RELEASED}
+    return bool(runs().update_one(mine, change).matched_count)
+
+
+def wait_again(stored: Stored, key: str) -> bool:
+    """Let a run that has ended wait again; False where it has changed since, or the same order waits."""
+    as_it_was = {"_id": stored["_id"], "fence": stored["fence"], "state": stored["state"]}
+    change = {
+        "$set": {"state": "queued", "waiting_key": key, "queued_at": now()},
+        "$unset": dict.fromkeys(("worker", "started_at", "ended_at", "expires_at", "progress", "resume"), ""),
+    }
+    try:
+        return bool(runs().update_one(as_it_was, change).modified_count)
+    except DuplicateKeyError:
+        return False
+
+
+RELEASED = {"running_key": "", "lease_until": "", "cancel_requested": "", "resume": ""}
+
+
+def requeue(held: Claim, key: str, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
+    """Let a run that is held wait again, from `not_before` on; False where it is not held any more.
+
+    Where the same order waits already, that one is the next run of it, and this one has ended as `cancelled`.
+    """
+    mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
+    later = {} if not_before is None else {"not_before": not_before}
+    change = {
+        "$set": {"state": "queued", "waiting_key": key, **later, **written},
+        "$unset": {**RELEASED, "worker": "", "started_at": "", "ended_at": "", "expires_at": "", "progress": ""},
+    }
+    try:
+        return bool(runs().update_one(mine, change).matched_count)
+    except DuplicateKeyError:
+        other = {"error": "not run again: the same job with the same arguments waits already", **written}
+        change = {"$set": {"state": "cancelled", **ending(), **other}, "$unset": RELEASED}
+        return bool(runs().update_one(mine, change).matched_count)
+
+
+def runs() -> Collection[Stored]:
+    """The collection; its indexes, on which claims rely, are made sure of once."""
+    ensure_indexes(JobRun, unique_only=False)
+    return database()["job_run"]
+
+
+def running_of(worker: str) -> Iterator[Stored]:
+    """The runs that `worker` holds."""
+    yield from runs().find({"state": "running", "worker": worker})
+
+
+def plain(result: Any) -> Any:
+    """What a job returned, as it is stored: as JSON has it, cut short where it is long."""
+    if hasattr(result, "_asdict"):
+        result = result._asdict()
+    spelled = json.dumps(result, default=str, ensure_ascii=False)
+    return json.loads(spelled) if len(spelled) <= RESULT_SIZE else spelled[:RESULT_SIZE]
+
+
+def _document(wanted: Order, trigger: str, run_id: str) -> Stored:
+    args, kwargs, hidden = masked(wanted.args, wanted.kwargs, wanted.bound)
+    return {
+        "_id": run_id,
+        "job": wanted.job.name,
+        "args": args,
+        "kwargs": kwargs,
+        "queue": wanted.job.queue,
+        "trigger": trigger,
+        "queued_at": now(),
+        "fence": 0,
+        "attempt": 0,
+        **({"hidden": True} if hidden else {}),
+    }
+
+
+def _claimed(worker: str, moment: datetime, lease: float) -> Stored:
+    return {"worker": worker, "started_at": moment, "lease_until": moment + timedelta(seconds=lease)}
+
+
+def ending() -> Stored:
+    """The fields that a run has when it has ended: when that was, and when the record goes."""
+    moment = now()
+    return {"ended_at": moment, "expires_at": moment + timedelta(days=current_app.config["JOB_HISTORY_DAYS"])}

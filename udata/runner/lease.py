@@ -1,0 +1,106 @@
+"""Keeping a run while it runs: signs of life, what is seen of it, and the reasons to stop."""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from udata.runner import journal
+from udata.runner.interrupt import Interruptible
+from udata.runner.journal import Claim
+
+log = logging.getLogger(__name__)
+
+# How often a sign of life is given, in seconds; a cancelled run stops within about that time.
+BEAT_SECONDS = 2.0
+# How many lines of the log are kept with a run, and how long each may be.
+LOG_LINES = 100
+LINE_SIZE = 1_000
+# A run that does not heed its interruption for this long ends with its process.
+STUBBORN_SECONDS = 10.0
+
+
+class Seen:
+    """What a run says while it runs: its progress and its last log lines, with secrets taken out by `hide`."""
+
+    def __init__(self, hide: Callable[[Any], Any]) -> None:
+        self.hide = hide
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self.progress: dict[str, Any] = {}
+
+    def report(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Note how far the run is."""
+        known = {"done": done, "total": total, "message": self.hide(message)}
+        self.progress |= {name: value for name, value in known.items() if value is not None}
+
+    def note(self, line: str) -> None:
+        """Keep a line of the log."""
+        self.lines.append(str(self.hide(line))[:LINE_SIZE])
+
+    def stored(self) -> dict[str, Any]:
+        """As it is written into the journal."""
+        found: dict[str, Any] = {"log": list(self.lines)} if self.lines else {}
+        return found | ({"progress": dict(self.progress)} if self.progress else {})
+
+
+class Lease(threading.Thread):
+    """Holds a run: beats until `stop`, and interrupts what runs when it is cancelled, taken over, or too late.
+
+    `abandon` is called when the interruption is not heeded.
+    """
+
+    def __init__(
+        self,
+        held: Claim,
+        seconds: float,
+        seen: Seen,
+        running: Interruptible,
+        time_limit: float | None,
+        abandon: Callable[[str], None] | None,
+    ) -> None:
+        super().__init__(name="lease", daemon=True)
+        self.held = held
+        self.seconds = seconds
+        self.seen = seen
+        self.running = running
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.abandon = abandon
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """Beat until the run has ended."""
+        reason: str | None = None
+        since = 0.0
+        while not self.stopped.wait(min(BEAT_SECONDS, self.seconds / 3)):
+            found = self._reason()
+            if reason is None and found is not None:
+                reason, since = found, time.monotonic()
+            if reason is not None:
+                self.running.interrupt(reason)
+                if self.abandon and time.monotonic() - since > STUBBORN_SECONDS:
+                    self.abandon(reason)
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self.stopped.set()
+
+    def _reason(self) -> str | None:
+        try:
+            found = journal.beat(self.held, self.seconds, self.seen.stored())
+        except PyMongoError as error:
+            # The lease is long enough to outlast a short absence; a long one is found when it is over.
+            log.debug("No sign of life could be given: %s", error)
+            found = None
+        if found is None and self.deadline is not None and time.monotonic() > self.deadline:
+            return "late"
+        return found
+
+
+def end_process(_reason: str) -> None:
+    """End this process of a worker at once, with a run that does not let itself be stopped."""
+    os._exit(1)

@@ -1,0 +1,83 @@
+"""How a worker and a scheduler log: on standard error, a line a message, without secrets."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from udata.settings import mask_credentials
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+# What these say of each message the runs say themselves, and where a server is away their traceback is no news.
+MACHINERY = ("amqp", "billiard", "celery", "kombu", "pymongo", "redis")
+
+
+class Formatter(logging.Formatter):
+    """The moment in UTC, the level, the process and the message; credentials inside addresses are hidden."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-8s [%(process)d] %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of `record`, and its traceback below it where it has one."""
+        return mask_credentials(super().format(record))
+
+
+class WithoutTraceback(logging.Filter):
+    """Takes the tracebacks out of what the machinery says of servers that are away, and empty lines out of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged; always."""
+        if record.name.split(".")[0] in MACHINERY:
+            if (record.exc_info and isinstance(record.exc_info[1], OSError | ConnectionError)) or _of_redis(record):
+                record.exc_info = record.exc_text = None
+            record.msg, record.args = " ".join(record.getMessage().split()), ()
+        return True
+
+
+def set_up(level: str) -> None:
+    """Log from `level` (a name) on; of the machinery what is a warning, unless the level is `debug`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter())
+    if level != "debug":
+        handler.addFilter(WithoutTraceback())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    _set_levels(level)
+
+
+class _Said(logging.Handler):
+    """Gives each record's level and text to a function."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self.say(record.levelname, mask_credentials(record.getMessage()))
+
+
+def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> None:
+    """Give what a job logs to `say`: everything of our own jobs, of others what is no detail unless `verbose`."""
+    root = logging.getLogger()
+    root.handlers = [_Said(say)]
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    _set_levels("info")
+    # How a run goes is shown, not logged.
+    logging.getLogger("udata.runner.run").setLevel(logging.CRITICAL)
+
+
+def _set_levels(level: str) -> None:
+    """What our own jobs say is shown in full, unless only what is wrong is asked for; of the machinery the warnings."""
+    logging.getLogger("udata.jobs").setLevel(logging.DEBUG if level in ("debug", "info") else logging.NOTSET)
+    for name in MACHINERY:
+        logging.getLogger(name).setLevel(logging.WARNING if level in ("debug", "info") else level.upper())
+
+
+def _of_redis(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__.startswith(("redis.", "kombu.", "pymongo."))

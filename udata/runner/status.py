@@ -1,0 +1,148 @@
+"""How the queues, the workers and the scheduler are, for an operator and for Munin."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from udata.errors import UnknownName
+from udata.models.base import database, translated_errors
+from udata.runner import alive, broker, deadletters, queues, registry, scheduler
+
+if TYPE_CHECKING:
+    import redis
+
+
+class Queue(NamedTuple):
+    """A queue: `tasks` counts what waits in it by name, `recorded` the runs that the journal holds for it.
+
+    `oldest` is the age in seconds of the oldest recorded run that is due, None where there is none; `workers` names
+    those that live and listen to it.
+    """
+
+    name: str
+    waiting: int
+    tasks: dict[str, int]
+    unacked: int
+    recorded: int
+    oldest: float | None
+    workers: list[str]
+
+
+class Status(NamedTuple):
+    """What `worker status` shows.
+
+    `dead` counts the dead letters, `foreign` the waiting and dead messages whose task is not ours, by name;
+    `unsent` names the enabled schedules that are never sent; `problems` is what is not as it should be.
+    """
+
+    queues: list[Queue]
+    dead: int
+    foreign: dict[str, int]
+    workers: list[alive.Worker]
+    scheduler: scheduler.Health
+    unsent: list[str]
+    problems: list[str]
+
+
+def status(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> Status:
+    """The state of the queues `names` (none: all of them), and of all workers and schedulers.
+
+    Raises UnknownName for a queue, ServerError where the broker or the database is away.
+    """
+    chosen = queues.check_names(names)
+    with broker.client(settings) as client, translated_errors():
+        workers = alive.workers(client, settings)
+        unacked = Counter(taken.queue for taken in queues.unacked(client, settings))
+        shown = [_queue(client, settings, name, unacked[name], workers) for name in chosen]
+        foreign = Counter(deadletters.unknown_tasks(client, settings))
+        dead = deadletters.count(client, settings)
+        health = scheduler.health()
+    for queue in shown:
+        foreign.update({name: count for name, count in queue.tasks.items() if not registry.knows(name)})
+    problems = [problem for queue in shown for problem in _problems(queue)]
+    problems += [health.problem] if health.problem else []
+    return Status(shown, dead, dict(sorted(foreign.items())), workers, health, health.unsent, problems)
+
+
+def munin_config(names: tuple[str, ...] = ()) -> list[str]:
+    """The lines that tell Munin of the graph: a field for each job of the queues `names` (none: all of them)."""
+    chosen = queues.check_names(names)
+    lines = [
+        f"graph_title Waiting tasks in {_listed(chosen)}",
+        "graph_category celery",
+        "graph_vlabel tasks",
+        "graph_args --lower-limit 0",
+        "graph_scale no",
+    ]
+    for name in _jobs(chosen):
+        lines += [f"{munin_field(name)}.label {name}", f"{munin_field(name)}.draw AREASTACK"]
+    return lines
+
+
+def munin_values(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> list[str]:
+    """The lines that tell Munin how many tasks wait, zeros included."""
+    chosen = queues.check_names(names)
+    counts = Counter(dict.fromkeys(_jobs(chosen), 0))
+    with broker.client(settings) as client:
+        for queue in chosen:
+            counts.update(_tasks(client, settings, queue))
+    return [f"{munin_field(name)}.value {count}" for name, count in counts.items()]
+
+
+def munin_field(name: str) -> str:
+    """The name of a field, of which Munin takes letters, digits and underscores alone."""
+    field = name.replace(".", "__").replace("-", "_")
+    return re.sub(r"^(?=\d)|[^A-Za-z0-9_]", "_", field)
+
+
+def _queue(
+    client: "redis.Redis", settings: Mapping[str, Any], name: str, unacked: int, workers: Iterable[alive.Worker]
+) -> Queue:
+    tasks = _tasks(client, settings, name)
+    recorded, oldest = _recorded(name)
+    listening = [worker.name for worker in workers if worker.lives and not worker.stopping and name in worker.queues]
+    return Queue(name, sum(tasks.values()), tasks, unacked, recorded, oldest, listening)
+
+
+def _tasks(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> dict[str, int]:
+    """What waits in `queue`, by the name that we use for it, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for name, count in queues.names(client, settings, queue).items():
+        counts[_known_as(name)] += count
+    return dict(counts.most_common())
+
+
+def _recorded(queue: str) -> tuple[int, float | None]:
+    """How many runs the journal holds for `queue`, and the age in seconds of the oldest that is due."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    due = {"state": "queued", "queue": queue, "$or": [{"not_before": None}, {"not_before": {"$lte": now}}]}
+    runs = database()["job_run"]
+    oldest = runs.find_one(due, {"queued_at": 1, "not_before": 1}, sort=[("queued_at", 1)])
+    if oldest is None:
+        return 0, None
+    since = oldest.get("not_before") or oldest["queued_at"]
+    return runs.count_documents(due), max(0.0, (now - since).total_seconds())
+
+
+def _problems(queue: Queue) -> list[str]:
+    left = max(queue.waiting, queue.recorded)
+    if left and not queue.workers:
+        return [f"no living worker listens to the queue {queue.name}, which holds {left:,}: start one"]
+    return []
+
+
+def _jobs(names: tuple[str, ...]) -> list[str]:
+    return sorted(job.name for job in registry.jobs().values() if job.queue in names)
+
+
+def _known_as(name: str) -> str:
+    try:
+        return registry.find(name).name
+    except UnknownName:
+        return name
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"the queue {names[0]}" if len(names) == 1 else f"the queues {', '.join(names)}"

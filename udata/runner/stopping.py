@@ -1,0 +1,94 @@
+"""How a worker ends: what it runs may finish within a grace time, the rest is given back for others to run."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from celery.worker import state
+
+from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED
+
+if TYPE_CHECKING:
+    from celery.apps.worker import Worker
+
+log = logging.getLogger(__name__)
+
+# Of the grace time, what is kept for interrupting the rest and giving it back.
+RETURN_SECONDS = 5.0
+INTERRUPT_SECONDS = 3.0
+
+
+class Stopping:
+    """Ends `worker` within `WORKER_GRACE_SECONDS` of the first signal, at once from the second on (or a SIGQUIT).
+
+    `give_back` is called when every process of the pool is dead, to free what they ran.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], worker: "Worker", give_back: Callable[[], None]) -> None:
+        self.grace = max(0.0, settings["WORKER_GRACE_SECONDS"])
+        self.worker = worker
+        self.give_back = give_back
+        self.exit_code = EXIT_DONE
+        self.hurry = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def install(self) -> None:
+        """Take the place of Celery's signal handlers, in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, self._on_signal)
+
+    def give_up(self, reason: str) -> None:
+        """End now, with exit code 1, so that a supervisor starts the worker again."""
+        log.critical("The worker ends: %s", reason)
+        self._end(EXIT_FOUND)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.thread is not None or number == signal.SIGQUIT:
+            self.hurry.set()
+        if self.thread is None:
+            self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_DONE
+            self.thread = threading.Thread(target=self._see_to_it, name="stopping", daemon=True)
+            self.thread.start()
+        # Celery's own flag: take nothing any more, and end when what runs has ended.
+        state.should_stop = self.exit_code
+
+    def _see_to_it(self) -> None:
+        log.warning(
+            "Stopping: %d runs may finish within %g seconds; signal again to stop at once",
+            len(state.active_requests),
+            self.grace,
+        )
+        self.hurry.wait(max(0.0, self.grace - RETURN_SECONDS))
+        self._end(self.exit_code)
+
+    def _end(self, code: int) -> None:
+        left = len(state.active_requests)
+        if left:
+            log.warning("Giving back %d runs that have not finished", left)
+        _end_children()
+        self.give_back()
+        logging.shutdown()
+        os._exit(code)
+
+
+def _end_children() -> None:
+    """End every process below this one: first asked to leave its run, then killed."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        _signal(child, signal.SIGTERM)
+    _, alive = psutil.wait_procs(children, timeout=INTERRUPT_SECONDS)
+    for child in alive:
+        _signal(child, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=1)
+
+
+def _signal(child: psutil.Process, number: int) -> None:
+    try:
+        child.send_signal(number)
+    except psutil.NoSuchProcess:
+        log.debug("The process %d has ended", child.pid)

@@ -1,0 +1,78 @@
+"""The tasks that a worker's processes run: taking up a recorded run, and recording what another program has sent."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Reject
+
+from udata.errors import ServerError
+from udata.models.base import translated_errors
+from udata.models.fields import now
+from udata.runner import journal, registry, run
+from udata.runner.journal import Wake
+from udata.runner.queues import NOT_BEFORE_HEADER, WAKE, foreign_run_id
+
+log = logging.getLogger(__name__)
+
+# How long a message waits for a database that is away, before it goes back to its queue.
+AWAY_SECONDS = 3.0
+
+# A name that no other worker has, before or after; inherited by the processes that are forked.
+WORKER_NAME = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
+def register(app: Celery) -> None:
+    """Give `app` the task of the wake-ups, and one for each job."""
+    app.task(_wake, name=WAKE)
+    for job in registry.jobs().values():
+        app.task(_taker(job), name=job.name, bind=True)
+
+
+def _wake(*wake: Any) -> None:
+    _patiently(lambda: run.execute(Wake(*wake), WORKER_NAME))
+
+
+def _taker(job: registry.Job) -> Callable[..., None]:
+    def take(task: Any, *args: Any, **kwargs: Any) -> None:
+        _patiently(lambda: _take(job, task.request, args, kwargs))
+
+    return take
+
+
+def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Run what another program asks for; the run's id follows from the message's, however often it is delivered."""
+    wanted = journal.order(job, args, kwargs)
+    not_before = _moment(request.get(NOT_BEFORE_HEADER))
+    if not job.journal:
+        run.call(wanted)
+    elif not_before is None or not_before <= now():
+        run.execute_order(wanted, foreign_run_id(request.id), WORKER_NAME)
+    else:
+        # The reaper sends it when it is due.
+        with translated_errors():
+            journal.record(wanted, "worker", run_id=foreign_run_id(request.id), not_before=not_before)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """The moment, in UTC, that another program has written; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _patiently(take: Callable[[], Any]) -> None:
+    try:
+        take()
+    except ServerError as error:
+        log.warning("The message waits: %s", error)
+        time.sleep(AWAY_SECONDS)
+        raise Reject(error, requeue=True) from error

@@ -1,0 +1,146 @@
+"""A worker: Celery's, with our logging, heartbeat, watchdog and reaper beside it, and an end within a time."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+from celery import Celery, bootsteps, signals
+from flask import Flask, current_app
+
+from udata.errors import EXIT_DONE, UsageError
+from udata.models.connection import reconnect
+from udata.runner import queues, scheduler, tasks
+from udata.runner.broker import queue_name
+from udata.runner.celery import make_celery
+from udata.runner.logs import set_up
+from udata.runner.reap import Reaper
+from udata.runner.scheduler import Scheduler
+from udata.runner.stopping import Stopping
+from udata.runner.watch import LOOKS, Heartbeat, Repeated, Watchdog
+
+log = logging.getLogger(__name__)
+
+
+class Options(NamedTuple):
+    """How a worker is started: `queues` (none: all of them), the number of its processes, Celery's own arguments."""
+
+    queues: tuple[str, ...] = ()
+    concurrency: int | None = None
+    beat: bool = False
+    loglevel: str = "info"
+    arguments: tuple[str, ...] = ()
+
+
+def start(options: Options) -> int:
+    """Run a worker for the current app until it is told to stop; returns its exit code.
+
+    Raises UnknownName for a queue that does not exist, UsageError for arguments that Celery does not take,
+    ConfigurationError for an address that is none.
+    """
+    listens = list(queues.check_names(options.queues))
+    flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = make_celery(flask.config)
+    set_up(options.loglevel)
+    signals.setup_logging.connect(_leave_logging_alone, weak=False)
+    signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
+    app.steps["worker"].add(_beside(flask, listens, beat=options.beat))
+    log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(listens))
+    return _run(app, _arguments(flask, options, listens))
+
+
+def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
+    named = ",".join(queue_name(flask.config, queue) for queue in listens)
+    arguments = ["worker", "--loglevel", options.loglevel, "--queues", named, "--hostname", tasks.WORKER_NAME]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    if options.concurrency:
+        arguments += ["--concurrency", str(options.concurrency)]
+    return [*arguments, *options.arguments]
+
+
+def _run(app: Celery, arguments: list[str]) -> int:
+    # Celery's greeting is for people; a log needs none.
+    app.log.already_setup = True
+    try:
+        ended = app.start(["--quiet", *arguments])
+    except click.ClickException as error:
+        raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
+    except SystemExit as ended_by:
+        ended = ended_by.code
+    return ended if isinstance(ended, int) else EXIT_DONE
+
+
+def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.StartStopStep]:
+    class Beside(bootsteps.StartStopStep):  # type: ignore[misc]
+        """What runs in the main process beside Celery's own parts."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, worker: Any) -> None:
+            """Called by Celery when its pool has started."""
+            self.parts = Parts(flask, worker, listens, beat=beat)
+            self.parts.start()
+
+        def stop(self, _worker: Any) -> None:
+            """Called by Celery when the worker has stopped."""
+            self.parts.stop()
+
+        terminate = stop
+
+    return Beside
+
+
+class Parts:
+    """The heartbeat, the reaper, the watchdog, with `beat` the scheduler, and the end of `worker`."""
+
+    def __init__(self, flask: Flask, worker: Any, listens: list[str], *, beat: bool) -> None:
+        settings = flask.config
+        self.flask = flask
+        reaper = Reaper(settings)
+        self.heartbeat = Heartbeat(settings, worker, tasks.WORKER_NAME, listens)
+        self.stopping = Stopping(settings, worker, self._give_back)
+        self.reaper = reaper
+        self.threads = [
+            Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], self.heartbeat.beat),
+            Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(reaper.reap)),
+        ]
+        if beat:
+            self.threads.append(
+                Repeated("scheduler", scheduler.TICK_SECONDS, self._in_context(Scheduler(settings).tick))
+            )
+        if settings["WORKER_WATCHDOG_SECONDS"]:
+            watchdog = Watchdog(settings, worker, listens, self.stopping.give_up)
+            self.threads.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
+
+    def start(self) -> None:
+        """Take over the signals and start the threads."""
+        self.stopping.install()
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop the threads and say that the worker has gone."""
+        for thread in self.threads:
+            thread.stop()
+        self.heartbeat.end()
+
+    def _give_back(self) -> None:
+        self.stop()
+        self._in_context(lambda: self.reaper.give_back(tasks.WORKER_NAME))()
+
+    def _in_context(self, action: Callable[[], object]) -> Callable[[], None]:
+        def act() -> None:
+            with self.flask.app_context():
+                action()
+
+        return act
+
+
+def _enter_child(flask: Flask) -> None:
+    """Make a process of the pool one of its own: the database's connections do not survive the fork."""
+    reconnect()
+    flask.app_context().push()
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Tell Celery that the logging is set up."""

@@ -1,0 +1,81 @@
+"""The collection of tags: how many documents carry each, recounted from the documents."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pymongo import DeleteOne, UpdateOne
+from pymongo.database import Database
+
+from udata.models.base import translated_errors
+from udata.services.scan import Unreadable, chunks, documents
+
+Document = dict[str, Any]
+Progress = Callable[[float, float | None, str | None], None]
+
+# What is counted, by the collection of the documents that carry the tags.
+COUNTED = {"dataset": "datasets", "reuse": "reuses"}
+BATCH = 500
+
+
+class Counted(NamedTuple):
+    """How many tags there are, and how many of them were written anew or removed."""
+
+    tags: int
+    written: int
+    removed: int
+
+
+def count(database: Database[Document], progress: Progress = lambda done, total, message: None) -> Counted:
+    """Write for each tag how many datasets and reuses carry it; one that none carries any more is removed.
+
+    Each collection is read once, and only what is wrong is written. Raises ServerError.
+    """
+    with translated_errors():
+        counts = {name: _counts(database, collection, progress) for collection, name in COUNTED.items()}
+        tags = set().union(*counts.values())
+        right: set[str] = set()
+        removed = 0
+        for some in chunks(documents(database["tag"]), BATCH):
+            stale = [one["_id"] for one in some if not isinstance(one, Unreadable) and one.get("name") not in tags]
+            removed += _write(database, [DeleteOne({"_id": id}) for id in stale])
+            right.update(one["name"] for one in some if not isinstance(one, Unreadable) and _is_right(one, counts))
+        written = 0
+        progress(0, len(tags), "Writing tags")
+        for some in chunks(sorted(tags - right), BATCH):
+            written += _write(database, [_update(tag, counts) for tag in some])
+            progress(written, len(tags), None)
+    return Counted(len(tags), written, removed)
+
+
+def _counts(database: Database[Document], collection: str, progress: Progress) -> Counter[str]:
+    progress(0, None, f"Counting the tags of {collection}")
+    found: Counter[str] = Counter()
+    for document in documents(database[collection], fields=["tags"]):
+        stored = None if isinstance(document, Unreadable) else document.get("tags")
+        if isinstance(stored, list):
+            found.update({tag for tag in stored if isinstance(tag, str) and tag})
+    return found
+
+
+def _wanted(tag: str, counts: dict[str, Counter[str]]) -> Document:
+    each = {name: counted[tag] for name, counted in counts.items()}
+    return {"counts": each, "total": sum(each.values())}
+
+
+def _is_right(stored: Document, counts: dict[str, Counter[str]]) -> bool:
+    tag = stored.get("name")
+    if not isinstance(tag, str) or not any(tag in counted for counted in counts.values()):
+        return False
+    wanted = _wanted(tag, counts)
+    return bool(stored.get("counts") == wanted["counts"] and stored.get("total") == wanted["total"])
+
+
+def _update(tag: str, counts: dict[str, Counter[str]]) -> UpdateOne:
+    return UpdateOne({"name": tag}, {"$set": _wanted(tag, counts)}, upsert=True)
+
+
+def _write(database: Database[Document], writes: list[Any]) -> int:
+    if writes:
+        database["tag"].bulk_write(writes, ordered=False)
+    return len(writes)
