@@ -9,7 +9,7 @@ import click
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A moment in UTC, given as an ISO date or time, or as a time span that lies behind: `30m`, `2d`."""
 
     name = "moment"

@@ -29,8 +29,8 @@ from mongoengine.fields import (
 from udata.models.loading import load
 
 __all__ = [
-    "AnyField",
     "ActorField",
+    "AnyField",
     "BooleanField",
     "DateField",
     "DateTimeField",
