@@ -17,7 +17,7 @@ WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number",
 GIVEN = ("progress",)
 REQUIRED = inspect.Parameter.empty
 
-SECRET = re.compile(r"passw|secret|token|credential|(^|_|api)key($|_)", re.IGNORECASE)
+SECRET = re.compile(r"passw|secret|token|credential|(api|access|private)_?key", re.IGNORECASE)
 MASK = "********"
 
 
