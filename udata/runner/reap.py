@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from udata.models.base import database, translated_errors
-from udata.runner import alive, broker, celery, queues, recovery
+from udata.runner import alive, broker, celery, queues, recovery, registry
 from udata.runner.journal import Wake
 from udata.runner.queues import Unacked
 
@@ -80,9 +80,12 @@ class Reaper:
                 queues.forget(client, self.settings, taken)
 
     def _send_again(self, client: "redis.Redis", queue: str) -> None:
-        """Send the wake-ups of those runs of `queue` that have none, the oldest first."""
+        """Send the wake-ups of those runs of `queue` that have none, the oldest first.
+
+        Those of jobs that are not here are left to workers that know them.
+        """
         runs = database()["job_run"]
-        due = _due(queue)
+        due = {**_due(queue), "job": {"$in": list(registry.jobs())}}
         queued = runs.count_documents(due)
         if not queued:
             return
