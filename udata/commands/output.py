@@ -229,6 +229,11 @@ def _plain_progress(label: str, total: float | None) -> Progress:
     return Progress(show)
 
 
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal and may be asked."""
+    return sys.stdin.isatty() and not options.no_input
+
+
 def confirm(question: str) -> bool:
     """Whether the operator says yes. `--yes` answers; without a terminal or with `--no-input` it is refused.
 
@@ -236,7 +241,7 @@ def confirm(question: str) -> bool:
     """
     if options.yes:
         return True
-    if options.no_input or not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError(f"{question} Nobody is there to answer", "give --yes")
     return click.confirm(_printable(question, sys.stderr), err=True)
 
@@ -248,7 +253,7 @@ def ask(
 
     Raises UsageError, which names `option`, where nobody can answer.
     """
-    if options.no_input or not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError(f"{label} is missing", f"give {option}")
     while True:
         try:
