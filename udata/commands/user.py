@@ -1,0 +1,370 @@
+"""The screen of users: creating and finding them, administrators, passwords."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from udata.commands import output
+from udata.commands.base import Group, needs_app
+from udata.errors import EXIT_FOUND, UdataError, UsageError
+
+if TYPE_CHECKING:
+    from udata.models.base import DocumentError
+    from udata.services.accounts import Account, Membership
+    from udata.services.users import Change
+
+UNBUILT = ("delete",)
+
+# After so many rows of a listing its columns have their width.
+LOOKED_AT = 500
+
+
+class Users(Group):
+    """The group, which says of what is not built that it is not."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As Click does."""
+        if args and args[0] in UNBUILT:
+            raise UsageError(f"udata user {args[0]} is not part of this version", "udata user -? shows what is")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Users)
+def group() -> None:
+    """Manage the portal's users.
+
+    \b
+    Example:
+      $ udata user list
+    """
+
+
+email_argument = click.argument("email", required=False)
+password_option = click.option("--password", help="The password; other users of this machine can see it here.")
+password_stdin_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+)
+
+
+@group.command(json=True)
+@click.option("--first-name", metavar="NAME", help="The first name.")
+@click.option("--last-name", metavar="NAME", help="The last name.")
+@click.option("--email", metavar="EMAIL", help="The e-mail, which is stored in lower case.")
+@password_option
+@password_stdin_option
+@click.option("--admin", is_flag=True, help="Make the user an administrator, too.")
+@needs_app
+def create(**given: Any) -> None:
+    """Create an account.
+
+    Asks on the terminal for what is missing, for the password without showing it. The account is active and its
+    e-mail confirmed: who knows the password can sign in.
+
+    \b
+    Example:
+      $ udata user create --email ada@example.org --first-name Ada --last-name Byron --password Passw0rd
+    """
+    from flask import current_app
+
+    from udata.models.base import database
+    from udata.services import users
+
+    _refuse_to_guess(given)
+
+    def email(value: str) -> str:
+        checked = users.email_address(value, current_app.config["SECURITY_EMAIL_VALIDATOR_ARGS"])
+        return users.free_email(database(), checked)
+
+    new = users.New(
+        first_name=_given(given, "First name", "--first-name", lambda value: users.person_name("first name", value)),
+        last_name=_given(given, "Last name", "--last-name", lambda value: users.person_name("last name", value)),
+        email=_given(given, "E-mail", "--email", email),
+        password=_password(given["password"], given["password_stdin"]),
+        admin=given["admin"],
+    )
+    created = users.create(database(), new, current_app.config, output.warning)
+    if output.options.format == "json":
+        output.json(created)
+    else:
+        output.did(f"Created {_named(created)}{', an administrator' if created.admin else ''}")
+
+
+@group.command("list", json=True, jsonl=True)
+@click.option("--admin", is_flag=True, help="Only administrators.")
+@click.option("--deleted", is_flag=True, help="Only deleted accounts, which are left out otherwise.")
+@click.option("--inactive", is_flag=True, help="Only those who cannot sign in: not active, or not confirmed.")
+@click.option("--search", metavar="TEXT", default="", help="Only those whose name or e-mail has each word of TEXT.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N accounts.")
+@needs_app
+def list_(**wanted: Any) -> None:
+    """List the accounts by e-mail.
+
+    An account that cannot be read is named on standard error, the others are listed, and the command ends with 1.
+
+    \b
+    Example:
+      $ udata user list --search holt
+    """
+    from udata.models.base import database
+    from udata.services.accounts import Wanted, listed
+
+    damaged: list[str] = []
+    output.listing(_readable(listed(database(), Wanted(**wanted)), damaged), _print_accounts)
+    if damaged:
+        output.leave(EXIT_FOUND)
+
+
+@group.command(json=True)
+@email_argument
+@needs_app
+def show(email: str | None) -> None:
+    """Show an account.
+
+    Neither the password's hash nor the key of the second factor is ever shown.
+
+    \b
+    Example:
+      $ udata user show jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services.accounts import shown
+
+    account, organizations = shown(database(), _email(email))
+    if output.options.format == "json":
+        output.json({**account._asdict(), "organizations": organizations})
+    else:
+        _print_account(account, organizations)
+
+
+@group.command("set-admin")
+@email_argument
+@needs_app
+def set_admin(email: str | None) -> None:
+    """Make a user an administrator.
+
+    \b
+    Example:
+      $ udata user set-admin jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services import users
+
+    change = users.grant_admin(database(), _email(email), output.warning)
+    _tell(change, "is an administrator now", "is an administrator already")
+
+
+@group.command("unset-admin")
+@email_argument
+@needs_app
+def unset_admin(email: str | None) -> None:
+    """Make an administrator an ordinary user again.
+
+    \b
+    Example:
+      $ udata user unset-admin jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services import users
+
+    change = users.revoke_admin(database(), _email(email))
+    _tell(change, "is no administrator any more", "is no administrator")
+
+
+@group.command()
+@email_argument
+@needs_app
+def activate(email: str | None) -> None:
+    """Let a user sign in: active, the e-mail confirmed.
+
+    \b
+    Example:
+      $ udata user activate jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services import users
+
+    _tell(users.activate(database(), _email(email)), "can sign in now", "is active already")
+
+
+@group.command()
+@email_argument
+@password_option
+@password_stdin_option
+@needs_app
+def password(email: str | None, password: str | None, password_stdin: bool) -> None:
+    """Give a user another password.
+
+    Asks for it on the terminal, without showing it, where it is not given. All sessions of the user end.
+
+    \b
+    Example:
+      $ udata user password jonas.reed@example.org --password Another0ne
+    """
+    from flask import current_app
+
+    from udata.models.base import database
+    from udata.services import users
+
+    email = _email(email)
+    users.living(database(), email)
+    chosen = _password(password, password_stdin)
+    change = users.set_password(database(), email, chosen, current_app.config, output.warning)
+    _tell(change, "has another password; all sessions are ended")
+
+
+@group.command("rotate-password")
+@email_argument
+@needs_app
+def rotate_password(email: str | None) -> None:
+    """Demand another password at the next login.
+
+    All sessions of the user end.
+
+    \b
+    Example:
+      $ udata user rotate-password jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services import users
+
+    change = users.demand_rotation(database(), _email(email))
+    _tell(change, "must choose another password at the next login; all sessions are ended")
+
+
+@group.command("unset-two-factor")
+@email_argument
+@needs_app
+def unset_two_factor(email: str | None) -> None:
+    """Let a user in whose second factor is lost.
+
+    The user signs in with the password alone, and may set up a second factor again.
+
+    \b
+    Example:
+      $ udata user unset-two-factor jonas.reed@example.org
+    """
+    from udata.models.base import database
+    from udata.services import users
+
+    change = users.unset_two_factor(database(), _email(email))
+    _tell(change, "signs in without a second factor now", "has no second factor")
+
+
+def _email(given: str | None) -> str:
+    return output.ask("E-mail", "EMAIL") if given is None else given
+
+
+def _refuse_to_guess(given: dict[str, Any]) -> None:
+    """Name all options that are missing, where nobody can be asked for them."""
+    missing = [option for option in ("--first-name", "--last-name", "--email") if given[_variable(option)] is None]
+    if given["password"] is None and not given["password_stdin"]:
+        missing.append("--password-stdin or --password")
+    if missing and not output.can_ask():
+        raise UsageError("something is missing, and nobody is there to answer", f"give {', '.join(missing)}")
+
+
+def _variable(option: str) -> str:
+    return option.lstrip("-").replace("-", "_")
+
+
+def _given(given: dict[str, Any], label: str, option: str, accept: Callable[[str], str]) -> str:
+    """What was typed for `option`, or else the answer to a question, as `accept` returns it."""
+    value = given[_variable(option)]
+    return output.ask(label, option, accept=accept) if value is None else accept(value)
+
+
+def _password(given: str | None, from_stdin: bool) -> str:
+    """The password from one of the two options, or else asked for, hidden and twice."""
+    from flask import current_app
+
+    from udata.services.passwords import Passwords
+
+    if given is not None and from_stdin:
+        raise UsageError("--password and --password-stdin exclude each other")
+    checked = Passwords(current_app.config).checked
+    if given is not None:
+        return checked(given)
+    if not from_stdin or sys.stdin.isatty():
+        return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=checked)
+    try:
+        return checked(sys.stdin.readline().rstrip("\r\n"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the password on standard input is not in {sys.stdin.encoding}") from error
+
+
+def _readable(found: "Iterable[Account | DocumentError]", damaged: list[str]) -> "Iterator[Account]":
+    """The accounts; what cannot be read is said, and noted in `damaged`."""
+    for one in found:
+        if isinstance(one, UdataError):
+            output.error(one)
+            damaged.append(one.message)
+        else:
+            yield one
+
+
+def _tell(change: "Change", done: str, already: str = "") -> None:
+    if change.changed:
+        output.did(f"{_named(change)} {done}")
+    else:
+        output.fine(f"{_named(change)} {already}")
+
+
+def _named(who: "Account | Change") -> str:
+    return _harmless(f"{who.email} ({who.name})" if who.name else who.email)
+
+
+def _print_accounts(accounts: "Iterable[Account]") -> None:
+    # The name comes last: its letters may be wider than others.
+    rows = ((one.email, one.state, ", ".join(one.roles), _day(one.created_at), one.name) for one in accounts)
+    printed = ([_harmless(cell) for cell in row] for row in rows)
+    first = list(islice(printed, LOOKED_AT))
+    if not first:
+        output.remark("No users")
+        return
+    first.insert(0, ["e-mail", "state", "roles", "created", "name"])
+    widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+    for row in chain(first, printed):
+        output.line("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_account(account: "Account", organizations: "list[Membership]") -> None:
+    rows = [
+        ("e-mail", account.email),
+        ("name", account.name),
+        ("id", account.id),
+        ("slug", account.slug),
+        ("state", account.state),
+        ("roles", ", ".join(account.roles)),
+        ("organizations", ", ".join(f"{one.name or one.id} ({one.role or 'no role'})" for one in organizations)),
+        ("created", account.created_at),
+        ("confirmed", account.confirmed_at),
+        ("deleted", account.deleted),
+        ("last login", account.last_login_at),
+        ("password", "set" if account.has_password else "none"),
+        ("rotation demanded", account.password_rotation_demanded),
+        ("rotation performed", account.password_rotation_performed),
+        ("second factor", account.two_factor),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        if value:
+            output.line(f"{name:<{width}}  {_harmless(_moment(value))}")
+
+
+def _day(value: Any) -> str:
+    return _moment(value)[:10]
+
+
+def _moment(value: Any) -> str:
+    """A date as text; what is stored in the place of one, as it is."""
+    return output.moment(value) if hasattr(value, "strftime") else str(value or "")
+
+
+def _harmless(value: str | None) -> str:
+    """What somebody has chosen, without letters that would steer the terminal or break the line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in value or "")

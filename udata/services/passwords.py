@@ -1,0 +1,88 @@
+"""Passwords: the portal's rules for them, and how they are stored, by Flask-Security's own functions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from flask_security import PasswordUtil, Security, UserDatastore, hash_password
+
+from udata.errors import ConfigurationError, UsageError
+from udata.models.user import Role, User
+from udata.settings import BY_NAME
+
+# As Flask-Security has it.
+LENGTH_MAX = 128
+
+# What of a portal's settings decides how a password is stored. Its other settings of Flask-Security may need packages
+# that are only there beside its web application.
+DECISIVE = ("SECRET_KEY", "SECURITY_PASSWORD_", "SECURITY_DEPRECATED_PASSWORD_SCHEMES")
+ASKS_OTHERS = ("SECURITY_PASSWORD_CHECK_BREACHED", "SECURITY_PASSWORD_COMPLEXITY_CHECKER")
+
+RULES = (
+    ("LOWERCASE", str.islower, "a lower-case letter"),
+    ("UPPERCASE", str.isupper, "an upper-case letter"),
+    ("DIGITS", str.isdigit, "a digit"),
+    ("SYMBOLS", lambda letter: not letter.isalnum() and not letter.isspace(), "a symbol"),
+)
+
+
+class Passwords:
+    """Checks and hashes passwords with the settings of a portal, which accepts them then.
+
+    Raises ConfigurationError where Flask-Security cannot work with the settings.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.app = Flask("udata.passwords")
+        self.app.config.update(
+            (name, value)
+            for name, value in config.items()
+            if name.startswith(DECISIVE) and name not in ASKS_OTHERS and (value is not None or name not in BY_NAME)
+        )
+        try:
+            Security(self.app, UserDatastore(User, Role), register_blueprint=False)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigurationError(f"the settings SECURITY_PASSWORD_… do not fit together: {error}") from error
+        self.forms = PasswordUtil(self.app)
+
+    @property
+    def salt_is_known(self) -> bool:
+        """Whether the salt is the default, which everybody knows."""
+        return bool(self.config["SECURITY_PASSWORD_SALT"] == BY_NAME["SECURITY_PASSWORD_SALT"].default)
+
+    def checked(self, password: str) -> str:
+        """The password as it is hashed and as a login form reads it. Raises UsageError that names every broken rule."""
+        try:
+            password.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError("the password is not in the terminal's encoding") from error
+        with self.app.app_context():
+            normal: str = self.forms.normalize(password)
+        lacking = self._lacking(normal)
+        if lacking:
+            raise UsageError(f"the password needs {' and '.join(lacking)}")
+        if len(normal) > LENGTH_MAX:
+            raise UsageError(f"the password has more than {LENGTH_MAX} characters")
+        if "\0" in normal:
+            raise UsageError("the password has a null character")
+        return normal
+
+    def hashed(self, password: str) -> str:
+        """What is stored of the password. Raises as `checked`."""
+        normal = self.checked(password)
+        try:
+            with self.app.app_context():
+                stored: str = hash_password(normal)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"the settings SECURITY_PASSWORD_… allow no password: {error}") from error
+        return stored
+
+    def _lacking(self, password: str) -> list[str]:
+        least = self.config["SECURITY_PASSWORD_LENGTH_MIN"]
+        lacking = [f"at least {least} characters"] if len(password) < least else []
+        return lacking + [
+            what
+            for name, fits, what in RULES
+            if self.config[f"SECURITY_PASSWORD_REQUIREMENTS_{name}"] and not any(map(fits, password))
+        ]
