@@ -26,6 +26,9 @@ from pymongo.uri_parser import parse_uri
 from udata.errors import ConfigurationError, ServerError
 from udata.settings import Settings, mask_credentials
 
+# How long a server that was there may be silent, in milliseconds. The driver breaks off what runs when the server does
+# not answer beside it, and the embedded one answers nobody while it collects a large answer for somebody.
+PATIENCE = 30_000
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml: 13 Unauthorized, 18 AuthenticationFailed
 AUTHENTICATION_CODES = (13, 18)
 
@@ -51,7 +54,7 @@ def connect(settings: Settings) -> None:
             uuidRepresentation="standard",
             tz_aware=False,
             serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
+            connectTimeoutMS=max(milliseconds, PATIENCE),
         )
     except (InvalidURI, InvalidName, PyMongoConfigurationError, ValueError) as error:
         raise ConfigurationError(
