@@ -104,6 +104,7 @@ def needs_app(function: Callable[P, R]) -> Callable[P, R]:
 def open_app(ctx: click.Context) -> None:
     """Create the app and push its context until `ctx` closes; what is odd about the settings is said."""
     from udata.app import create_app
+    from udata.models.connection import end_at_once
     from udata.settings import home, load
 
     settings = load()
@@ -112,6 +113,7 @@ def open_app(ctx: click.Context) -> None:
     if settings.embedded:
         output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
     ctx.with_resource(create_app(settings).app_context())
+    end_at_once()
 
 
 def several(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The connection to the database, and its errors in an operator's words."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
     WriteConcernError,
 )
+from pymongo.synchronous import monitor
 from pymongo.uri_parser import parse_uri
 
 from udata.errors import ConfigurationError, ServerError
@@ -79,6 +81,17 @@ def reconnect() -> None:
     """Connect anew, in a process that was forked: a connection is no two processes' own."""
     if _settings is not None:
         connect(_settings)
+
+
+def end_at_once() -> None:
+    """Let this process end as soon as it has done its work.
+
+    The driver's monitors sleep half a second between two looks at their server, and at the end of a process the driver
+    waits for them. They are daemon threads that hold nothing: the interpreter may end without them.
+    """
+    wait = getattr(monitor, "_shutdown_resources", None)
+    if wait is not None:
+        atexit.unregister(wait)
 
 
 def database() -> Database[dict[str, Any]]:
