@@ -53,6 +53,7 @@ SETTINGS = (
     Setting("JOB_HISTORY_DAYS", int, 30, "How many days the record of a run is kept after its end."),
     Setting("REAPER_SECONDS", float, 5.0,
             "How often workers and the scheduler look for runs that were lost or have no message."),
+    Setting("CELERY_TIMEZONE", str, "UTC", "The time zone in which crontabs are read, as in `Europe/Paris`."),
     # The cache
     Setting("CACHE_TYPE", str, "redis", "Where the portal caches: `redis`, or `null` and `simple` for nowhere shared."),
     Setting("CACHE_REDIS_URL", str, None, "The cache's Redis."),

@@ -16,10 +16,10 @@ from udata.models.base import Document, Index, index
 FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
-OWN = {"job_run", "lease", "leases"}
+OWN = {"job_run", "lease"}
 
 # Fields of our own in the portal's collections.
-EXTRA = {"schedules": {"total_run_count", "last_run_id", "missed"}}
+EXTRA = {"schedules": {"total_run_count", "last_run_id", "missed", "since"}}
 
 # What the schema says of a field's kind, and the classes that hold it here.
 KINDS = {

@@ -14,6 +14,7 @@ MODULES = (
     "geo",
     "harvest",
     "job_run",
+    "lease",
     "notification",
     "oauth2",
     "organization",

@@ -33,7 +33,8 @@ class PeriodicTask(Document):
     """A job and when it is due.
 
     `last_run_at`, `total_run_count` and `last_run_id` are what a scheduler adds; `missed` says what happens with
-    times that went by in an outage: `once` (also where it is absent) or `skip`.
+    times that went by in an outage: `once` (also where it is absent) or `skip`; `since` is from when on it holds as it
+    is, so that no time before that counts as missed.
     """
 
     meta = {"collection": "schedules"}
@@ -51,6 +52,7 @@ class PeriodicTask(Document):
     total_run_count = IntField()
     last_run_id = StringField()
     missed = StringField(choices=("once", "skip"))
+    since = DateTimeField()
 
     def __str__(self) -> str:
         return str(self.name or self.id)
