@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, needs_app, several
+from udata.commands.base import Command, Group, needs_app, open_app, several
 from udata.commands.schedules import schedule, scheduled, unschedule
 from udata.commands.types import MOMENT
-from udata.errors import EXIT_FOUND
+from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
     from udata.runner.history import Details, Run
-    from udata.runner.journal import Order
+    from udata.runner.registry import Job
     from udata.runner.run import Outcome
-
-SYMBOLS = {"succeeded": "✔", "failed": "✘", "lost": "✘", "cancelled": "-", "running": "➢", "queued": "…"}
 
 
 @click.group("job", cls=Group)
@@ -64,8 +62,8 @@ def list_jobs() -> None:
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("-d", "--delay", is_flag=True, help="Hand it over to a worker.")
 @click.option("--force", is_flag=True, help="Run it even where the same one runs already.")
-@needs_app
-def run(name: str, arguments: tuple[str, ...], delay: bool, force: bool) -> None:
+@click.pass_context
+def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, force: bool) -> None:
     """Run a job, here or on a worker.
 
     Arguments are checked before anything runs. A job that raises ends with exit code 1; its traceback is in the
@@ -75,15 +73,20 @@ def run(name: str, arguments: tuple[str, ...], delay: bool, force: bool) -> None
     Example:
       $ udata job run sleep-test 1 label=nap
     """
-    from udata.runner import journal, registry
+    from udata.runner import registry
     from udata.runner.arguments import split_arguments
 
+    if delay and force:
+        raise UsageError("--force goes with a run in this process", "leave out --delay")
     args, kwargs = split_arguments(arguments)
+    job = registry.find(name)
+    job.bind(args, kwargs)
+    open_app(ctx)
     if delay:
-        _hand_over(name, args, kwargs, force)
+        _hand_over(job.name, args, kwargs)
         return
-    outcome = _run(journal.order(registry.find(name), args, kwargs), force)
-    _print_outcome(name, outcome)
+    outcome = _run(job, args, kwargs, force)
+    _print_outcome(job.name, outcome)
     if outcome.state != "succeeded":
         output.leave(EXIT_FOUND)
 
@@ -180,12 +183,9 @@ def _about(name: str, job: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hand_over(name: str, args: list[str], kwargs: dict[str, str], force: bool) -> None:
-    from udata.errors import UsageError
+def _hand_over(name: str, args: list[str], kwargs: dict[str, str]) -> None:
     from udata.runner.enqueue import enqueue
 
-    if force:
-        raise UsageError("--force goes with a run in this process", "leave out --delay")
     found = enqueue(name, args, kwargs)
     if output.options.format == "json":
         output.json(found)
@@ -199,13 +199,13 @@ def _hand_over(name: str, args: list[str], kwargs: dict[str, str], force: bool) 
         output.warning("The broker is away: the run waits until it is back")
 
 
-def _run(wanted: "Order", force: bool) -> "Outcome":
-    from udata.runner import logs
+def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Outcome":
+    from udata.runner import journal, logs
     from udata.runner.run import run_here
 
     logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
-    with output.progress(wanted.job.name) as progress:
-        return run_here(wanted, force=force, report=progress.update)
+    with output.progress(job.name) as progress:
+        return run_here(journal.order(job, args, kwargs), force=force, report=progress.update)
 
 
 def _print_outcome(name: str, outcome: "Outcome") -> None:

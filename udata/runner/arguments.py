@@ -122,17 +122,21 @@ def masked(
 
 
 def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
-    """A function that hides, in a text, what secret arguments hold and credentials inside addresses."""
+    """A function that hides, in texts at any depth, what secret arguments hold and credentials inside addresses."""
     from udata.settings import mask_credentials
 
     secrets = [_text(value) for name, value in bound.items() if is_secret(name) and value not in (None, "")]
 
-    def hide(text: Any) -> Any:
-        if not isinstance(text, str):
-            return text
+    def hide(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {hide(name): hide(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [hide(item) for item in value]
+        if not isinstance(value, str):
+            return value
         for secret in secrets:
-            text = text.replace(secret, MASK)
-        return mask_credentials(text)
+            value = value.replace(secret, MASK)
+        return mask_credentials(value)
 
     return hide
 

@@ -21,7 +21,7 @@ from udata.runner import journal, registry
 from udata.runner.arguments import hider
 from udata.runner.interrupt import Interrupted, interruptible
 from udata.runner.journal import Claim, Order, Wake
-from udata.runner.lease import Lease, Seen, end_process
+from udata.runner.lease import Lease, Seen
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def _perform(held: Claim, wanted: Order, report: Report, *, in_worker: bool) -> 
     except KeyboardInterrupt:
         interrupted = True
         ended = Outcome(held.run_id, "cancelled", error="interrupted")
-    ended = ended._replace(error=hide(ended.error), trace=hide(ended.trace))
+    ended = ended._replace(error=journal.text(hide(ended.error)), trace=journal.text(hide(ended.trace)))
     ended = _patiently(lambda: _write(held, wanted, ended, seen), PATIENCE[in_worker])
     _say(wanted, ended)
     if interrupted:
@@ -144,20 +144,37 @@ def _attempt(held: Claim, wanted: Order, seen: Seen, report: Report, *, in_worke
         seen.report(done, total, message)
         report(done, total, message)
 
+    abandon = _abandoner(held, wanted, seen) if in_worker else None
+    lease = Lease(held, _lease(), seen, wanted.job.time_limit, abandon)
     try:
         with _logged(seen), interruptible(on_terminate=in_worker) as running:
-            lease = Lease(held, _lease(), seen, running, wanted.job.time_limit, end_process if in_worker else None)
-            lease.start()
-            try:
-                result = call(wanted, heard)
-            finally:
-                lease.stop()
+            lease.hold(running)
+            result = call(wanted, heard)
         return Outcome(held.run_id, "succeeded", journal.plain(result))
     except Interrupted as interruption:
         return _interrupted(held, wanted, interruption.reason)
     except (Exception, SystemExit) as error:  # a job may raise anything
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(held.run_id, "failed", error=line, trace=traceback.format_exc()[-TRACE_SIZE:])
+    finally:
+        lease.stop()
+
+
+def _abandoner(held: Claim, wanted: Order, seen: Seen) -> Callable[[str], None]:
+    """What ends this process of a worker with a run that does not let itself be stopped, and says how it ended."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def abandon(reason: str) -> None:
+        log.error("Run %s of %s does not stop: its process is ended", held.run_id, wanted.job.name)
+        try:
+            with app.app_context(), translated_errors():
+                _say(wanted, _write(held, wanted, _interrupted(held, wanted, reason), seen))
+        except UdataError as error:
+            log.warning("How the run %s ended could not be written: %s", held.run_id, error)
+        finally:
+            os._exit(1)
+
+    return abandon
 
 
 def _interrupted(held: Claim, wanted: Order, reason: str) -> Outcome:
