@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 from flask import current_app
@@ -191,8 +192,9 @@ def _write(held: Claim, wanted: Order, ended: Outcome, seen: Seen) -> Outcome:
         return ended
     written = seen.stored() | {"result": ended.result, "error": ended.error, "traceback": ended.trace}
     written = {name: value for name, value in written.items() if value is not None}
-    if ended.state == "failed" and wanted.job.retries and (again := _next_attempt(held, wanted)):
-        ended = ended._replace(state="queued", not_before=again)
+    if ended.state == "failed" and wanted.job.retries and (failures := _failures(held)) <= wanted.job.retries:
+        ended = ended._replace(state="queued", not_before=now() + _pause(wanted, failures))
+        written["failures"] = failures
     if ended.state == "queued":
         done = journal.requeue(held, wanted.key, written, not_before=ended.not_before)
     else:
@@ -200,15 +202,16 @@ def _write(held: Claim, wanted: Order, ended: Outcome, seen: Seen) -> Outcome:
     return ended if done else ended._replace(state="taken", error="another worker has taken it over")
 
 
-def _next_attempt(held: Claim, wanted: Order) -> datetime | None:
-    """When a run that failed is tried again; None where it has had its retries."""
+def _failures(held: Claim) -> float:
+    """How often a run has failed, this time included; without end where it cannot be repeated from its record."""
     stored = journal.load(held.run_id)
-    if stored is None or stored.get("hidden"):
-        return None
-    failures = stored["attempt"] - stored.get("losses", 0)
-    if failures > wanted.job.retries:
-        return None
-    return now() + min(timedelta(seconds=wanted.job.backoff * 2 ** (failures - 1)), LONGEST_BACKOFF)
+    return inf if stored is None or stored.get("hidden") else stored.get("failures", 0) + 1
+
+
+def _pause(wanted: Order, failures: float) -> timedelta:
+    """How long a run that failed waits before it is tried again: twice as long each time."""
+    seconds = wanted.job.backoff * 2 ** min(failures - 1, 30)
+    return min(timedelta(seconds=seconds), LONGEST_BACKOFF)
 
 
 def _patiently(write: Callable[[], Outcome], seconds: float) -> Outcome:
