@@ -132,6 +132,7 @@ def _perform(held: Claim, wanted: Order, report: Report, *, in_worker: bool) -> 
     except KeyboardInterrupt:
         interrupted = True
         ended = Outcome(held.run_id, "cancelled", error="interrupted")
+    ended = ended._replace(result=hide(ended.result))
     ended = ended._replace(error=journal.text(hide(ended.error)), trace=journal.text(hide(ended.trace)))
     ended = _patiently(lambda: _write(held, wanted, ended, seen), PATIENCE[in_worker])
     _say(wanted, ended)
@@ -143,7 +144,7 @@ def _perform(held: Claim, wanted: Order, report: Report, *, in_worker: bool) -> 
 def _attempt(held: Claim, wanted: Order, seen: Seen, report: Report, *, in_worker: bool) -> Outcome:
     def heard(done: float, total: float | None, message: str | None) -> None:
         seen.report(done, total, message)
-        report(done, total, message)
+        report(done, total, seen.hide(message))
 
     abandon = _abandoner(held, wanted, seen) if in_worker else None
     lease = Lease(held, _lease(), seen, wanted.job.time_limit, abandon)
