@@ -34,12 +34,22 @@ def count(database: Database[Document], progress: Progress = lambda done, total,
     with translated_errors():
         counts = {name: _counts(database, collection, progress) for collection, name in COUNTED.items()}
         tags = set().union(*counts.values())
+        seen: set[str] = set()
         right: set[str] = set()
         removed = 0
         for some in chunks(documents(database["tag"]), BATCH):
-            stale = [one["_id"] for one in some if not isinstance(one, Unreadable) and one.get("name") not in tags]
+            stale = []
+            for one in some:
+                if isinstance(one, Unreadable):
+                    continue
+                name = one.get("name")
+                if not isinstance(name, str) or name not in tags or name in seen:
+                    stale.append(one["_id"])
+                    continue
+                seen.add(name)
+                if _is_right(name, one, counts):
+                    right.add(name)
             removed += _write(database, [DeleteOne({"_id": id}) for id in stale])
-            right.update(one["name"] for one in some if not isinstance(one, Unreadable) and _is_right(one, counts))
         written = 0
         progress(0, len(tags), "Writing tags")
         for some in chunks(sorted(tags - right), BATCH):
@@ -63,10 +73,7 @@ def _wanted(tag: str, counts: dict[str, Counter[str]]) -> Document:
     return {"counts": each, "total": sum(each.values())}
 
 
-def _is_right(stored: Document, counts: dict[str, Counter[str]]) -> bool:
-    tag = stored.get("name")
-    if not isinstance(tag, str) or not any(tag in counted for counted in counts.values()):
-        return False
+def _is_right(tag: str, stored: Document, counts: dict[str, Counter[str]]) -> bool:
     wanted = _wanted(tag, counts)
     return bool(stored.get("counts") == wanted["counts"] and stored.get("total") == wanted["total"])
 
