@@ -9,11 +9,14 @@ Moments are naive and in UTC, as they are stored.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from udata.errors import ConfigurationError, UsageError, did_you_mean, nearest
 from udata.runner.crontab import FIELDS, Crontab
+
+if TYPE_CHECKING:
+    from croniter import croniter
 
 PERIODS = ("days", "hours", "minutes", "seconds", "microseconds")
 # An interval that is shorter is taken for this: the scheduler looks no more often.
@@ -43,8 +46,8 @@ class Interval(NamedTuple):
 When = Crontab | Interval
 
 
-def interval(every: int, period: str) -> Interval:
-    """An interval. Raises UsageError where it cannot be one."""
+def interval(every: Any, period: Any) -> Interval:
+    """The interval that is stored so. Raises UsageError where it cannot be one."""
     if not isinstance(every, int) or every < 1 or period not in PERIODS:
         raise UsageError(f"every {every} {period} is no interval")
     return Interval(every, period)
@@ -168,14 +171,16 @@ def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:
 
 def _next_wall(crontab: Crontab, wall: datetime) -> datetime:
     """The next time after `wall` that matches, where clocks never change."""
-    return _croniter(crontab, wall).get_next(datetime)
+    found: datetime = _croniter(crontab, wall).get_next(datetime)
+    return found
 
 
 def _previous_wall(crontab: Crontab, wall: datetime) -> datetime:
-    return _croniter(crontab, wall).get_prev(datetime)
+    found: datetime = _croniter(crontab, wall).get_prev(datetime)
+    return found
 
 
-def _croniter(crontab: Crontab, wall: datetime):  # type: ignore[no-untyped-def]  # croniter is imported late
+def _croniter(crontab: Crontab, wall: datetime) -> "croniter":
     from croniter import croniter
 
     listed = (

@@ -1,0 +1,200 @@
+"""The screen of schedules."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from udata.commands import output
+from udata.commands.base import Command, needs_app
+from udata.errors import EXIT_FOUND, UsageError
+
+if TYPE_CHECKING:
+    from udata.runner.schedules import Damaged, LastRun, Schedule
+
+# How many times are shown at which a schedule is due.
+NEXT = 3
+
+LEAVE_ALONE = {"ignore_unknown_options": True}
+
+
+@click.command("schedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
+@click.argument("words", nargs=-1, required=True, metavar="CRON NAME [ARG ...] [KEY=VALUE ...]")
+@click.option("--enable/--disable", "enabled", default=None, help="Turn it on, or off without removing it.")
+@click.option("--missed", type=click.Choice(["once", "skip"]),
+              help="What becomes of times missed in an outage: once (the default) or skip.")  # fmt: skip
+@needs_app
+def schedule(words: tuple[str, ...], enabled: bool | None, missed: str | None) -> None:
+    """Let a job be run at certain times; the same job with the same arguments is rescheduled.
+
+    CRON is one word: five fields of numbers, names, *, commas, - and / in quotes, or @hourly, @daily, @weekly,
+    @monthly, @yearly. It may stand behind NAME. Without it, --enable, --disable and --missed change what is scheduled.
+
+    \b
+    Example:
+      $ udata job schedule "0 3 * * mon-fri" count-tags
+    """
+    from udata.runner import schedules
+    from udata.runner.arguments import split_arguments
+
+    typed, name, rest = _take_crontab(words)
+    args, kwargs = split_arguments(rest)
+    if typed is not None:
+        found = schedules.schedule(name, typed, args, kwargs, enabled=enabled, missed=missed)
+        _say([found], "Scheduled")
+    elif enabled is None and missed is None:
+        raise UsageError("no crontab is given", 'one word with quotes around it, as in "0 * * * *", or @daily')
+    else:
+        changed = schedules.change(name, args, kwargs, enabled=enabled, missed=missed)
+        _say(changed, {True: "Enabled", False: "Disabled", None: "Changed"}[enabled])
+        _none_matches(name, args, kwargs, changed)
+
+
+@click.command("unschedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
+@click.argument("name")
+@click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
+@needs_app
+def unschedule(name: str, arguments: tuple[str, ...]) -> None:
+    """Remove what is scheduled of a job with these arguments; the job need not exist.
+
+    Exit code 1 where nothing is.
+
+    \b
+    Example:
+      $ udata job unschedule count-tags
+    """
+    from udata.runner import schedules
+    from udata.runner.arguments import split_arguments
+
+    args, kwargs = split_arguments(arguments)
+    removed = schedules.unschedule(name, args, kwargs)
+    _say(removed, "Unscheduled")
+    _none_matches(name, args, kwargs, removed)
+
+
+@click.command("scheduled", cls=Command, json=True)
+@needs_app
+def scheduled() -> None:
+    """List what is scheduled; with -v the next runs, the last one and how it ended.
+
+    \b
+    Example:
+      $ udata job scheduled -v
+    """
+    from udata.runner import schedules
+
+    found = list(schedules.listed())
+    readable = [one for one in found if isinstance(one, schedules.Schedule)]
+    damaged = [one for one in found if isinstance(one, schedules.Damaged)]
+    detailed = output.options.verbosity > 0 or output.options.format == "json"
+    runs = schedules.last_runs(readable) if detailed else {}
+    if output.options.format == "json":
+        output.json([_plain(one, runs) for one in readable])
+    else:
+        for one in readable:
+            output.line(f"{one.title}: {one.label} ↦ {one.when}{_marks(one)}")
+            if detailed:
+                _print_times(one, runs)
+        if not found:
+            output.remark("No scheduled jobs")
+    for broken in damaged:
+        output.failed(f"The schedule {broken.name} ({broken.id}) cannot be read: {broken.reason}")
+    if damaged:
+        output.leave(EXIT_FOUND)
+
+
+def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
+    """The crontab, the name of the job and the rest of what was typed; the crontab may stand first or second."""
+    from udata.runner.crontab import is_crontab
+
+    for place, word in enumerate(words[:2]):
+        if is_crontab(word):
+            rest = words[:place] + words[place + 1 :]
+            if not rest:
+                raise UsageError("no job is named", "udata job list shows which there are")
+            return word, rest[0], rest[1:]
+    return None, words[0], words[1:]
+
+
+def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
+    from udata.runner.schedules import Schedule
+
+    if output.options.format == "json":
+        plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
+        output.json(plain[0] if done == "Scheduled" else plain)
+        return
+    for one in found:
+        if isinstance(one, Schedule):
+            kind = "interval" if hasattr(one.when, "every") else "crontab"
+            output.did(f"{done} Job {one.label} with the following {kind}: {one.when}")
+        else:
+            output.did(f"{done} {one.name}, which could not be read")
+        if isinstance(one, Schedule) and done == "Scheduled" and not one.enabled:
+            output.notice("It is disabled, and not run until it is enabled: --enable")
+
+
+def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
+    """Say so, and end with 1, where nothing was found."""
+    from udata.runner import schedules
+    from udata.runner.arguments import label
+
+    if found:
+        return
+    output.failed(f"No scheduled job match Job {label(name, args, kwargs)}")
+    others = schedules.labels(name)
+    if others:
+        output.notice(f"With other arguments: {', '.join(others)}")
+    output.leave(EXIT_FOUND)
+
+
+def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
+    from udata.models.fields import now
+
+    every = hasattr(one.when, "every")
+    return {
+        "id": str(one.id),
+        "name": one.name,
+        "task": one.task,
+        "args": one.args,
+        "kwargs": one.kwargs,
+        "crontab": None if every else str(one.when),
+        "interval": str(one.when) if every else None,
+        "enabled": one.enabled,
+        "missed": one.missed,
+        "never_sent": one.obstacle,
+        "next": [] if one.obstacle or not one.enabled else one.upcoming(now(), NEXT),
+        "last_run_at": one.last_run_at,
+        "total_run_count": one.total_run_count,
+        "last_run": runs.get(one.last_run_id or ""),
+    }
+
+
+def _marks(one: "Schedule") -> str:
+    marks = [] if one.enabled else ["disabled"]
+    if one.obstacle:
+        marks.append(f"never sent: {one.obstacle}")
+    return f" ({'; '.join(marks)})" if marks else ""
+
+
+def _print_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
+    from udata.models.fields import now
+
+    if one.enabled and not one.obstacle:
+        for word, moment in zip(("next", "", ""), one.upcoming(now(), NEXT), strict=True):
+            output.line(f"  {word:<5} {_local(moment)}")
+    last = runs.get(one.last_run_id or "")
+    if last:
+        text = f"{last.state}{f': {last.error}' if last.error else ''}, {last.id}"
+    else:
+        text = "its record is gone" if one.last_run_id else "nothing is recorded of it"
+    if one.last_run_at:
+        output.line(f"  last  {_local(one.last_run_at)}: {text}")
+    else:
+        output.line("  last  never")
+
+
+def _local(moment: datetime) -> str:
+    """A moment in the time zone of the crontabs."""
+    from udata.runner.schedules import time_zone
+
+    return moment.replace(tzinfo=UTC).astimezone(time_zone()).strftime("%Y-%m-%d %H:%M:%S %Z")
