@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, needs_app, several
+from udata.commands.base import Command, open_app, several
 from udata.errors import EXIT_FOUND
 
 if TYPE_CHECKING:
@@ -15,23 +15,26 @@ if TYPE_CHECKING:
     from udata.services.integrity.findings import Finding
     from udata.services.integrity.report import Report
     from udata.services.integrity.run import Summary
+    from udata.services.packed import PackedSet
 
 EXAMPLES = 3
+SEVERITIES = ("error", "warning")
+# How much of a finding's message is shown on the screen: it may quote what is stored.
+MESSAGE = 200
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
 @click.option("--models", multiple=True, callback=several, help="Check these models only.")
 @click.option("--exclude", multiple=True, callback=several, help="Leave these models out.")
-@click.option("--checks", multiple=True, callback=several, help="Run these checks only; see docs/integrity.md.")
+@click.option("--checks", multiple=True, callback=several, help="Run these checks only; metrics has to be named.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Accept the findings that an earlier --jsonl run wrote.")  # fmt: skip
+              help="Accept the findings that an earlier --jsonl run printed.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(["warning", "error", "never"]), default="error", show_default=True,
-              help="What makes the command end with 1.")  # fmt: skip
+              help="Which findings make the command end with 1.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=EXAMPLES, show_default=True,
               help="Examples shown for each place.")  # fmt: skip
-@click.option("--require-data", is_flag=True, help="End with 1 where the database is empty.")
-@needs_app
+@click.option("--require-data", is_flag=True, help="End with 1 where there was nothing to check.")
 def check_integrity(
     models: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -44,8 +47,9 @@ def check_integrity(
 ) -> None:
     """Find what is wrong in the database, without changing it.
 
-    Dangling references, wrong documents, duplicates and owners are looked for; --checks metrics compares the
-    counters as well. Ends with 1 where something of the severity of --fail-on was found.
+    The checks are references, missing-lists, duplicates, ownership, documents and metrics; the last compares the
+    counters, and only where it is named. Ends with 1 where something of the severity of --fail-on was found, or
+    could not be looked at.
 
     \b
     Example:
@@ -58,21 +62,23 @@ def check_integrity(
         require_writable(report)
     wanted = run.collections(models, exclude)
     chosen, warnings = check.checks(checks)
+    accepted = findings.read_baseline(baseline) if baseline else None
     for text in warnings:
         output.warning(text)
-    accepted = findings.read_baseline(baseline) if baseline else frozenset()
+    open_app(click.get_current_context())
     page = Report(max(limit, EXAMPLES) if report else limit)
     summary = _run(wanted, chosen, accepted, page.add)
+    failed = summary.failed(fail_on) or (require_data and not summary.documents)
+    _print(summary, page, limit, failed=failed)
     if report:
         page.write(report, summary)
         output.notice(f"The report is in {report}")
-    _print(summary, page, limit)
-    if summary.failed(fail_on) or (require_data and not any(summary.checked.values())):
+    if failed:
         output.leave(EXIT_FOUND)
 
 
 def _run(
-    wanted: list[str], checks: "list[Check]", accepted: frozenset[tuple[object, ...]], add: "Callable[[Finding], None]"
+    wanted: list[str], checks: "list[Check]", accepted: "PackedSet | None", add: "Callable[[Finding], None]"
 ) -> "Summary":
     from flask import current_app
 
@@ -96,35 +102,61 @@ def _run(
         )
 
 
-def _print(summary: "Summary", page: "Report", limit: int) -> None:
+def _print(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
+    from udata.models.base import database
+
     for collection, reason in summary.unread.items():
-        output.failed(f"{collection} cannot be read: {reason}")
-    if not any(summary.checked.values()):
-        output.warning("The database is empty: nothing was checked")
+        output.failed(f"{collection} cannot be read: {_shown(reason)}")
+    for check, reason in summary.broken.items():
+        output.failed(f"the check {check} was given up: {_shown(reason)}")
+    if not summary.documents:
+        lack = "is empty" if summary.empty else "has no documents of what was chosen"
+        output.warning(f"The database {database().name} {lack}: nothing was checked")
     if summary.accepted:
-        output.notice(f"{summary.accepted:,} findings are in the baseline and do not count")
+        output.notice(f"{_count(summary.accepted, 'finding')} of the baseline not counted")
     if output.options.format == "json":
-        keys = ("checked", "findings", "errors", "warnings", "seconds")
-        output.json({key: getattr(summary, key) for key in keys})
+        output.json({key: getattr(summary, key) for key in ("checked", "findings", "errors", "warnings", "seconds")})
     elif output.options.format == "text":
-        _print_text(summary, page, limit)
+        _print_places(page, limit)
+        _print_end(summary, failed=failed)
 
 
-def _print_text(summary: "Summary", page: "Report", limit: int) -> None:
+def _print_places(page: "Report", limit: int) -> None:
     for check, places in page.by_check().items():
-        output.line(f"{check}: {sum(place.count for place in places):,} ({places[0].severity}s)")
+        counts = {
+            severity: sum(place.count for place in places if place.severity == severity) for severity in SEVERITIES
+        }
+        output.line(f"{check}: {', '.join(_counts(counts))}")
         for place in places:
             target = f" -> {place.target}" if place.target else ""
             output.line(f"  {place.name}{target}: {place.count:,}")
             for finding in place.examples[:limit]:
-                output.line(f"    {finding.id} {finding.message}")
+                output.line(f"    {_shown(finding.id)} {_shown(finding.message)}")
             if place.count > limit > 0:
                 output.line(f"    … and {place.count - limit:,} more")
-    documents = sum(summary.checked.values())
-    checked = f"{documents:,} documents in {len(summary.checked)} collections checked in {summary.seconds:.1f} s"
-    if summary.errors or summary.warnings:
-        say = output.bad if summary.errors else output.fine
-        say(f"{checked}: {summary.errors:,} errors, {summary.warnings:,} warnings")
+
+
+def _print_end(summary: "Summary", *, failed: bool) -> None:
+    documents, collections = _count(summary.documents, "document"), _count(len(summary.checked), "collection")
+    found = _counts({"error": summary.errors, "warning": summary.warnings}) or ["nothing is wrong"]
+    missed = _counts({"collection": len(summary.unread)}, "not read") + _counts(
+        {"check": len(summary.broken)}, "given up"
+    )
+    say = output.bad if failed or summary.errors else output.fine
+    say(f"{documents} in {collections} checked in {summary.seconds:.1f} s: " + ", ".join(found + missed))
+    if summary.findings:
         output.notice("Every finding: udata db check-integrity --jsonl; a page to pass on: --report findings.html")
-    else:
-        output.fine(f"{checked}: nothing is wrong")
+
+
+def _counts(numbers: dict[str, int], *what: str) -> list[str]:
+    return [" ".join((_count(number, word), *what)) for word, number in numbers.items() if number]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _shown(text: str) -> str:
+    """What a document holds, as a terminal can show it: on one line, without control characters."""
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return shown if len(shown) <= MESSAGE else f"{shown[:MESSAGE]}…"

@@ -1,18 +1,21 @@
 """Reading collections as fast as they come, a document at a time, whatever is in them."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
-from queue import Full, Queue
-from threading import Event, Thread
-from typing import Any, NamedTuple
+from threading import Condition, Thread
+from typing import Any, NamedTuple, TypeVar
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 Document = dict[str, Any]
+Item = TypeVar("Item")
 
 # Dates beyond what Python holds and texts that are no UTF-8 are read as well as they can be.
 LENIENT: CodecOptions[Document] = CodecOptions(
@@ -20,33 +23,125 @@ LENIENT: CodecOptions[Document] = CodecOptions(
 )
 
 BATCH = 1000
-AHEAD = 2
+# How much is read ahead of who looks at it, in bytes; one batch more where a batch is larger.
+AHEAD = 8 * 2**20
+# How long a reader that is no longer wanted is waited for, in seconds.
+GRACE = 2.0
 
 
 class Unreadable(NamedTuple):
-    """A document that is no BSON: why, and its first bytes where nothing else is known of it."""
+    """A document that is no BSON: why, and its `_id` where that much can be read."""
 
+    id: Any
     reason: str
+
+
+class Scan(NamedTuple):
+    """What to read of a collection: its `fields` and `_id`, or whole documents where that is None."""
+
+    collection: str
+    fields: frozenset[str] | None
+
+    def batches(self, database: Database[Document], query: Document | None = None) -> Iterator[bytes]:
+        """The documents that match `query`, undecoded, many in each piece."""
+        projection = None if self.fields is None else dict.fromkeys(("_id", *sorted(self.fields)), 1)
+        cursor = database[self.collection].find_raw_batches(query or {}, projection, batch_size=BATCH)
+        with closing(cursor):
+            yield from cursor
+
+
+def scan(
+    database: Database[Document], scans: Sequence[Scan], split: Callable[[bytes], Iterable[Item]]
+) -> Iterator[tuple[Scan, Iterator[Item]]]:
+    """Each of `scans` with what `split` makes of its batches.
+
+    The server goes on reading, the next collection too, while these are used. Where a collection cannot be read its
+    items end with OperationFailure, and the others are read all the same.
+    """
+    reader = _Reader(database, scans)
+    try:
+        for one in scans:
+            found = (item for batch in reader.batches() for item in split(batch))
+            yield one, found
+            for _ in found:
+                pass
+    finally:
+        reader.stop()
 
 
 def documents(
     collection: "Collection[Document]", query: Document | None = None, fields: Iterable[str] | None = None
 ) -> Iterator[Document | Unreadable]:
-    """Each document that matches `query`, with `fields` and `_id`, or whole where `fields` is None.
-
-    The next batch is fetched while this one is looked at. Memory is bounded by a few batches.
-    """
-    projection = None if fields is None else dict.fromkeys(("_id", *sorted(fields)), 1)
-    cursor = collection.find_raw_batches(query or {}, projection, batch_size=BATCH)
-    for batch in ahead(cursor):
+    """Each document that matches `query`, with `fields` and `_id`, or whole where `fields` is None."""
+    wanted = None if fields is None else frozenset(fields)
+    for batch in Scan(collection.name, wanted).batches(collection.database, query):
         yield from split(batch)
 
 
-def ids(collection: "Collection[Document]") -> Iterator[Any]:
-    """The `_id` of each document."""
-    for document in documents(collection, fields=()):
-        if not isinstance(document, Unreadable):
-            yield document["_id"]
+class _Reader:
+    """A thread that reads scan after scan, a bounded number of bytes ahead."""
+
+    def __init__(self, database: Database[Document], scans: Sequence[Scan]) -> None:
+        self.database = database
+        self.scans = scans
+        # Batches; None or an error at the end of each scan.
+        self.items: list[bytes | BaseException | None] = []
+        self.bytes = 0
+        self.stopped = False
+        self.changed = Condition()
+        self.thread = Thread(target=self._read, name="scan", daemon=True)
+        self.thread.start()
+
+    def batches(self) -> Iterator[bytes]:
+        """The batches of the next scan; raises what went wrong with it."""
+        while (item := self._next()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _next(self) -> bytes | BaseException | None:
+        with self.changed:
+            while not self.items:
+                self.changed.wait()
+            item = self.items.pop(0)
+            self.bytes -= len(item) if isinstance(item, bytes) else 0
+            self.changed.notify_all()
+        return item
+
+    def stop(self) -> None:
+        """Stop reading."""
+        with self.changed:
+            self.stopped = True
+            self.changed.notify_all()
+        self.thread.join(GRACE)
+
+    def _read(self) -> None:
+        try:
+            for one in self.scans:
+                self._put(self._read_one(one))
+        except Exception as error:  # whatever it is, it is raised again where the batches are asked for
+            self._put(error)
+
+    def _read_one(self, one: Scan) -> OperationFailure | None:
+        try:
+            with closing(one.batches(self.database)) as batches:  # type: ignore[type-var]
+                for batch in batches:
+                    if not self._put(batch):
+                        break
+        except OperationFailure as error:
+            return error
+        return None
+
+    def _put(self, item: bytes | BaseException | None) -> bool:
+        """Hand an item over as soon as there is room; returns whether more is wanted."""
+        size = len(item) if isinstance(item, bytes) else 0
+        with self.changed:
+            while self.items and self.bytes + size > AHEAD and not self.stopped:
+                self.changed.wait()
+            self.items.append(item)
+            self.bytes += size
+            self.changed.notify_all()
+            return not self.stopped
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -60,59 +155,65 @@ def split(batch: bytes) -> Iterator[Document | Unreadable]:
     """The documents of a batch; one that is damaged does not hide those behind it."""
     position, end = 0, len(batch)
     while position < end:
-        (size,) = struct.unpack_from("<i", batch, position)
+        (size,) = struct.unpack_from("<i", batch, position) if end - position >= 5 else (0,)
+        if not 5 <= size <= end - position:
+            yield Unreadable(None, "what the server sent is cut short")
+            return
         raw = batch[position : position + size]
         position += size
         try:
             yield bson.decode(raw, LENIENT)
         except (InvalidBSON, OverflowError, RecursionError) as error:
-            yield Unreadable(str(error))
+            yield Unreadable(_id(raw), str(error))
 
 
-def ahead(batches: Iterable[Any]) -> Iterator[bytes]:
-    """`batches`, read by a thread of their own a few ahead of who looks at them; what it raises is raised here."""
-    waiting: Queue[bytes | BaseException | None] = Queue(AHEAD)
-    stopped = Event()
+# A document of nothing but an ObjectId, which nearly all ids are: what precedes it, the id, and the end.
+_ALONE = struct.Struct("<9s12ss")
+_BEFORE, _END = b"\x16\0\0\0\x07_id\0", b"\0"
 
-    def put(item: bytes | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.2)
-            except Full:
-                continue
-            return
 
-    def read() -> None:
-        try:
-            for batch in batches:
-                put(batch)
-                if stopped.is_set():
-                    return
-            put(None)
-        except Exception as error:  # whatever it is, it is raised again where the batches are asked for
-            put(error)
+def keys(batch: bytes) -> Iterable[bytes]:
+    """The keys of a batch of documents that were asked for nothing but their `_id`."""
+    if len(batch) % _ALONE.size == 0:
+        parts = list(_ALONE.iter_unpack(batch))
+        if all(before == _BEFORE and end == _END for before, _, end in parts):
+            return [id for _, id, _ in parts]
+    return [key(one.id if isinstance(one, Unreadable) else one.get("_id")) for one in split(batch)]
 
-    reader = Thread(target=read, name="scan", daemon=True)
-    reader.start()
+
+# How long the value of an `_id` is, by its type in BSON; a text has its own length in front.
+_LENGTHS = {0x01: 8, 0x07: 12, 0x09: 8, 0x10: 4, 0x12: 8}
+_TEXT = 0x02
+
+
+def _id(raw: bytes) -> Any:
+    """The `_id` of a document of which nothing else may be right; None where it is not the first field."""
+    kind, value = raw[4], 9
+    if raw[5:value] != b"_id\0":
+        return None
+    length = _LENGTHS.get(kind, 0)
+    if kind == _TEXT:
+        length = 4 + struct.unpack_from("<i", raw.ljust(value + 4, b"\0"), value)[0]
+    alone = raw[4 : value + length] + b"\0"
     try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        reader.join()
+        return bson.decode(struct.pack("<i", len(alone) + 4) + alone, LENIENT).get("_id")
+    except InvalidBSON:
+        return None
 
 
-def key(id: Any) -> Any:
-    """A value that stands for an id in a set: as small as can be, equal only where the ids are."""
-    if isinstance(id, bson.ObjectId):
+def key(id: Any) -> bytes:
+    """Twelve bytes that stand for an id: the same for ids that are the same to the database, and only for them."""
+    if type(id) is bson.ObjectId:
         return id.binary
-    if isinstance(id, bytes):
-        return ("bytes", id)
-    try:
-        hash(id)
-    except TypeError:
-        return (type(id).__name__, repr(id))
-    # 1, 1.0 and True are equal to Python and different to the database.
-    return (type(id).__name__, id) if isinstance(id, bool | int | float) else id
+    from hashlib import blake2b
+
+    return blake2b(_spelled(id).encode(errors="surrogatepass"), digest_size=12).digest()
+
+
+def _spelled(id: Any) -> str:
+    if isinstance(id, str):
+        return f"text {id}"
+    # The number 1 is the same id however it is stored, and True is another.
+    if isinstance(id, int | float) and not isinstance(id, bool):
+        return f"number {int(id) if id == id // 1 else id}"
+    return f"{type(id).__name__} {id!r}"

@@ -1,14 +1,16 @@
 """What a check is, and which there are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, ClassVar
 
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from udata.errors import UnknownName, UsageError
 from udata.models.shapes import Shape
-from udata.plugins import PluginError, load, plugins
+from udata.plugins import Plugin, PluginError, load, plugins
 from udata.services.integrity.findings import Finding, Severity
 
 Document = dict[str, Any]
@@ -24,9 +26,16 @@ MODULES = {
 }
 UNBUILT = ("files",)
 
+# How long what is seen may be in the middle of a change, in seconds: a portal removes a document and right after it
+# what names it, or moves a value from one document to another. What is found is looked at again after that.
+SETTLE = 0.2
+
 
 class Portal:
-    """What is checked: the database, the collections `present` in it, and the shape of each that the models know."""
+    """What is checked: the database, the collections `present` in it, and the shape of each that the models know.
+
+    `unread` says of each collection that cannot be read why.
+    """
 
     def __init__(
         self, database: Database[Document], present: frozenset[str], shapes: dict[str, Shape], site_id: str
@@ -35,6 +44,15 @@ class Portal:
         self.present = present
         self.shapes = shapes
         self.site_id = site_id
+        self.unread: dict[str, str] = {}
+
+    @contextmanager
+    def reading(self, collection: str) -> Iterator[None]:
+        """Note in `unread` where the server refuses what is read of `collection`, and go on."""
+        try:
+            yield
+        except OperationFailure as error:
+            self.unread[collection] = str((error.details or {}).get("errmsg", error))
 
 
 class Check:
@@ -47,6 +65,8 @@ class Check:
     severity: ClassVar[Severity] = "error"
     help: ClassVar[str]
     by_default: ClassVar[bool] = True
+    # Why it was given up, where it was.
+    broken: str | None = None
 
     def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
         """Before the first of `collections` is read."""
@@ -100,9 +120,74 @@ def _classes(named: Sequence[str]) -> tuple[dict[str, type[Check]], list[str]]:
     warnings = []
     for plugin in plugins("udata.checks"):
         try:
-            classes.setdefault(plugin.name, load(plugin))
+            classes.setdefault(plugin.name, _loaded(plugin))
         except PluginError as error:
             if plugin.name in named:
                 raise
             warnings.append(str(error))
     return classes, warnings
+
+
+def _loaded(plugin: Plugin) -> type[Check]:
+    found = load(plugin)
+    if not (isinstance(found, type) and issubclass(found, Check)):
+        raise PluginError(f"the plugin {plugin.name} of {plugin.distribution} is no check: {plugin.value}")
+
+    # The name under which it is installed is the one that an operator types.
+    found.name = plugin.name
+
+    class Guarded(_Guarded):
+        name = plugin.name
+        severity = found.severity
+        by_default = found.by_default
+        made = found
+
+    return Guarded
+
+
+class _Guarded(Check):
+    """Another package's check, given up at the first thing that it raises."""
+
+    made: ClassVar[type[Check]]
+
+    def __init__(self) -> None:
+        self.check: Check | None = None
+
+    def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
+        """As of the check."""
+        try:
+            self.check = self.made()
+            self.check.prepare(portal, collections)
+        except Exception as error:  # another package's code may raise anything
+            self._give_up(error)
+
+    def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
+        """As of the check; none where it was given up."""
+        try:
+            return () if self.check is None else self.check.fields(collection, shape)
+        except Exception as error:  # another package's code may raise anything
+            self._give_up(error)
+            return ()
+
+    def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
+        """As of the check."""
+        return self._guarded("visit", collection, shape, document)
+
+    def leave(self, collection: str, shape: Shape) -> Iterable[Finding]:
+        """As of the check."""
+        return self._guarded("leave", collection, shape)
+
+    def finish(self) -> Iterable[Finding]:
+        """As of the check."""
+        return self._guarded("finish")
+
+    def _guarded(self, method: str, *args: Any) -> Iterator[Finding]:
+        if self.check is not None:
+            try:
+                yield from getattr(self.check, method)(*args)
+            except Exception as error:  # another package's code may raise anything
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.check = None
+        self.broken = f"{type(error).__name__}: {error}"

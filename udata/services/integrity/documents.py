@@ -1,11 +1,14 @@
 """The check `documents`: what is stored against what is declared."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from udata.models.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
+from udata.models.shapes import Embedded, Link, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 from udata.services.integrity.check import Check, Document
 from udata.services.integrity.findings import Finding
+
+# Paths, and what is wrong there.
+Problems = list[tuple[str, str]]
 
 
 class Documents(Check):
@@ -18,63 +21,68 @@ class Documents(Check):
     name = "documents"
     help = "values of a wrong type, required fields that are absent"
 
+    def __init__(self) -> None:
+        # The fields of a shape by their names, for each prefix under which it occurs.
+        self.nodes: dict[tuple[Shape, str], dict[str, Link]] = {}
+
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """Whole documents."""
         return None
 
-    def visit(self, collection: str, shape: Shape, document: Document) -> Iterator[Finding]:
+    def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """What is not as it is declared."""
-        id = document.get("_id")
-        for path, message in _document(shape.of(document), document, ""):
-            yield self.finding(collection, id, path, message)
+        problems: Problems = []
+        self._document(shape.of(document), document, "", problems)
+        return [self.finding(collection, document.get("_id"), path, message) for path, message in problems]
 
+    def _document(self, shape: Shape, document: Document, prefix: str, problems: Problems) -> None:
+        nodes = self.nodes.get((shape, prefix))
+        if nodes is None:
+            nodes = {name: (name, node, prefix + name) for name, node in shape.fields.items()}
+            self.nodes[shape, prefix] = nodes
+        for name in shape.required:
+            if document.get(name) is None:
+                problems.append((prefix + name, "is required and absent"))
+        for name, value in document.items():
+            link = nodes.get(name)
+            # Nearly all values are plain ones, of the very type.
+            if link is not None and type(value) not in getattr(link[1], "types", ()):
+                self._value(link[1], value, link[2], problems)
 
-def _document(shape: Shape, document: Document, prefix: str) -> Iterator[tuple[str, str]]:
-    for name in shape.required:
-        if document.get(name) is None:
-            yield prefix + name, "is required and absent"
-    for name, value in document.items():
-        node = shape.fields.get(name)
-        if node is not None:
-            yield from _value(node, value, prefix + name)
+    def _value(self, node: Node, value: Any, path: str, problems: Problems) -> None:
+        if isinstance(node, Value):
+            if node.types and value is not None and not _is_of(value, node.types):
+                problems.append((path, _wrong(value, node.kind)))
+        elif isinstance(node, ListOf):
+            if not isinstance(value, list):
+                problems.append((path, _wrong(value, "list")))
+            elif not isinstance(node.item, Reference):
+                for item in value:
+                    self._value(node.item, item, path, problems)
+        elif isinstance(node, MapOf):
+            self._map(node, value, path, problems)
+        elif isinstance(node, Embedded):
+            self._embedded(node, value, path, problems)
 
+    def _map(self, node: MapOf, value: Any, path: str, problems: Problems) -> None:
+        if value is not None and not isinstance(value, dict):
+            problems.append((path, _wrong(value, "mapping")))
+        elif value and node.item is not None:
+            for item in value.values():
+                self._value(node.item, item, path, problems)
 
-def _value(node: Node, value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, Value):
-        if node.types and value is not None and not _is_of(value, node.types):
-            yield path, _wrong(value, node.kind)
-    elif isinstance(node, ListOf):
-        if not isinstance(value, list):
-            yield path, _wrong(value, "list")
-        elif not isinstance(node.item, Reference):
-            for item in value:
-                yield from _value(node.item, item, path)
-    elif isinstance(node, MapOf):
-        yield from _map(node, value, path)
-    elif isinstance(node, Embedded):
-        yield from _embedded(node, value, path)
-
-
-def _map(node: MapOf, value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if value is not None and not isinstance(value, dict):
-        yield path, _wrong(value, "mapping")
-    elif value and node.item is not None:
-        for item in value.values():
-            yield from _value(node.item, item, path)
-
-
-def _embedded(node: Embedded, value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        if not (node.shape is None and isinstance(value, str)):
-            yield path, _wrong(value, "embedded document")
-        return
-    shape = embedded_shape(node, value)
-    if shape is not None and (not node.choices or shape.name in node.choices):
-        yield from _document(shape, value, f"{path}.")
-    elif node.choices:
-        yield path, f"is of the class {value.get('_cls')}, which is not declared there"
+    def _embedded(self, node: Embedded, value: Any, path: str, problems: Problems) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            if not (node.shape is None and isinstance(value, str)):
+                problems.append((path, _wrong(value, "embedded document")))
+            return
+        shape = embedded_shape(node, value)
+        if shape is not None and (not node.choices or shape.name in node.choices):
+            self._document(shape, value, f"{path}.", problems)
+        elif node.choices:
+            problems.append((path, f"is of the class {value.get('_cls')}, which is not declared there"))
 
 
 def _is_of(value: Any, types: tuple[type, ...]) -> bool:

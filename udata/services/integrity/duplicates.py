@@ -2,71 +2,101 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from typing import Any
+from time import sleep
+from typing import Any, NamedTuple
 
 from udata.models.shapes import Embedded, ListOf, Node, Reference, Shape, Value
-from udata.services.integrity.check import Check, Document
+from udata.services.integrity.check import SETTLE, Check, Document
 from udata.services.integrity.findings import Finding
-from udata.services.scan import Unreadable, documents
+from udata.services.packed import PackedSet
+from udata.services.scan import Unreadable, chunks, documents, key
 
 SECRET = ("token", "secret", "uniquifier")
 RESOURCES = "resources._id"
-SHOWN = 5
+DIGEST_BYTES = 8
+# How many pairs are looked at again in one query; each names two ids.
+LOOKS = 50
+
+
+class Pair(NamedTuple):
+    """A document that holds a value which another one, or the document itself, holds too."""
+
+    id: Any
+    other: Any
+    digest: bytes
 
 
 class Duplicates(Check):
     """A field that is declared unique has no value twice, and neither have the ids of resources.
 
     Only digests are kept of the values that were seen. Where one comes again, the collection is read a second time
-    for the documents that hold it: that is the second look as well.
+    for the documents that hold it, and each two of them are looked at once more, together: on a living portal a
+    value may have gone from one to the other.
     """
 
     name = "duplicates"
     help = "unique values and resource ids that occur twice"
 
     def __init__(self) -> None:
-        self.seen: dict[str, set[bytes]] = {}
+        self.paths: dict[str, list[str]] = {}
+        self.seen: dict[str, PackedSet] = {}
         self.again: dict[str, set[bytes]] = {}
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The unique fields."""
-        return unique_paths(shape)
+        self.paths[collection] = unique_paths(shape)
+        return self.paths[collection]
 
     def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """Remember what was seen, and what comes again."""
-        for path in unique_paths(shape):
-            seen = self.seen.setdefault(path, set())
+        for path in self.paths[collection]:
             for value in _values(document, path):
                 digest = _digest(path, value)
-                if digest in seen:
+                seen = self.seen.get(path) or self.seen.setdefault(path, PackedSet(DIGEST_BYTES))
+                if not seen.add(digest):
                     self.again.setdefault(path, set()).add(digest)
-                seen.add(digest)
         return ()
 
     def leave(self, collection: str, shape: Shape) -> Iterator[Finding]:
         """Each document that holds a value which another one holds too, or which it holds twice itself."""
         again, self.again, self.seen = self.again, {}, {}
+        if again:
+            sleep(SETTLE)
         for path, digests in again.items():
-            holders: dict[bytes, list[tuple[Any, Any]]] = {}
-            for document in documents(self.portal.database[collection], fields=[path]):
-                if isinstance(document, Unreadable):
-                    continue
-                for value in _values(document, path):
-                    digest = _digest(path, value)
-                    if digest in digests:
-                        holders.setdefault(digest, []).append((document["_id"], value))
-            for held in holders.values():
-                if len(held) > 1:
-                    yield from self._findings(collection, path, held)
+            for some in chunks(self._pairs(collection, path, digests), LOOKS):
+                yield from self._findings(collection, path, some)
 
-    def _findings(self, collection: str, path: str, held: list[tuple[Any, Any]]) -> Iterator[Finding]:
-        for id in dict.fromkeys(id for id, _ in held):
-            value = next(value for holder, value in held if holder == id)
-            others = [str(other) for other in dict.fromkeys(holder for holder, _ in held) if other != id]
-            shown = "a value" if any(word in path for word in SECRET) else repr(value)
-            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-            where = f"in {', '.join(others[:SHOWN])}{more}" if others else "in the same document"
-            yield self.finding(collection, id, path, f"has {shown}, which is also {where}")
+    def _pairs(self, collection: str, path: str, digests: set[bytes]) -> Iterator[Pair]:
+        first: dict[bytes, Any] = {}
+        told: set[bytes] = set()
+        for document in documents(self.portal.database[collection], fields=[path]):
+            values = [] if isinstance(document, Unreadable) else _values(document, path)
+            for digest in digests.intersection(_digest(path, value) for value in values):
+                id = document["_id"]  # type: ignore[call-overload]
+                if digest in first:
+                    yield Pair(id, first[digest], digest)
+                    if digest not in told:
+                        told.add(digest)
+                        yield Pair(first[digest], id, digest)
+                elif sum(_digest(path, value) == digest for value in values) > 1:
+                    yield Pair(id, id, digest)
+                first.setdefault(digest, id)
+
+    def _findings(self, collection: str, path: str, pairs: list[Pair]) -> Iterator[Finding]:
+        ids = {key(id): id for pair in pairs for id in (pair.id, pair.other)}
+        held: dict[bytes, dict[bytes, list[Any]]] = {}
+        for document in documents(self.portal.database[collection], {"_id": {"$in": list(ids.values())}}, [path]):
+            if not isinstance(document, Unreadable):
+                by_digest = held.setdefault(key(document["_id"]), {})
+                for value in _values(document, path):
+                    by_digest.setdefault(_digest(path, value), []).append(value)
+        for id, other, digest in pairs:
+            values = held.get(key(id), {}).get(digest, [])
+            same = key(id) == key(other)
+            if len(values) > same and (same or held.get(key(other), {}).get(digest)):
+                shown = "a value" if any(word in path for word in SECRET) else repr(values[0])
+                message = f"has {shown} twice" if same else f"has {shown}, which is also in {other}"
+                yield self.finding(collection, id, path, message)
 
 
 def unique_paths(shape: Shape) -> list[str]:
@@ -94,4 +124,5 @@ def _values(document: Document, path: str) -> list[Any]:
 def _digest(path: str, value: Any) -> bytes:
     # Two spellings of an e-mail are one account to whoever signs in.
     text = value.lower() if path == "email" and isinstance(value, str) else value
-    return blake2b(f"{type(text).__name__}:{text}".encode(errors="surrogatepass"), digest_size=12).digest()
+    spelled = f"{type(text).__name__}:{text}".encode(errors="surrogatepass")
+    return blake2b(spelled, digest_size=DIGEST_BYTES).digest()

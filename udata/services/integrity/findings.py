@@ -1,10 +1,14 @@
 """What a check finds, and what accepts it from an earlier run."""
 
 import json
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from udata.errors import UsageError
+from udata.services.packed import PackedSet
+
+IDENTITY_BYTES = 16
 
 Severity = Literal["error", "warning"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning")
@@ -32,17 +36,17 @@ class Finding(NamedTuple):
         return f"{self.collection}.{self.path}" if self.path else self.collection
 
     @property
-    def identity(self) -> tuple[str, str, str, str, str | None]:
-        """What makes it the same finding in another run."""
-        return self.check, self.collection, self.id, self.path, self.missing
+    def identity(self) -> bytes:
+        """What makes it the same finding in another run: a digest of check, collection, id, path and missing id."""
+        return _digest((self.check, self.collection, self.id, self.path, self.missing))
 
 
-def read_baseline(path: Path) -> frozenset[tuple[Any, ...]]:
+def read_baseline(path: Path) -> PackedSet:
     """The identities of the findings that an earlier run wrote, one JSON object a line.
 
     Raises UsageError, which names the line, where the file is none of ours.
     """
-    identities = set()
+    identities = PackedSet(IDENTITY_BYTES)
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -50,13 +54,17 @@ def read_baseline(path: Path) -> frozenset[tuple[Any, ...]]:
                     identities.add(_identity(line, f"{path}, line {number}"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the baseline {path} cannot be read: {error}") from error
-    return frozenset(identities)
+    return identities
 
 
-def _identity(line: str, where: str) -> tuple[Any, ...]:
+def _digest(identity: tuple[Any, ...]) -> bytes:
+    return blake2b(json.dumps(identity).encode(), digest_size=IDENTITY_BYTES).digest()
+
+
+def _identity(line: str, where: str) -> bytes:
     try:
         found = json.loads(line)
-        return found["check"], found["collection"], found["id"], found["path"], found["missing"]
+        return _digest((found["check"], found["collection"], found["id"], found["path"], found["missing"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{where} is no finding", "a baseline is what `udata db check-integrity --jsonl` printed"

@@ -1,6 +1,6 @@
 """The check `missing-lists`: lists of references that are absent, although a portal always stores them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from udata.models.shapes import ListOf, Reference, Shape
 from udata.services.integrity.check import Check, Document
@@ -14,20 +14,22 @@ class MissingLists(Check):
     severity = "warning"
     help = "lists of references that are absent"
 
+    def __init__(self) -> None:
+        self.lists: dict[Shape, list[str]] = {}
+
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The lists of references."""
-        return _lists(shape)
+        for one in shape.all():
+            self.lists[one] = [
+                name
+                for name, node in one.fields.items()
+                if isinstance(node, ListOf) and isinstance(node.item, Reference) and not node.item.generic
+            ]
+        wanted = {name for one in shape.all() for name in self.lists[one]}
+        return {*wanted, "_cls"} if wanted and shape.variants else wanted
 
-    def visit(self, collection: str, shape: Shape, document: Document) -> Iterator[Finding]:
+    def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """The lists that are absent."""
-        for name in _lists(shape):
-            if name not in document:
-                yield self.finding(collection, document.get("_id"), name, "is absent; an empty list belongs there")
-
-
-def _lists(shape: Shape) -> list[str]:
-    return [
-        name
-        for name, node in shape.fields.items()
-        if isinstance(node, ListOf) and isinstance(node.item, Reference) and not node.item.generic
-    ]
+        absent = [name for name in self.lists[shape.of(document)] if name not in document]
+        id = document.get("_id")
+        return [self.finding(collection, id, name, "is absent; an empty list belongs there") for name in absent]

@@ -1,17 +1,24 @@
 """The check `ownership`: what belongs to nobody, or to too many."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from time import sleep
+from typing import Any
 
 from udata.models.shapes import Shape
-from udata.services.integrity.check import Check, Document, Portal
+from udata.services.integrity.check import SETTLE, Check, Document, Portal
 from udata.services.integrity.findings import Finding
-from udata.services.scan import key
+from udata.services.scan import Unreadable, chunks, documents, key
 
 OWNED = ("dataset", "reuse", "dataservice")
+# How many organizations are looked at again in one query.
+LOOKS = 100
 
 
 class Ownership(Check):
-    """Datasets, reuses and dataservices have one owner, organizations an administrator, and members exist still."""
+    """Datasets, reuses and dataservices have one owner, organizations an administrator, and members exist still.
+
+    An account is marked as deleted and then taken out of its organizations: such a member is looked at again.
+    """
 
     name = "ownership"
     severity = "warning"
@@ -20,10 +27,12 @@ class Ownership(Check):
     def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
         """Learn which users are deleted."""
         super().prepare(portal, collections)
-        self.deleted = set()
+        self.deleted: set[bytes] = set()
+        # The organizations that had one of them as a member.
+        self.doubtful: list[Any] = []
         if "organization" in collections:
-            found = portal.database["user"].find({"deleted": {"$ne": None}}, {"_id": 1})
-            self.deleted = {key(user["_id"]) for user in found}
+            with portal.reading("user"):
+                self.deleted = {key(user["_id"]) for user in self._read("user", {"deleted": {"$ne": None}})}
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """Owners and members."""
@@ -35,17 +44,36 @@ class Ownership(Check):
         """What is wrong with who a document belongs to."""
         id = document.get("_id")
         if collection == "organization":
-            yield from self._members(id, document)
+            members = _members(document)
+            if not document.get("deleted") and not any(member.get("role") == "admin" for member in members):
+                yield self.finding(collection, id, "members", "has no administrator")
+            if self._gone(members):
+                self.doubtful.append(id)
         elif document.get("owner") is None and document.get("organization") is None:
             yield self.finding(collection, id, "owner", "has neither an owner nor an organization")
         elif document.get("owner") is not None and document.get("organization") is not None:
             yield self.finding(collection, id, "owner", "has both an owner and an organization")
 
-    def _members(self, id: object, document: Document) -> Iterator[Finding]:
-        stored = document.get("members")
-        members = [member for member in stored if isinstance(member, dict)] if isinstance(stored, list) else []
-        if not document.get("deleted") and not any(member.get("role") == "admin" for member in members):
-            yield self.finding("organization", id, "members", "has no administrator")
-        gone = {str(member["user"]) for member in members if key(member.get("user")) in self.deleted}
-        for user in sorted(gone):
-            yield self.finding("organization", id, "members.user", f"has the deleted user {user} as a member")
+    def leave(self, collection: str, shape: Shape) -> Iterator[Finding]:
+        """The deleted members that are members still."""
+        doubtful, self.doubtful = self.doubtful, []
+        if doubtful:
+            sleep(SETTLE)
+        for some in chunks(doubtful, LOOKS):
+            for organization in self._read("organization", {"_id": {"$in": some}}, "members"):
+                for user in self._gone(_members(organization)):
+                    message = f"has the deleted user {user} as a member"
+                    yield self.finding("organization", organization["_id"], "members.user", message)
+
+    def _gone(self, members: list[Document]) -> list[str]:
+        return sorted({str(member["user"]) for member in members if key(member.get("user")) in self.deleted})
+
+    def _read(self, collection: str, query: Document, *fields: str) -> Iterator[Document]:
+        for document in documents(self.portal.database[collection], query, fields):
+            if not isinstance(document, Unreadable):
+                yield document
+
+
+def _members(organization: Document) -> list[Document]:
+    stored = organization.get("members")
+    return [member for member in stored if isinstance(member, dict)] if isinstance(stored, list) else []

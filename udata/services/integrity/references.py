@@ -1,20 +1,26 @@
 """The check `references`: references whose target does not exist."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
-import mongoengine
-from bson import DBRef
+from bson import DBRef, ObjectId, Regex
+from mongoengine import Document as Model
 
 from udata.models.references import projection, references, target_collections
-from udata.models.shapes import Reference, Shape, id_types, known_class
-from udata.services.integrity.check import Check, Document, Portal
+from udata.models.shapes import ANYWHERE, Reference, Shape, id_types, known_class
+from udata.services.integrity.check import SETTLE, Check, Document, Portal
 from udata.services.integrity.findings import Finding
-from udata.services.scan import Unreadable, chunks, documents, ids, key
+from udata.services.packed import PackedSet
+from udata.services.scan import Scan, Unreadable, chunks, documents, key, keys, scan
 
-# How many ids a query names at the most, and how many findings wait for their second look.
+# How many ids a query names at the most, and how many references wait for their second look.
 LOOKS = 100
-WAITING = 1000
+WAITING = 5000
+KEY_BYTES = 12
+
+# Where to look for which id.
+Pointer = tuple[tuple[str, ...], Any]
 
 
 class Dangling(NamedTuple):
@@ -45,38 +51,57 @@ class References(Check):
     def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
         """Read the ids of every collection that a declaration names as a target."""
         super().prepare(portal, collections)
-        shapes = [portal.shapes[collection] for collection in collections if collection in portal.shapes]
-        wanted = set().union(*(target_collections(shape) for shape in shapes)) if shapes else set()
-        self.known: dict[str, set[Any]] = {name: set() for name in wanted}
-        for name in sorted(wanted & portal.present):
-            self.known[name] = {key(id) for id in ids(portal.database[name])}
+        wanted = {name for collection in collections for name in target_collections(portal.shapes[collection])}
+        self.known = {name: PackedSet(KEY_BYTES) for name in wanted}
+        self.alone: dict[Reference, PackedSet] = {}
+        # What seems to dangle: the latest, and those that were found before them, until that moment.
         self.waiting: list[Dangling] = []
+        self.ripe: tuple[list[Dangling], float] = ([], 0.0)
+        ids = [Scan(name, frozenset()) for name in sorted(wanted & portal.present)]
+        for one, found in scan(portal.database, ids, keys):
+            known = self.known[one.collection]
+            with portal.reading(one.collection):
+                for id in found:
+                    known.add(id)
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The fields that hold references."""
         return projection(shape)
 
-    def visit(self, collection: str, shape: Shape, document: Document) -> Iterator[Finding]:
+    def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """What is of a wrong kind; what dangles waits for its second look."""
+        findings = []
         for item in self._problems(collection, shape, document):
             if isinstance(item, Finding):
-                yield item
+                findings.append(item)
             else:
                 self.waiting.append(item)
         if len(self.waiting) >= WAITING:
-            yield from self.finish()
+            findings += self._look_again()
+        return findings
 
     def finish(self) -> Iterator[Finding]:
-        """What dangles still, now that it is looked at again: first the targets, then the sources."""
-        waiting, self.waiting = self.waiting, []
-        dangling = self._still_missing(waiting)
+        """What dangles still, now that it is looked at again."""
+        yield from self._look_again()
+        yield from self._look_again()
+
+    def _look_again(self) -> Iterator[Finding]:
+        """What dangles still of all that was found before the latest: first the targets, then the sources."""
+        (ripe, since), self.ripe, self.waiting = self.ripe, (self.waiting, monotonic()), []
+        if ripe:
+            sleep(max(0.0, since + SETTLE - monotonic()))
+        dangling = self._still_missing(ripe)
         sources: dict[str, dict[Any, Any]] = {}
         for one in dangling.values():
-            sources.setdefault(one.collection, {})[key(one.document)] = one.document
+            if _can_be_asked_for(one.document):
+                sources.setdefault(one.collection, {})[key(one.document)] = one.document
+            else:
+                yield self._dangling(one)
         for collection, wanted in sources.items():
-            for some in chunks(wanted.values(), LOOKS):
-                for identity in self._again(collection, some) & dangling.keys():
-                    yield self._dangling(dangling[identity])
+            with self.portal.reading(collection):
+                for some in chunks(wanted.values(), LOOKS):
+                    for identity in self._again(collection, some) & dangling.keys():
+                        yield self._dangling(dangling[identity])
 
     def _again(self, collection: str, some: list[Any]) -> set[tuple[Any, ...]]:
         shape = self.portal.shapes[collection]
@@ -87,48 +112,66 @@ class References(Check):
     def _still_missing(self, waiting: list[Dangling]) -> dict[tuple[Any, ...], Dangling]:
         by_target: dict[str, dict[Any, Any]] = {}
         for one in waiting:
-            for target in one.targets:
+            for target in one.targets if _can_be_asked_for(one.missing) else ():
                 by_target.setdefault(target, {})[key(one.missing)] = one.missing
         there: set[tuple[str, Any]] = set()
         for target, missing in by_target.items():
-            for some in chunks(missing.values(), LOOKS):
-                found = documents(self.portal.database[target], {"_id": {"$in": some}}, ())
-                there.update((target, key(one["_id"])) for one in found if not isinstance(one, Unreadable))
+            with self.portal.reading(target):
+                for some in chunks(missing.values(), LOOKS):
+                    found = documents(self.portal.database[target], {"_id": {"$in": some}}, ())
+                    there.update((target, key(one["_id"])) for one in found if not isinstance(one, Unreadable))
         return {
             one.identity: one
             for one in waiting
-            if not any((target, key(one.missing)) in there for target in one.targets)
+            if not any(target in self.portal.unread or (target, key(one.missing)) in there for target in one.targets)
         }
 
-    def _problems(self, collection: str, shape: Shape, document: Document) -> Iterator["Finding | Dangling"]:
-        id = document.get("_id")
+    def _problems(self, collection: str, shape: Shape, document: Document) -> "list[Finding | Dangling]":
+        problems: list[Finding | Dangling] = []
         for path, reference, value in references(shape, document):
-            for problem in self._problem(path, reference, value):
-                if isinstance(problem, str):
-                    yield self.finding(
-                        collection, id, path, problem, target=_target(reference, value), missing=_id(value)
-                    )
-                elif not any(key(problem[1]) in self.known.get(target, ()) for target in problem[0]):
-                    yield Dangling(collection, id, path, *problem)
+            # Nearly all of them: an id, or a document of the one class that is stored with it.
+            if type(value) is ObjectId and value.binary in self._known_alone(reference):
+                continue
+            problem = _pointer(reference, value)
+            if not isinstance(problem, str):
+                problem = self._astray(value) or problem
+            if isinstance(problem, str):
+                target, missing = _target(reference, value), _id(value)
+                problems.append(
+                    self.finding(collection, document.get("_id"), path, problem, target=target, missing=missing)
+                )
+            elif self._dangles(problem):
+                problems.append(Dangling(collection, document.get("_id"), path, *problem))
+        return problems
 
-    def _problem(self, path: str, reference: Reference, value: Any) -> Iterator["str | tuple[tuple[str, ...], Any]"]:
-        """What is wrong with the value in itself, or else where to look for which id."""
-        if reference.generic and not (reference.bare and not isinstance(value, dict | list | DBRef)):
-            yield _generic(value)
-            return
-        targets = (reference.bare,) if reference.bare else reference.targets
-        if isinstance(value, DBRef):
-            if value.collection not in targets:
-                yield f"points into {value.collection}, and {_or(targets)} is declared"
-                return
-            targets, value = (value.collection,), value.id
-        elif isinstance(value, dict) and "_id" in value:
-            value = value["_id"]
-        accepted = tuple(type_ for target in targets for type_ in id_types(target))
-        if isinstance(value, dict | list) or (accepted and not isinstance(value, accepted)):
-            yield f"is of the type {type(value).__name__}, which no id of {_or(targets)} is"
-        else:
-            yield targets, value
+    def _astray(self, value: Any) -> str | None:
+        """What is wrong with a DBRef that leads out of the database, or to a collection that nobody knows."""
+        pointer = value.get("_ref") if isinstance(value, dict) else value
+        if not isinstance(pointer, DBRef):
+            return None
+        if pointer.database not in (None, self.portal.database.name):
+            return f"points into the database {pointer.database}"
+        if pointer.collection not in self.portal.present and pointer.collection not in self.portal.shapes:
+            return f"points into the unknown collection {pointer.collection}"
+        return None
+
+    def _known_alone(self, reference: Reference) -> PackedSet:
+        """The ids of the only collection that `reference` may point into; an empty set where there are several."""
+        known = self.alone.get(reference)
+        if known is None:
+            targets = (reference.bare,) if reference.bare else () if reference.generic else reference.targets
+            known = self.known[targets[0]] if len(targets) == 1 else PackedSet(KEY_BYTES)
+            self.alone[reference] = known
+        return known
+
+    def _dangles(self, pointer: Pointer) -> bool:
+        targets, id = pointer
+        packed = key(id)
+        # What cannot be read may hold it.
+        return not any(
+            target in self.portal.unread or (target in self.known and packed in self.known[target])
+            for target in targets
+        )
 
     def _dangling(self, one: Dangling) -> Finding:
         target = one.targets[0] if len(one.targets) == 1 else None
@@ -136,18 +179,42 @@ class References(Check):
         return self.finding(one.collection, one.document, one.path, message, target=target, missing=one.missing)
 
 
-def _generic(value: Any) -> "str | tuple[tuple[str, ...], Any]":
+def _pointer(reference: Reference, value: Any) -> str | Pointer:
+    """Where a stored reference points to, or what is wrong with it in itself."""
+    if reference is ANYWHERE:
+        return (value.collection,), value.id
+    if reference.generic and not (reference.bare and not isinstance(value, dict | list | DBRef)):
+        return _generic(value)
+    targets = (reference.bare,) if reference.bare else reference.targets
+    if isinstance(value, DBRef):
+        if value.collection not in targets:
+            return f"points into {value.collection}, and {_or(targets)} is declared"
+        targets, value = (value.collection,), value.id
+    elif isinstance(value, dict) and "_id" in value:
+        value = value["_id"]
+    accepted = tuple(type_ for target in targets for type_ in id_types(target))
+    if isinstance(value, dict | list) or (accepted and not isinstance(value, accepted)):
+        return f"is of the type {type(value).__name__}, which no id of {_or(targets)} is"
+    return targets, value
+
+
+def _generic(value: Any) -> str | Pointer:
     if not isinstance(value, dict):
         return f"is of the type {type(value).__name__}, and a class with a reference is declared"
     name, target = value.get("_cls"), value.get("_ref")
     if not isinstance(target, DBRef):
         return f"names the class {name} and no document"
     cls = known_class(name)
-    if cls is None or not issubclass(cls, mongoengine.Document):
+    if cls is None or not issubclass(cls, Model):
         return f"names the unknown class {name}"
     if cls._get_collection_name() != target.collection:
         return f"names the class {name}, and a document in {target.collection}"
     return (target.collection,), target.id
+
+
+def _can_be_asked_for(id: Any) -> bool:
+    """Whether a query finds an id by its value, as it does not where the value is itself a condition."""
+    return not isinstance(id, dict | list | DBRef | Regex)
 
 
 def _target(reference: Reference, value: Any) -> str | None:

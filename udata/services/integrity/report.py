@@ -81,7 +81,7 @@ class Report:
         rows = self.by_collection()
         return environment.get_template("integrity.html").render(
             summary=summary,
-            documents=sum(summary.checked.values()),
+            documents=summary.documents,
             collections=rows,
             most=max((errors + warnings for _, errors, warnings in rows), default=0),
             checks=self.by_check(),

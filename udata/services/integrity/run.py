@@ -1,25 +1,30 @@
 """The integrity check as a whole: one pass over each collection, shown to every check."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from udata.errors import UsageError
 from udata.models import registry
 from udata.models.base import translated_errors
 from udata.models.references import without_children
 from udata.models.shapes import Shape, shape
 from udata.services.integrity.check import Check, Document, Portal
-from udata.services.integrity.findings import Finding, Severity
-from udata.services.scan import Unreadable, documents
+from udata.services.integrity.findings import IDENTITY_BYTES, Finding
+from udata.services.packed import PackedSet
+from udata.services.scan import Scan, Unreadable, scan, split
 
 Progress = Callable[[float, float | None, str | None], None]
 
 # How often progress is told, in documents.
 TELL = 2000
+# How many findings of one step are remembered, to tell each once.
+TOLD = 10_000
 
 
 @dataclass
@@ -27,7 +32,8 @@ class Summary:
     """What was checked and what was found, in numbers.
 
     `checked` has documents by collection, `findings` counts by check and place (`collection.path`). `accepted` are
-    findings of the baseline, which count nowhere else; `unread` says of a collection why it could not be read.
+    findings of the baseline, which count nowhere else. `unread` says of a collection why it could not be read, and
+    `broken` of a check why it was given up. `empty` says that the whole database has no document.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -37,19 +43,38 @@ class Summary:
     seconds: float = 0.0
     accepted: int = 0
     unread: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    empty: bool = False
+
+    @property
+    def documents(self) -> int:
+        """How many documents were checked."""
+        return sum(self.checked.values())
 
     def failed(self, severity: str) -> bool:
-        """Whether something of `severity` or worse was found, or could not be looked at; `never` is never."""
-        if severity == "never":
-            return False
-        return bool(self.errors or self.unread or (severity == "warning" and self.warnings))
+        """Whether something of `severity` or worse was found (`never`: whatever it is), or could not be looked at."""
+        counted = {"error": self.errors, "warning": self.errors + self.warnings, "never": 0}
+        return bool(counted[severity] or self.unread or self.broken)
+
+
+class _Pass(NamedTuple):
+    """One pass over a collection, and the checks that it serves."""
+
+    shape: Shape
+    checks: list[Check]
+    scan: Scan
 
 
 def collections(models: Iterable[str] = (), exclude: Iterable[str] = ()) -> list[str]:
-    """The collections of `models` (by default of all) without those of `exclude`. Raises UnknownName."""
+    """The collections of `models` (by default of all) without those of `exclude`.
+
+    Raises UnknownName, and UsageError where nothing is left.
+    """
     known = registry.by_collection()
     chosen = {registry.document(name)._get_collection_name() for name in models} or set(known)
     left_out = {registry.document(name)._get_collection_name() for name in exclude}
+    if not chosen - left_out:
+        raise UsageError("every model that is chosen is excluded", "leave one of them to check")
     return [name for name in known if name in chosen - left_out]
 
 
@@ -59,73 +84,98 @@ def check_integrity(
     wanted: Sequence[str],
     *,
     site_id: str = "default",
-    baseline: frozenset[tuple[Any, ...]] = frozenset(),
+    baseline: PackedSet | None = None,
     found: Callable[[Finding], None] = lambda finding: None,
     progress: Progress = lambda done, total, message: None,
 ) -> Summary:
     """Run `checks` over the collections `wanted` and hand each finding to `found`. Nothing is written.
 
-    A finding of the `baseline` (identities) is only counted as accepted. A collection that cannot be read is noted,
-    and the others are read all the same. Raises ServerError where the server fails.
+    A finding whose identity is in the `baseline` is only counted as accepted. A collection that cannot be read is
+    noted, and the others are read all the same. Raises ServerError where the server fails.
     """
     started = monotonic()
-    summary = Summary()
-    run = _Run(summary, baseline, found, progress)
     with translated_errors():
         present = frozenset(database.list_collection_names())
         shapes = {name: shape(cls) for name, cls in registry.by_collection().items()}
-        names = [name for name in wanted if name in present]
-        for check in checks:
-            progress(run.done, None, f"Preparing {check.name}")
-            check.prepare(Portal(database, present, shapes, site_id), names)
-        for name in names:
-            run.collection(database, name, shapes[name], checks)
-        for check in checks:
-            run.take(check.finish())
-    summary.seconds = round(monotonic() - started, 3)
-    return summary
+        portal = Portal(database, present, shapes, site_id)
+        run = _Run(portal, list(checks), baseline or PackedSet(IDENTITY_BYTES), found, progress)
+        run.all([name for name in wanted if name in present])
+        if not run.summary.documents:
+            run.summary.empty = all(database[name].find_one({}, ("_id",)) is None for name in present)
+    run.summary.seconds = round(monotonic() - started, 3)
+    return run.summary
 
 
 class _Run:
     def __init__(
         self,
-        summary: Summary,
-        baseline: frozenset[tuple[Any, ...]],
+        portal: Portal,
+        checks: list[Check],
+        baseline: PackedSet,
         found: Callable[[Finding], None],
         progress: Progress,
     ) -> None:
-        self.summary = summary
+        self.portal = portal
+        self.checks = checks
         self.baseline = baseline
         self.found = found
         self.progress = progress
+        self.summary = Summary(unread=portal.unread)
         self.done = 0
 
-    def collection(self, database: Database[Document], name: str, shape: Shape, checks: Sequence[Check]) -> None:
-        interested = [(check, check.fields(name, shape)) for check in checks]
-        interested = [(check, fields) for check, fields in interested if fields is None or list(fields)]
-        if not interested:
-            return
-        self.summary.checked[name] = 0
-        self.progress(self.done, None, f"Checking {name}")
-        shown = [check for check, _ in interested]
-        try:
-            for document in documents(database[name], fields=_union(fields for _, fields in interested)):
-                self._count(name)
-                self.take(self._problems(name, shape, shown, document))
-            for check in shown:
-                self.take(check.leave(name, shape))
-        except OperationFailure as error:
-            self.summary.unread[name] = str(error.details.get("errmsg", error) if error.details else error)
+    def all(self, names: list[str]) -> None:
+        """Prepare the checks, show them each collection, and let them finish."""
+        for check in list(self.checks):
+            self.progress(self.done, None, f"Preparing {check.name}")
+            with self._giving_up(check):
+                check.prepare(self.portal, names)
+        passes = [one for one in map(self._pass, names) if one.checks]
+        scans = scan(self.portal.database, [one.scan for one in passes], split)
+        for one, (_, documents) in zip(passes, scans, strict=False):
+            number = len(self.summary.checked) + 1
+            self.progress(self.done, None, f"Checking {one.scan.collection}, {number} of {len(passes)}")
+            self._collection(one, documents)
+        for check in list(self.checks):
+            with self._giving_up(check):
+                self._take(check.finish())
+        self.summary.broken |= {check.name: check.broken for check in self.checks if check.broken}
 
-    def _problems(
-        self, name: str, shape: Shape, checks: Sequence[Check], document: Document | Unreadable
-    ) -> Iterator[Finding]:
-        if isinstance(document, Unreadable):
-            message = f"cannot be read: {document.reason}"
-            yield Finding("documents", "error", name, "unknown", "", None, None, message)
-            return
-        for check in checks:
-            yield from check.visit(name, shape, document)
+    def _pass(self, name: str) -> _Pass:
+        shape = self.portal.shapes[name]
+        wanted = {check: check.fields(name, shape) for check in self.checks}
+        fields = {check: some if some is None else frozenset(some) for check, some in wanted.items()}
+        interested = {check: some for check, some in fields.items() if some is None or some}
+        return _Pass(shape, list(interested), Scan(name, _union(interested.values())))
+
+    def _collection(self, one: _Pass, documents: Iterable[Document | Unreadable]) -> None:
+        name = one.scan.collection
+        self.summary.checked[name] = 0
+        with self.portal.reading(name):
+            for document in documents:
+                self._count(name)
+                if isinstance(document, Unreadable):
+                    self._take([_damaged(name, document.id, f"cannot be read: {document.reason}", one.checks)])
+                else:
+                    self._show(one, document)
+            for check in one.checks:
+                self._take(check.leave(name, one.shape))
+
+    def _show(self, one: _Pass, document: Document) -> None:
+        for check in one.checks:
+            try:
+                self._take(check.visit(one.scan.collection, one.shape, document))
+            except RecursionError:
+                id = document.get("_id")
+                self._take([_damaged(one.scan.collection, id, "is nested too deeply to be checked", [check])])
+
+    @contextmanager
+    def _giving_up(self, check: Check) -> Iterator[None]:
+        """Go on without `check` where the server refuses what it alone asks for."""
+        try:
+            yield
+        except OperationFailure as error:
+            self.summary.broken[check.name] = str((error.details or {}).get("errmsg", error))
+            self.checks.remove(check)
 
     def _count(self, name: str) -> None:
         self.summary.checked[name] += 1
@@ -133,26 +183,40 @@ class _Run:
         if self.done % TELL == 0:
             self.progress(self.done, None, None)
 
-    def take(self, findings: Iterable[Finding]) -> None:
+    def _take(self, findings: Iterable[Finding]) -> None:
         """Count findings, but for those of the baseline, and hand them on."""
-        # The same place may hold the same thing twice: that is one finding.
-        for finding in {one.identity: one for one in findings}.values():
-            if finding.identity in self.baseline:
-                self.summary.accepted += 1
+        told: set[bytes] = set()
+        for finding in findings:
+            identity = finding.identity
+            # The same place may hold the same thing twice: that is one finding.
+            if identity in told:
                 continue
-            places = self.summary.findings.setdefault(finding.check, {})
-            places[finding.place] = places.get(finding.place, 0) + 1
-            self._count_severity(finding.severity)
-            self.found(finding)
+            if len(told) >= TOLD:
+                told.clear()
+            told.add(identity)
+            if identity in self.baseline:
+                self.summary.accepted += 1
+            else:
+                self._tell(finding)
 
-    def _count_severity(self, severity: Severity) -> None:
-        if severity == "error":
+    def _tell(self, finding: Finding) -> None:
+        places = self.summary.findings.setdefault(finding.check, {})
+        places[finding.place] = places.get(finding.place, 0) + 1
+        if finding.severity == "error":
             self.summary.errors += 1
         else:
             self.summary.warnings += 1
+        self.found(finding)
 
 
-def _union(wanted: Iterable[Iterable[str] | None]) -> frozenset[str] | None:
+def _damaged(collection: str, id: Any, message: str, checks: Sequence[Check]) -> Finding:
+    """What is wrong with a document that no check can look at; it is told once, under the name of one of them."""
+    names = [check.name for check in checks]
+    name = "documents" if "documents" in names else names[0]
+    return Finding(name, "error", collection, "unknown" if id is None else str(id), "", None, None, message)
+
+
+def _union(wanted: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
     paths: set[str] = set()
     for fields in wanted:
         if fields is None:
