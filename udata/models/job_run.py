@@ -12,8 +12,9 @@ class JobRun(Document):
     `waiting_key` and `running_key` say which job with which arguments waits or runs, as long as it does: they are
     unique, and absent otherwise, so that of each at most one runs and one more waits. `fence` counts the claims; who
     holds a run writes under the number that it claimed. `hidden` is true where an argument was hidden, so that the
-    run cannot be repeated from its record. `losses` counts the workers that died of it, or with it; `resume` says of a
-    lost run that it is queued again. `expires_at` is when the record goes.
+    run cannot be repeated from its record. `failures` counts how often it failed and was tried again, `losses` the
+    workers that died of it, or with it; `resume` says of a lost run that it is queued again. `expires_at` is when the
+    record goes.
     """
 
     meta = {"collection": "job_run"}
@@ -38,6 +39,7 @@ class JobRun(Document):
     running_key = StringField(unique=True, sparse=True)
     fence = IntField(default=0)
     attempt = IntField(default=0)
+    failures = IntField(default=0)
     losses = IntField(default=0)
     resume = BooleanField()
     queued_at = DateTimeField(required=True)

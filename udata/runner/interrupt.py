@@ -28,12 +28,21 @@ class Interruptible:
     def __init__(self) -> None:
         self.reason: str | None = None
         self.open = False
+        self.lock = threading.Lock()
 
     def interrupt(self, reason: str) -> None:
         """Stop what runs. Without effect where it has ended, or where it is not in the main thread."""
         self.reason = self.reason or reason
-        if self.open:
-            signal.pthread_kill(threading.main_thread().ident or 0, WAKE)
+        with self.lock:
+            if self.open:
+                signal.pthread_kill(threading.main_thread().ident or 0, WAKE)
+
+    def close(self) -> None:
+        """End it: when this returns nothing is interrupted any more."""
+        self.open = False
+        with self.lock:
+            # An interruption that is being sent arrives before its handler is taken away.
+            pass
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.open:
@@ -54,6 +63,6 @@ def interruptible(*, on_terminate: bool) -> Iterator[Interruptible]:
     try:
         yield here
     finally:
-        here.open = False
+        here.close()
         for number, handler in taken.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
+import bson
 from flask import current_app
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
@@ -83,9 +84,14 @@ class Wake(NamedTuple):
 
 
 def order(job: Job, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Order:
-    """Check the arguments. Raises UsageError for what does not fit the job."""
+    """Check the arguments. Raises UsageError for what does not fit the job, or cannot be stored."""
     given = dict(kwargs or {})
-    return Order(job, list(args), given, job.bind(args, given))
+    bound = job.bind(args, given)
+    if not _is_storable([list(args), given]):
+        raise UsageError(
+            f"an argument of the job {job.name} cannot be stored", "give text in UTF-8, or smaller numbers"
+        )
+    return Order(job, list(args), given, bound)
 
 
 def record(
@@ -204,7 +210,7 @@ def wait_again(stored: Stored, key: str) -> bool:
     as_it_was = {"_id": stored["_id"], "fence": stored["fence"], "state": stored["state"]}
     change = {
         "$set": {"state": "queued", "waiting_key": key, "queued_at": now()},
-        "$unset": dict.fromkeys(("worker", "started_at", "ended_at", "expires_at", "progress", "resume"), ""),
+        "$unset": {**AGAIN, "resume": "", "failures": "", "losses": ""},
     }
     try:
         return bool(runs().update_one(as_it_was, change).modified_count)
@@ -212,7 +218,9 @@ def wait_again(stored: Stored, key: str) -> bool:
         return False
 
 
+# What a run that has ended, or waits again, does not have.
 RELEASED = {"running_key": "", "lease_until": "", "cancel_requested": "", "resume": ""}
+AGAIN = {"worker": "", "started_at": "", "ended_at": "", "expires_at": "", "progress": ""}
 
 
 def requeue(held: Claim, key: str, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
@@ -222,9 +230,10 @@ def requeue(held: Claim, key: str, written: Mapping[str, Any], *, not_before: da
     """
     mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
     later = {} if not_before is None else {"not_before": not_before}
+    kept = {name: value for name, value in written.items() if name not in AGAIN}
     change = {
-        "$set": {"state": "queued", "waiting_key": key, **later, **written},
-        "$unset": {**RELEASED, "worker": "", "started_at": "", "ended_at": "", "expires_at": "", "progress": ""},
+        "$set": {"state": "queued", "waiting_key": key, **later, **kept},
+        "$unset": {**RELEASED, **AGAIN},
     }
     try:
         return bool(runs().update_one(mine, change).matched_count)
@@ -249,8 +258,26 @@ def plain(result: Any) -> Any:
     """What a job returned, as it is stored: as JSON has it, cut short where it is long."""
     if hasattr(result, "_asdict"):
         result = result._asdict()
-    spelled = json.dumps(result, default=str, ensure_ascii=False)
-    return json.loads(spelled) if len(spelled) <= RESULT_SIZE else spelled[:RESULT_SIZE]
+    try:
+        spelled = json.dumps(result, default=str, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return text(repr(result)[:RESULT_SIZE])
+    if len(spelled) <= RESULT_SIZE and _is_storable(found := json.loads(spelled)):
+        return found
+    return text(spelled[:RESULT_SIZE])
+
+
+def text(given: str | None) -> str | None:
+    """`given` as it can be stored: in UTF-8, what cannot be written in it spelled out."""
+    return None if given is None else given.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_storable(value: Any) -> bool:
+    try:
+        bson.encode({"value": value})
+    except (bson.errors.BSONError, OverflowError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def _document(wanted: Order, trigger: str, run_id: str) -> Stored:

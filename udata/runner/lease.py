@@ -1,7 +1,6 @@
 """Keeping a run while it runs: signs of life, what is seen of it, and the reasons to stop."""
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -21,8 +20,8 @@ BEAT_SECONDS = 2.0
 # How many lines of the log are kept with a run, and how long each may be.
 LOG_LINES = 100
 LINE_SIZE = 1_000
-# A run that does not heed its interruption for this long ends with its process.
-STUBBORN_SECONDS = 10.0
+# A run that does not heed its interruption for this long is abandoned: it ends with its process.
+STUBBORN_SECONDS = 5.0
 
 
 class Seen:
@@ -35,12 +34,12 @@ class Seen:
 
     def report(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Note how far the run is."""
-        known = {"done": done, "total": total, "message": self.hide(message)}
+        known = {"done": done, "total": total, "message": journal.text(self.hide(message))}
         self.progress |= {name: value for name, value in known.items() if value is not None}
 
     def note(self, line: str) -> None:
         """Keep a line of the log."""
-        self.lines.append(str(self.hide(line))[:LINE_SIZE])
+        self.lines.append((journal.text(self.hide(line)) or "")[:LINE_SIZE])
 
     def stored(self) -> dict[str, Any]:
         """As it is written into the journal."""
@@ -51,7 +50,7 @@ class Seen:
 class Lease(threading.Thread):
     """Holds a run: beats until `stop`, and interrupts what runs when it is cancelled, taken over, or too late.
 
-    `abandon` is called when the interruption is not heeded.
+    `abandon` is called with the reason, once, when the interruption is not heeded.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class Lease(threading.Thread):
         held: Claim,
         seconds: float,
         seen: Seen,
-        running: Interruptible,
         time_limit: float | None,
         abandon: Callable[[str], None] | None,
     ) -> None:
@@ -67,10 +65,15 @@ class Lease(threading.Thread):
         self.held = held
         self.seconds = seconds
         self.seen = seen
-        self.running = running
+        self.running = Interruptible()
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.abandon = abandon
         self.stopped = threading.Event()
+
+    def hold(self, running: Interruptible) -> None:
+        """Begin, with what is to be interrupted."""
+        self.running = running
+        self.start()
 
     def run(self) -> None:
         """Beat until the run has ended."""
@@ -82,8 +85,9 @@ class Lease(threading.Thread):
                 reason, since = found, time.monotonic()
             if reason is not None:
                 self.running.interrupt(reason)
-                if self.abandon and time.monotonic() - since > STUBBORN_SECONDS:
+                if self.abandon and time.monotonic() - since > STUBBORN_SECONDS and not self.stopped.is_set():
                     self.abandon(reason)
+                    return
 
     def stop(self) -> None:
         """Beat no more."""
@@ -99,8 +103,3 @@ class Lease(threading.Thread):
         if found is None and self.deadline is not None and time.monotonic() > self.deadline:
             return "late"
         return found
-
-
-def end_process(_reason: str) -> None:
-    """End this process of a worker at once, with a run that does not let itself be stopped."""
-    os._exit(1)

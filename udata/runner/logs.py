@@ -9,7 +9,7 @@ from udata.settings import mask_credentials
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # What these say of each message the runs say themselves, and where a server is away their traceback is no news.
-MACHINERY = ("amqp", "billiard", "celery", "kombu", "pymongo", "redis")
+MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
 
 
 class Formatter(logging.Formatter):
@@ -26,12 +26,20 @@ class Formatter(logging.Formatter):
 
 
 class WithoutTraceback(logging.Filter):
-    """Takes the tracebacks out of what the machinery says of servers that are away, and empty lines out of it."""
+    """Takes the tracebacks out of what the machinery says of servers that are away and processes that were killed.
+
+    A message that goes back to its queue is no error, and whoever gives it back says so.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is logged; always."""
+        """Whether the record is logged."""
         if record.name.split(".")[0] in MACHINERY:
-            if (record.exc_info and isinstance(record.exc_info[1], OSError | ConnectionError)) or _of_redis(record):
+            error = record.exc_info[1] if record.exc_info else None
+            # The pool packs what happened in another process.
+            kind = type(getattr(error, "exc", error))
+            if kind.__name__ == "Reject":
+                return False
+            if issubclass(kind, OSError) or _is_expected(kind):
                 record.exc_info = record.exc_text = None
             record.msg, record.args = " ".join(record.getMessage().split()), ()
         return True
@@ -78,6 +86,5 @@ def _set_levels(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING if level in ("debug", "info") else level.upper())
 
 
-def _of_redis(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    return type(error).__module__.startswith(("redis.", "kombu.", "pymongo."))
+def _is_expected(kind: type) -> bool:
+    return kind.__module__.startswith(("redis.", "kombu.", "pymongo.")) or kind.__name__ == "WorkerLostError"

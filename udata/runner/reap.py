@@ -6,7 +6,7 @@ holds is given back or forgotten, and what is queued without a message is sent a
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -55,21 +55,24 @@ class Reaper:
                 for queue in broker.QUEUES:
                     self._send_again(client, queue)
 
-    def give_back(self, worker: str) -> None:
-        """Free what `worker`, of which no process lives any more, ran, and let its messages wait again."""
+    def give_back(self, worker: str, message_ids: Collection[str]) -> None:
+        """Free what `worker`, of which no process lives any more, ran, and let the messages that it held wait again."""
         with translated_errors():
-            freed = set(recovery.give_back(worker))
-        if freed and broker.is_redis(self.settings):
-            with broker.client(self.settings) as client:
-                for taken in list(queues.unacked(client, self.settings)):
-                    if taken.message.run_id in freed:
-                        queues.give_back(client, self.settings, taken)
+            recovery.give_back(worker)
+            if message_ids and broker.is_redis(self.settings):
+                with broker.client(self.settings) as client:
+                    held = list(queues.unacked(client, self.settings))
+                    self._settle(client, [taken for taken in held if taken.message.id in message_ids])
 
     def _settle_unacked(self, client: "redis.Redis") -> None:
         """Give back, or forget, the messages that no living worker works on."""
         before = time.time() - self.settings["JOB_LEASE_SECONDS"]
         living = {run.id for worker in alive.workers(client, self.settings) if worker.lives for run in worker.running}
         stale = [taken for taken in queues.unacked(client, self.settings, before) if taken.message.id not in living]
+        self._settle(client, stale)
+
+    def _settle(self, client: "redis.Redis", stale: list[Unacked]) -> None:
+        """Give back the messages whose runs are still to be done, forget those that have nothing more to say."""
         states = _states([taken.message.run_id for taken in stale])
         for taken in stale:
             state = states.get(taken.message.run_id)

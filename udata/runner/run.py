@@ -81,7 +81,7 @@ def execute(wake: Wake, worker: str) -> Outcome | None:
 
 
 def execute_order(wanted: Order, run_id: str, worker: str) -> Outcome | None:
-    """Record what another program asks for, and run it as the worker `worker`; None where it is recorded already.
+    """Record what another program asks for, and run it as the worker `worker`; None where it has been run already.
 
     Where the same order runs already, it is recorded as waiting. Raises ServerError.
     """
@@ -91,7 +91,9 @@ def execute_order(wanted: Order, run_id: str, worker: str) -> Outcome | None:
         except journal.BusyError:
             journal.record(wanted, "worker", run_id=run_id)
             return None
-    return None if held is None else _perform(held, wanted, _unheard, in_worker=True)
+    if held is None:
+        return execute(Wake(run_id, wanted.job.name, wanted.args, wanted.kwargs, 0), worker)
+    return _perform(held, wanted, _unheard, in_worker=True)
 
 
 def call(wanted: Order, report: Report = lambda done, total, message: None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from udata.errors import UnknownName
+from udata.errors import UsageError
 from udata.models.base import database, translated_errors
 from udata.runner import alive, broker, deadletters, queues, registry, scheduler
 
@@ -140,7 +140,7 @@ def _jobs(names: tuple[str, ...]) -> list[str]:
 def _known_as(name: str) -> str:
     try:
         return registry.find(name).name
-    except UnknownName:
+    except UsageError:
         return name
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from celery.worker import state
 
-from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED
+from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED, UdataError
 
 if TYPE_CHECKING:
     from celery.apps.worker import Worker
@@ -26,10 +26,11 @@ INTERRUPT_SECONDS = 3.0
 class Stopping:
     """Ends `worker` within `WORKER_GRACE_SECONDS` of the first signal, at once from the second on (or a SIGQUIT).
 
-    `give_back` is called when every process of the pool is dead, to free what they ran.
+    `give_back` is called when every process of the pool is dead, to free what they ran, with the ids of the messages
+    that the worker holds.
     """
 
-    def __init__(self, settings: Mapping[str, Any], worker: "Worker", give_back: Callable[[], None]) -> None:
+    def __init__(self, settings: Mapping[str, Any], worker: "Worker", give_back: Callable[[list[str]], None]) -> None:
         self.grace = max(0.0, settings["WORKER_GRACE_SECONDS"])
         self.worker = worker
         self.give_back = give_back
@@ -58,22 +59,26 @@ class Stopping:
         state.should_stop = self.exit_code
 
     def _see_to_it(self) -> None:
-        log.warning(
-            "Stopping: %d runs may finish within %g seconds; signal again to stop at once",
-            len(state.active_requests),
-            self.grace,
-        )
+        if state.active_requests:
+            text = "Stopping: what runs (%d) may finish within %g seconds; signal again to stop at once"
+            log.warning(text, len(state.active_requests), self.grace)
+        else:
+            log.warning("Stopping")
         self.hurry.wait(max(0.0, self.grace - RETURN_SECONDS))
         self._end(self.exit_code)
 
     def _end(self, code: int) -> None:
-        left = len(state.active_requests)
-        if left:
-            log.warning("Giving back %d runs that have not finished", left)
+        held = [request.id for request in list(state.reserved_requests)]
+        if state.active_requests:
+            log.warning("Giving back what has not finished (%d)", len(state.active_requests))
         _end_children()
-        self.give_back()
-        logging.shutdown()
-        os._exit(code)
+        try:
+            self.give_back(held)
+        except UdataError as error:
+            log.warning("Other workers will see that what runs here was lost: %s", error)
+        finally:
+            logging.shutdown()
+            os._exit(code)
 
 
 def _end_children() -> None:

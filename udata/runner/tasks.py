@@ -39,6 +39,12 @@ def _wake(*wake: Any) -> None:
     _patiently(lambda: run.execute(Wake(*wake), WORKER_NAME))
 
 
+def _ended(outcome: run.Outcome | None) -> None:
+    """See to it that the message of a run that was given back waits again."""
+    if outcome and outcome.state == "queued" and outcome.not_before is None:
+        raise Reject("the run was given back", requeue=True)
+
+
 def _taker(job: registry.Job) -> Callable[..., None]:
     def take(task: Any, *args: Any, **kwargs: Any) -> None:
         _patiently(lambda: _take(job, task.request, args, kwargs))
@@ -46,18 +52,19 @@ def _taker(job: registry.Job) -> Callable[..., None]:
     return take
 
 
-def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> run.Outcome | None:
     """Run what another program asks for; the run's id follows from the message's, however often it is delivered."""
     wanted = journal.order(job, args, kwargs)
     not_before = _moment(request.get(NOT_BEFORE_HEADER))
     if not job.journal:
         run.call(wanted)
     elif not_before is None or not_before <= now():
-        run.execute_order(wanted, foreign_run_id(request.id), WORKER_NAME)
+        return run.execute_order(wanted, foreign_run_id(request.id), WORKER_NAME)
     else:
         # The reaper sends it when it is due.
         with translated_errors():
             journal.record(wanted, "worker", run_id=foreign_run_id(request.id), not_before=not_before)
+    return None
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -69,9 +76,9 @@ def _moment(text: str | None) -> datetime | None:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def _patiently(take: Callable[[], Any]) -> None:
+def _patiently(take: Callable[[], run.Outcome | None]) -> None:
     try:
-        take()
+        _ended(take())
     except ServerError as error:
         log.warning("The message waits: %s", error)
         time.sleep(AWAY_SECONDS)

@@ -60,6 +60,8 @@ class Heartbeat:
         self.name = name
         self.listens = listens
         self.started = _now()
+        self.ended = False
+        self.turn = threading.Lock()
 
     def beat(self) -> None:
         """One heartbeat."""
@@ -75,13 +77,15 @@ class Heartbeat:
             seconds=0.0,
             every=self.settings["WORKER_HEARTBEAT_SECONDS"],
         )
-        with broker.client(self.settings) as client:
-            alive.say(client, self.settings, said)
+        with broker.client(self.settings) as client, self.turn:
+            if not self.ended:
+                alive.say(client, self.settings, said)
 
     def end(self) -> None:
         """Take the worker out of the list of those that live."""
         try:
-            with broker.client(self.settings) as client:
+            with broker.client(self.settings) as client, self.turn:
+                self.ended = True
                 alive.leave(client, self.settings, self.name)
                 alive.forget_the_silent(client, self.settings)
         except UdataError as error:

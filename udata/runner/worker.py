@@ -1,14 +1,17 @@
 """A worker: Celery's, with our logging, heartbeat, watchdog and reaper beside it, and an end within a time."""
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
 from celery import Celery, bootsteps, signals
+from celery.platforms import SecurityWarning
+from celery.utils.log import get_multiprocessing_logger
 from flask import Flask, current_app
 
-from udata.errors import EXIT_DONE, UsageError
+from udata.errors import EXIT_DONE, UdataError, UsageError
 from udata.models.connection import reconnect
 from udata.runner import queues, scheduler, tasks
 from udata.runner.broker import queue_name
@@ -20,6 +23,9 @@ from udata.runner.stopping import Stopping
 from udata.runner.watch import LOOKS, Heartbeat, Repeated, Watchdog
 
 log = logging.getLogger(__name__)
+
+# How long a tick of the scheduler may take when it is stopped.
+STOP_SECONDS = 3.0
 
 
 class Options(NamedTuple):
@@ -59,6 +65,10 @@ def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
 
 
 def _run(app: Celery, arguments: list[str]) -> int:
+    # Running as root is dangerous where messages are pickled; ours are not.
+    warnings.simplefilter("ignore", SecurityWarning)
+    # What the pool says of its processes would go nowhere.
+    get_multiprocessing_logger().propagate = True
     # Celery's greeting is for people; a log needs none.
     app.log.already_setup = True
     try:
@@ -80,10 +90,11 @@ def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.S
             """Called by Celery when its pool has started."""
             self.parts = Parts(flask, worker, listens, beat=beat)
             self.parts.start()
+            signals.worker_shutdown.connect(self.parts.stop, weak=False)
 
         def stop(self, _worker: Any) -> None:
-            """Called by Celery when the worker has stopped."""
-            self.parts.stop()
+            """Called by Celery when the worker takes nothing any more, and waits for what runs."""
+            self.parts.stop_caring()
 
         terminate = stop
 
@@ -97,36 +108,47 @@ class Parts:
         settings = flask.config
         self.flask = flask
         reaper = Reaper(settings)
-        self.heartbeat = Heartbeat(settings, worker, tasks.WORKER_NAME, listens)
-        self.stopping = Stopping(settings, worker, self._give_back)
+        heartbeat = Heartbeat(settings, worker, tasks.WORKER_NAME, listens)
         self.reaper = reaper
-        self.threads = [
-            Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], self.heartbeat.beat),
-            Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(reaper.reap)),
-        ]
-        if beat:
-            self.threads.append(
-                Repeated("scheduler", scheduler.TICK_SECONDS, self._in_context(Scheduler(settings).tick))
-            )
+        self.heartbeat = heartbeat
+        self.stopping = Stopping(settings, worker, self._give_back)
+        self.beating = Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], heartbeat.beat)
+        self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(reaper.reap))]
+        self.scheduler = Scheduler(settings) if beat else None
+        if self.scheduler:
+            tick = self._in_context(self.scheduler.tick)
+            self.caring.append(Repeated("scheduler", scheduler.TICK_SECONDS, tick))
         if settings["WORKER_WATCHDOG_SECONDS"]:
             watchdog = Watchdog(settings, worker, listens, self.stopping.give_up)
-            self.threads.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
+            self.caring.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
 
     def start(self) -> None:
         """Take over the signals and start the threads."""
         self.stopping.install()
-        for thread in self.threads:
+        for thread in (self.beating, *self.caring):
             thread.start()
 
-    def stop(self) -> None:
-        """Stop the threads and say that the worker has gone."""
-        for thread in self.threads:
+    def stop_caring(self) -> None:
+        """Leave what concerns all to others; the worker lives until its last run has ended."""
+        for thread in self.caring:
             thread.stop()
+        if self.scheduler:
+            self.caring[1].join(STOP_SECONDS)
+            try:
+                self._in_context(self.scheduler.stop)()
+            except UdataError as error:
+                log.warning("Another scheduler takes over a little later: %s", error)
+            self.scheduler = None
+
+    def stop(self, **_: Any) -> None:
+        """Say that the worker has gone."""
+        self.stop_caring()
+        self.beating.stop()
         self.heartbeat.end()
 
-    def _give_back(self) -> None:
+    def _give_back(self, message_ids: list[str]) -> None:
         self.stop()
-        self._in_context(lambda: self.reaper.give_back(tasks.WORKER_NAME))()
+        self._in_context(lambda: self.reaper.give_back(tasks.WORKER_NAME, message_ids))()
 
     def _in_context(self, action: Callable[[], object]) -> Callable[[], None]:
         def act() -> None:
