@@ -259,6 +259,11 @@ def ask(
         try:
             answer: str = click.prompt(label, hide_input=hidden, confirmation_prompt=twice, err=True)
             return accept(answer)
+        except click.Abort:
+            if not hidden:
+                # What follows begins a line of its own; Click sees to it where the answer is hidden.
+                notice("")
+            raise
         except UnicodeDecodeError:
             failed(f"that is not in the terminal's encoding, {sys.stdin.encoding}")
         except UsageError as problem:

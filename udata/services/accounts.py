@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
@@ -12,6 +13,7 @@ from pymongo.database import Database
 
 from udata.errors import UnknownName, UsageError, nearest
 from udata.models.base import DocumentError, translated_errors
+from udata.models.shapes import Value, node
 from udata.models.user import User
 from udata.services.scan import BATCH, LENIENT, Unreadable, chunks, split
 
@@ -22,6 +24,12 @@ ADMIN = "admin"
 # How long similar e-mails are looked for, in seconds, and how many letters of the beginning are taken to be right.
 PATIENCE = 2.0
 ALIKE = 3
+
+# What is shown of an account, though not all of it as it is.
+SHOWN = (
+    "email", "first_name", "last_name", "slug", "roles", "active", "confirmed_at", "created_at", "deleted",
+    "last_login_at", "password", "tf_primary_method", "password_rotation_demanded", "password_rotation_performed",
+)  # fmt: skip
 
 # What it takes to find an account, to name it and to change it.
 KNOWN_BY = ("email", "first_name", "last_name", "roles", "active", "confirmed_at", "deleted")
@@ -89,8 +97,8 @@ def users(database: Database[Stored]) -> Collection[Stored]:
     return database["user"].with_options(codec_options=LENIENT)
 
 
-def find(collection: Collection[Stored], email: str, fields: Iterable[str] | None = KNOWN_BY) -> Stored:
-    """The user whose e-mail is `email`: as it is spelled, else whatever the case; `fields`, or all of it where None.
+def find(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> Stored:
+    """The user whose e-mail is `email`: as it is spelled, else whatever the case. `fields` of it are read.
 
     Raises UnknownName with the nearest e-mails, UsageError where it means several, ServerError.
     """
@@ -105,13 +113,13 @@ def find(collection: Collection[Stored], email: str, fields: Iterable[str] | Non
     return found[0]
 
 
-def with_email(collection: Collection[Stored], email: str, fields: Iterable[str] | None = KNOWN_BY) -> list[Stored]:
+def with_email(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> list[Stored]:
     """The users with this e-mail, whatever the case; where there is one that is spelled so, that one alone.
 
     E-mails are stored in lower case, and found by the index; only what an older portal has stored otherwise, or what
     does not exist, costs a pass over all e-mails.
     """
-    projection = None if fields is None else dict.fromkeys(fields, 1)
+    projection = dict.fromkeys(fields, 1)
     spelled = list(collection.find({"email": {"$in": [email, email.lower()]}}, projection))
     exact = [one for one in spelled if one["email"] == email] or spelled
     if exact:
@@ -128,7 +136,11 @@ def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | Doc
     with translated_errors():
         roles = role_names(database)
         found = users(database).find_raw_batches(
-            _query(wanted, admin_roles(database)), sort=[("email", 1)], limit=wanted.limit or 0, batch_size=BATCH
+            _query(wanted, admin_roles(database)),
+            dict.fromkeys(SHOWN, 1),
+            sort=[("email", 1)],
+            limit=wanted.limit or 0,
+            batch_size=BATCH,
         )
         with closing(found):
             for batch in cast(Iterator[bytes], found):
@@ -138,23 +150,24 @@ def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | Doc
 
 def shown(database: Database[Stored], email: str) -> tuple[Account, list[Membership]]:
     """The account of `email`, and where it is a member. Raises as `find`, DocumentError where it cannot be read."""
-    stored = find(users(database), email, fields=None)
+    stored = find(users(database), email, SHOWN)
     with translated_errors():
-        read = _read(stored, role_names(database))
-        if isinstance(read, DocumentError):
-            raise read
-        return read, list(_memberships(database, stored["_id"]))
+        return account(stored, role_names(database)), list(_memberships(database, stored["_id"]))
 
 
 def account(stored: Stored, roles: dict[str, str]) -> Account:
-    """What may be shown of the stored user; `roles` are the names by the role's id."""
+    """What may be shown of the stored user; `roles` are the names by the role's id.
+
+    Raises DocumentError where a field is not stored as its model declares it.
+    """
+    _check(stored)
     held = [_role(role, roles) for role in stored.get("roles") or []]
     return Account(
         id=str(stored["_id"]),
-        email=_text(stored.get("email")),
-        first_name=_text(stored.get("first_name")),
-        last_name=_text(stored.get("last_name")),
-        slug=_text(stored.get("slug")),
+        email=stored.get("email"),
+        first_name=stored.get("first_name"),
+        last_name=stored.get("last_name"),
+        slug=stored.get("slug"),
         admin=ADMIN in held,
         roles=held,
         active=stored.get("active") is True,
@@ -163,7 +176,7 @@ def account(stored: Stored, roles: dict[str, str]) -> Account:
         deleted=stored.get("deleted"),
         last_login_at=stored.get("last_login_at"),
         has_password=bool(stored.get("password")),
-        two_factor=_text(stored.get("tf_primary_method")),
+        two_factor=stored.get("tf_primary_method"),
         password_rotation_demanded=stored.get("password_rotation_demanded"),
         password_rotation_performed=stored.get("password_rotation_performed"),
     )
@@ -206,17 +219,35 @@ def _read(stored: Stored | Unreadable, roles: dict[str, str]) -> Account | Docum
     if isinstance(stored, Unreadable):
         return DocumentError(f"user {stored.id} is damaged: {stored.reason}")
     try:
-        User._from_son(stored)
+        return account(stored, roles)
     except DocumentError as error:
         return error
-    return account(stored, roles)
+
+
+def _check(stored: Stored) -> None:
+    """Raise DocumentError where a field that is shown is not stored as the model declares it."""
+    for name, declared in _declared().items():
+        value = stored.get(name)
+        if value is not None and not isinstance(value, declared):
+            raise DocumentError(
+                f"user {stored['_id']} is damaged: {name} is stored as {type(value).__name__}",
+                "udata db check-integrity",
+            )
+
+
+@cache
+def _declared() -> dict[str, tuple[type, ...]]:
+    values = {name: node(User._fields[name]) for name in SHOWN if name != "roles"}
+    plain = {name: value.types for name, value in values.items() if isinstance(value, Value)}
+    return {**plain, "roles": (list,)}
 
 
 def _memberships(database: Database[Stored], id: Any) -> Iterator[Membership]:
     for one in database["organization"].find(
         {"members.user": id, "deleted": None}, {"name": 1, "slug": 1, "members": 1}
     ):
-        role = next((member.get("role") for member in one["members"] if member.get("user") == id), None)
+        places = [place for place in one["members"] if isinstance(place, dict) and place.get("user") == id]
+        role = places[0].get("role") if places else None
         yield Membership(str(one["_id"]), _text(one.get("name")), _text(one.get("slug")), _text(role))
 
 
