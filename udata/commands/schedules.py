@@ -42,6 +42,7 @@ def schedule(words: tuple[str, ...], enabled: bool | None, missed: str | None) -
     if typed is not None:
         found = schedules.schedule(name, typed, args, kwargs, enabled=enabled, missed=missed)
         _say([found], "Scheduled")
+        _say_what_is_missing(found)
     elif enabled is None and missed is None:
         raise UsageError("no crontab is given", 'one word with quotes around it, as in "0 * * * *", or @daily')
     else:
@@ -129,8 +130,16 @@ def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
             output.did(f"{done} Job {one.label} with the following {kind}: {one.when}")
         else:
             output.did(f"{done} {one.name}, which could not be read")
-        if isinstance(one, Schedule) and done == "Scheduled" and not one.enabled:
-            output.notice("It is disabled, and not run until it is enabled: --enable")
+
+
+def _say_what_is_missing(one: "Schedule") -> None:
+    """What is still to be done until the job is run."""
+    from udata.runner import health
+
+    if not one.enabled:
+        output.notice("It is disabled, and not run until it is enabled: --enable")
+    elif not health.runs():
+        output.notice("No scheduler runs: udata worker beat, or udata worker start --beat")
 
 
 def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:

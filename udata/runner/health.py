@@ -49,6 +49,14 @@ def health(moment: datetime | None = None) -> Health:
     )
 
 
+def runs(moment: datetime | None = None) -> bool:
+    """Whether a scheduler has looked at the schedules lately."""
+    with translated_errors():
+        lease = leader.current() or {}
+    last_tick = lease.get("last_tick")
+    return last_tick is not None and (moment or now()) - last_tick <= LATE
+
+
 def _text(lease: dict[str, Any] | None, last_tick: datetime | None, moment: datetime, sent: int) -> str:
     waiting = f"{sent} schedule{'' if sent == 1 else 's'} enabled"
     if lease is None:
