@@ -1,0 +1,175 @@
+"""What holds for every command: names that match nothing are refused, and the exit code tells the truth.
+
+The command tree is walked: a new command fails here until it is put into the tables.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import pytest
+from pymongo.database import Database
+
+from docs.generate import commands
+from tests.conftest import Result, Run
+from tests.models.same import Stored
+
+EMAIL = "ada.lovlace@example.org"
+
+# A slip for each name that a command takes, and what is offered instead where there is something near.
+SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
+    "completion": [(("bsh",), "'bash'")],
+    "db check-integrity": [
+        (("--models", "Datast"), "Dataset"), (("--exclude", "Reuze"), "Reuse"),
+        (("--checks", "referenzes"), "references"), (("--fail-on", "eror"), "'error'"),
+    ],
+    "job cancel": [(("RUN",), "RUN")],
+    "job history": [(("log-tset",), "log-test"), (("--status", "faild"), "failed")],
+    "job retry": [(("RUN",), "RUN")],
+    "job run": [(("log-tset",), "log-test"), (("-d", "log-tset"), "log-test")],
+    "job schedule": [(("0 * * * *", "log-tset"), "log-test"), (("log-tset", "@daily"), "log-test")],
+    "job show": [(("RUN",), "RUN")],
+    "user activate": [((EMAIL,), "ada.lovelace@example.org")],
+    "user password": [((EMAIL, "--password", "Passw0rd"), "ada.lovelace@example.org")],
+    "user rotate-password": [((EMAIL,), "ada.lovelace@example.org")],
+    "user set-admin": [((EMAIL,), "ada.lovelace@example.org")],
+    "user show": [((EMAIL,), "ada.lovelace@example.org")],
+    "user unset-admin": [((EMAIL,), "ada.lovelace@example.org")],
+    "user unset-two-factor": [((EMAIL,), "ada.lovelace@example.org")],
+    "worker beat": [(("--loglevel", "inof"), "'info'")],
+    "worker dead drop": [(("abcdef123456",), None)],
+    "worker dead list": [(("abcdef123456",), None)],
+    "worker dead retry": [(("abcdef123456",), None)],
+    "worker start": [(("-Q", "defualt"), "default")],
+    "worker status": [(("-q", "defualt"), "default"), (("-q", "hgh", "--munin"), "high")],
+}  # fmt: skip
+
+# What takes no name of anything that could be missing.
+NAMELESS = {
+    "cache flush", "db create-indexes", "db dump", "db restore", "db status", "embedded start", "embedded status",
+    "embedded stop", "info config", "job list", "job scheduled", "user create", "user list", "worker tasks",
+}  # fmt: skip
+
+# The page says so: what is not scheduled cannot be unscheduled, and that is no wrong usage.
+ANSWERS_ONE = {"job unschedule"}
+
+# Not part of this version, and says so.
+UNBUILT = {"user delete"}
+
+# What has no server to ask.
+WITHOUT_SERVERS = {
+    "completion", "embedded start", "embedded status", "embedded stop", "info config", "job list", "worker tasks",
+}  # fmt: skip
+
+# What a command needs so that it comes as far as the server.
+ENOUGH = {
+    "db dump": ("SAVED",),
+    "db restore": ("FOLDER",),
+    "job run": ("log-test",),
+    "job schedule": ("@daily", "log-test"),
+    "job unschedule": ("log-test",),
+    "user create": (
+        "--email", "a@example.org", "--first-name", "A", "--last-name", "B", "--password", "Passw0rd",
+    ),
+    "user password": ("a@example.org", "--password", "Passw0rd"),
+}  # fmt: skip
+
+# What a busy machine may add to the time that a command has.
+START_SECONDS = 2.0
+
+# They go on until they are stopped, and wait for their servers.
+RUN_ON = {"worker start", "worker beat"}
+
+
+def leaves() -> list[str]:
+    """Every command, as it is typed after `udata`."""
+    return [
+        ctx.command_path.removeprefix("udata ")
+        for ctx in commands()
+        if not isinstance(ctx.command, click.Group) and not ctx.command.hidden
+    ]
+
+
+def test_every_command_is_looked_at() -> None:
+    assert set(leaves()) - UNBUILT == (set(SLIPS) | NAMELESS | ANSWERS_ONE) - UNBUILT
+
+
+@pytest.fixture
+def people(database: Database[Stored]) -> None:
+    """A user whose e-mail can be mistyped."""
+    names = {"first_name": "Ada", "last_name": "Lovelace"}
+    database.user.insert_one({"email": "ada.lovelace@example.org", "slug": "ada", "active": True, **names})
+
+
+@pytest.fixture
+def run_id(udata: Run) -> str:
+    """The id of a run."""
+    found = udata("job", "run", "log-test", "--json").json()["id"]
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "near"),
+    [(command, words, near) for command, slips in SLIPS.items() for words, near in slips],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_a_name_that_matches_nothing_is_refused_with_the_nearest(
+    command: str, words: tuple[str, ...], near: str | None, udata: Run, people: None, request: pytest.FixtureRequest
+) -> None:
+    if "RUN" in words:
+        near = request.getfixturevalue("run_id")
+        words = (f"{near[:-2]}zz",)
+    done = udata(*command.split(), *words)
+    assert done.exit_code == 2, done
+    assert done.stdout == ""
+    line = _only_line(done)
+    assert near is None or near in line
+
+
+def _only_line(done: Result) -> str:
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("!")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("✘ ")
+    return lines[0]
+
+
+AWAY: dict[str, str | None] = {
+    "UDATA_MONGODB_HOST": "mongodb://127.0.0.1:1/portal",
+    "UDATA_CELERY_BROKER_URL": "redis://127.0.0.1:1",
+    "UDATA_CACHE_REDIS_URL": "redis://127.0.0.1:1",
+}
+
+
+def _words(command: str, folder: Path) -> list[str]:
+    """A whole command line that comes as far as the servers."""
+    person = ("a@example.org",) if command.startswith("user ") and command in SLIPS else ()
+    run = ("0123456789",) if command in ("job show", "job cancel", "job retry") else ()
+    words = ENOUGH.get(command, (*person, *run))
+    return [*command.split(), *(str(folder / word.lower()) if word in ("SAVED", "FOLDER") else word for word in words)]
+
+
+@pytest.mark.slow
+def test_servers_that_are_away_are_one_line_and_exit_code_3(
+    udata_process: Callable[..., Result], reference: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(reference / "clean", tmp_path / "folder")
+    asked = sorted((set(SLIPS) | NAMELESS | ANSWERS_ONE) - WITHOUT_SERVERS - RUN_ON)
+    with ThreadPoolExecutor(8) as pool:
+        results = pool.map(lambda command: udata_process(*_words(command, tmp_path), env=AWAY), asked)
+        for command, done in zip(asked, results, strict=True):
+            assert (done.exit_code, done.stdout) == (3, ""), f"{command}: {done}"
+            _only_line(done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["db status", "cache flush", "job run"])
+def test_a_server_that_is_away_is_given_up_within_five_seconds(
+    command: str, udata_process: Callable[..., Result], tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    assert udata_process(*_words(command, tmp_path), env=AWAY).exit_code == 3
+    assert time.monotonic() - started < 5 + START_SECONDS
