@@ -133,7 +133,8 @@ def revoke_admin(database: Database[Stored], email: str) -> Change:
     """Take the role of an administrator from the user. Raises as `accounts.find`."""
     database = _primary(database)
     user = accounts.find(accounts.users(database), email)
-    held = [role for role in accounts.admin_roles(database) if role in _roles(user)]
+    roles = _roles(user)
+    held = [role for role in accounts.admin_roles(database) if role in roles]
     return _change(user, bool(held) and _write(database, user, {"$pull": {"roles": {"$in": held}}}))
 
 
@@ -250,18 +251,22 @@ def _inserted(database: Database[Stored], user: User) -> Account:
         try:
             with _refusals():
                 database["user"].insert_one(stored)
-        except DuplicateKeyError:
+        except DuplicateKeyError as error:
             # Somebody else took the e-mail, which is said, or the slug: then the next one is tried.
             free_email(database, user.email)
+            refused = error
         else:
             return accounts.account(stored, accounts.role_names(database))
-    raise UdataError(f"no slug for {user.first_name} {user.last_name} could be had", "try again")
+    raise ServerError(f"the database refuses the account: {indexes.reason(refused)}")
 
 
 def _write(database: Database[Stored], user: Stored, update: Stored, condition: Stored | None = None) -> bool:
     """Change the user, where `condition` holds, and return whether anything is otherwise now."""
-    with _refusals():
-        written = database["user"].update_one({"_id": user["_id"], **(condition or {})}, update)
+    try:
+        with _refusals():
+            written = database["user"].update_one({"_id": user["_id"], **(condition or {})}, update)
+    except DuplicateKeyError as error:
+        raise ServerError(f"the database refuses the change: {indexes.reason(error)}") from error
     if condition is None and not written.matched_count:
         raise UdataError(f"the account {user['email']} was removed meanwhile")
     return written.modified_count > 0
@@ -269,6 +274,7 @@ def _write(database: Database[Stored], user: Stored, update: Stored, condition: 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
+    """Say what the database refuses, but for a key that is taken."""
     try:
         with translated_errors():
             yield
