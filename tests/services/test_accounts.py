@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
 from pymongo.database import Database
 
 from udata.errors import UnknownName, UsageError
@@ -111,6 +112,11 @@ def test_a_listing_goes_on_past_what_cannot_be_read(database: Db, field: str, va
     assert [one.email for one in found if isinstance(one, Account)] == ["ada@example.org", "zoe@example.org"]
     (problem,) = (one for one in found if isinstance(one, DocumentError))
     assert f"user {damaged['_id']} is damaged: {field} is stored as {type(value).__name__}" in str(problem)
+
+
+def test_a_date_beyond_the_calendar_is_given_as_it_is() -> None:
+    moment = DatetimeMS(2**60)
+    assert accounts.account(stored("ada@example.org", created_at=moment), {}).created_at == moment
 
 
 def test_what_is_absent_or_null_is_no_damage(database: Db) -> None:

@@ -294,7 +294,7 @@ def _password(given: str | None, from_stdin: bool) -> str:
     try:
         return checked(sys.stdin.readline().rstrip("\r\n"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"the password on standard input is not in {sys.stdin.encoding}") from error
+        raise UsageError("the password is not in the terminal's encoding") from error
 
 
 def _readable(found: "Iterable[Account | DocumentError]", damaged: list[str]) -> "Iterator[Account]":
