@@ -205,7 +205,8 @@ def embedded_shape(embedded: Embedded, stored: dict[str, Any]) -> Shape | None:
 
 def known_class(name: Any) -> Any:
     """The class that a stored `_cls` names, or None where none is known."""
-    if not isinstance(name, str):
+    # A piece of code is a text to Python, and can be no key.
+    if type(name) is not str:
         return None
     try:
         return get_document(name)

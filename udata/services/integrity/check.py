@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from time import monotonic, sleep
 from typing import Any, ClassVar
 
 from pymongo.database import Database
@@ -26,8 +27,8 @@ MODULES = {
 }
 UNBUILT = ("files",)
 
-# How long what is seen may be in the middle of a change, in seconds: a portal removes a document and right after it
-# what names it, or moves a value from one document to another. What is found is looked at again after that.
+# How long a change may take, in seconds: a portal removes a document and right after it what names it, or moves a
+# value from one document to another.
 SETTLE = 0.2
 
 
@@ -96,6 +97,14 @@ class Check:
         return Finding(self.name, self.severity, collection, str(id), path, target, lacks, message)
 
 
+def settle(since: float) -> None:
+    """Wait until what was seen at the moment `since` cannot be in the middle of a change; then it is looked at again.
+
+    `since` is 0 where nothing was seen.
+    """
+    sleep(max(0.0, since + SETTLE - monotonic()))
+
+
 def checks(names: Iterable[str] = ()) -> tuple[list[Check], list[str]]:
     """The checks called `names` (by default those that run by default), and what to warn of.
 
@@ -105,9 +114,9 @@ def checks(names: Iterable[str] = ()) -> tuple[list[Check], list[str]]:
     classes, warnings = _classes(tuple(names))
     wanted = list(dict.fromkeys(names)) or [name for name, cls in classes.items() if cls.by_default]
     for name in wanted:
-        if name in UNBUILT:
-            raise UsageError(f"the check {name} is not part of this version")
         if name not in classes:
+            if name in UNBUILT:
+                raise UsageError(f"the check {name} is not part of this version")
             raise UnknownName("check", name, classes)
     return [classes[name]() for name in classes if name in wanted], warnings
 
@@ -119,8 +128,11 @@ def _classes(named: Sequence[str]) -> tuple[dict[str, type[Check]], list[str]]:
         classes[name] = getattr(import_module(module), attribute)
     warnings = []
     for plugin in plugins("udata.checks"):
+        if plugin.name in classes:
+            warnings.append(f"the check {plugin.name} of {plugin.distribution} is left out: the name is taken")
+            continue
         try:
-            classes.setdefault(plugin.name, _loaded(plugin))
+            classes[plugin.name] = _loaded(plugin)
         except PluginError as error:
             if plugin.name in named:
                 raise
@@ -164,7 +176,8 @@ class _Guarded(Check):
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """As of the check; none where it was given up."""
         try:
-            return () if self.check is None else self.check.fields(collection, shape)
+            fields = () if self.check is None else self.check.fields(collection, shape)
+            return fields if fields is None else frozenset(map(str, fields))
         except Exception as error:  # another package's code may raise anything
             self._give_up(error)
             return ()
@@ -184,7 +197,10 @@ class _Guarded(Check):
     def _guarded(self, method: str, *args: Any) -> Iterator[Finding]:
         if self.check is not None:
             try:
-                yield from getattr(self.check, method)(*args)
+                for finding in getattr(self.check, method)(*args):
+                    if not isinstance(finding, Finding):
+                        raise TypeError(f"{finding!r} is no finding")
+                    yield finding
             except Exception as error:  # another package's code may raise anything
                 self._give_up(error)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from time import sleep
+from time import monotonic
 from typing import Any, NamedTuple
 
 from udata.models.shapes import Embedded, ListOf, Node, Reference, Shape, Value
-from udata.services.integrity.check import SETTLE, Check, Document
+from udata.services.integrity.check import Check, Document, settle
 from udata.services.integrity.findings import Finding
 from udata.services.packed import PackedSet
 from udata.services.scan import Unreadable, chunks, documents, key
@@ -39,8 +39,10 @@ class Duplicates(Check):
 
     def __init__(self) -> None:
         self.paths: dict[str, list[str]] = {}
+        # The values of the collection that is being read, and of each what came again, the last at that moment.
         self.seen: dict[str, PackedSet] = {}
-        self.again: dict[str, set[bytes]] = {}
+        self.again: dict[tuple[str, str], PackedSet] = {}
+        self.since = 0.0
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The unique fields."""
@@ -54,24 +56,29 @@ class Duplicates(Check):
                 digest = _digest(path, value)
                 seen = self.seen.get(path) or self.seen.setdefault(path, PackedSet(DIGEST_BYTES))
                 if not seen.add(digest):
-                    self.again.setdefault(path, set()).add(digest)
+                    self.again.setdefault((collection, path), PackedSet(DIGEST_BYTES)).add(digest)
+                    self.since = monotonic()
         return ()
 
-    def leave(self, collection: str, shape: Shape) -> Iterator[Finding]:
-        """Each document that holds a value which another one holds too, or which it holds twice itself."""
-        again, self.again, self.seen = self.again, {}, {}
-        if again:
-            sleep(SETTLE)
-        for path, digests in again.items():
-            for some in chunks(self._pairs(collection, path, digests), LOOKS):
-                yield from self._findings(collection, path, some)
+    def leave(self, collection: str, shape: Shape) -> Iterable[Finding]:
+        """Forget what was seen once."""
+        self.seen = {}
+        return ()
 
-    def _pairs(self, collection: str, path: str, digests: set[bytes]) -> Iterator[Pair]:
+    def finish(self) -> Iterator[Finding]:
+        """Each document that holds a value which another one holds too, or which it holds twice itself."""
+        settle(self.since)
+        for (collection, path), digests in self.again.items():
+            with self.portal.reading(collection):
+                for some in chunks(self._pairs(collection, path, digests), LOOKS):
+                    yield from self._findings(collection, path, some)
+
+    def _pairs(self, collection: str, path: str, digests: PackedSet) -> Iterator[Pair]:
         first: dict[bytes, Any] = {}
         told: set[bytes] = set()
         for document in documents(self.portal.database[collection], fields=[path]):
             values = [] if isinstance(document, Unreadable) else _values(document, path)
-            for digest in digests.intersection(_digest(path, value) for value in values):
+            for digest in {one for value in values if (one := _digest(path, value)) in digests}:
                 id = document["_id"]  # type: ignore[call-overload]
                 if digest in first:
                     yield Pair(id, first[digest], digest)

@@ -1,11 +1,11 @@
 """The check `ownership`: what belongs to nobody, or to too many."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from time import sleep
+from time import monotonic
 from typing import Any
 
 from udata.models.shapes import Shape
-from udata.services.integrity.check import SETTLE, Check, Document, Portal
+from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
 from udata.services.scan import Unreadable, chunks, documents, key
 
@@ -28,8 +28,9 @@ class Ownership(Check):
         """Learn which users are deleted."""
         super().prepare(portal, collections)
         self.deleted: set[bytes] = set()
-        # The organizations that had one of them as a member.
+        # The organizations that had one of them as a member, and when the last one was seen.
         self.doubtful: list[Any] = []
+        self.since = 0.0
         if "organization" in collections:
             with portal.reading("user"):
                 self.deleted = {key(user["_id"]) for user in self._read("user", {"deleted": {"$ne": None}})}
@@ -49,21 +50,21 @@ class Ownership(Check):
                 yield self.finding(collection, id, "members", "has no administrator")
             if self._gone(members):
                 self.doubtful.append(id)
+                self.since = monotonic()
         elif document.get("owner") is None and document.get("organization") is None:
             yield self.finding(collection, id, "owner", "has neither an owner nor an organization")
         elif document.get("owner") is not None and document.get("organization") is not None:
             yield self.finding(collection, id, "owner", "has both an owner and an organization")
 
-    def leave(self, collection: str, shape: Shape) -> Iterator[Finding]:
+    def finish(self) -> Iterator[Finding]:
         """The deleted members that are members still."""
-        doubtful, self.doubtful = self.doubtful, []
-        if doubtful:
-            sleep(SETTLE)
-        for some in chunks(doubtful, LOOKS):
-            for organization in self._read("organization", {"_id": {"$in": some}}, "members"):
-                for user in self._gone(_members(organization)):
-                    message = f"has the deleted user {user} as a member"
-                    yield self.finding("organization", organization["_id"], "members.user", message)
+        settle(self.since)
+        with self.portal.reading("organization"):
+            for some in chunks(self.doubtful, LOOKS):
+                for organization in self._read("organization", {"_id": {"$in": some}}, "members"):
+                    for user in self._gone(_members(organization)):
+                        message = f"has the deleted user {user} as a member"
+                        yield self.finding("organization", organization["_id"], "members.user", message)
 
     def _gone(self, members: list[Document]) -> list[str]:
         return sorted({str(member["user"]) for member in members if key(member.get("user")) in self.deleted})

@@ -1,7 +1,7 @@
 """The check `references`: references whose target does not exist."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, NamedTuple
 
 from bson import DBRef, ObjectId, Regex
@@ -9,7 +9,7 @@ from mongoengine import Document as Model
 
 from udata.models.references import projection, references, target_collections
 from udata.models.shapes import ANYWHERE, Reference, Shape, id_types, known_class
-from udata.services.integrity.check import SETTLE, Check, Document, Portal
+from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
 from udata.services.packed import PackedSet
 from udata.services.scan import Scan, Unreadable, chunks, documents, key, keys, scan
@@ -89,7 +89,7 @@ class References(Check):
         """What dangles still of all that was found before the latest: first the targets, then the sources."""
         (ripe, since), self.ripe, self.waiting = self.ripe, (self.waiting, monotonic()), []
         if ripe:
-            sleep(max(0.0, since + SETTLE - monotonic()))
+            settle(since)
         dangling = self._still_missing(ripe)
         sources: dict[str, dict[Any, Any]] = {}
         for one in dangling.values():
