@@ -280,21 +280,24 @@ def _given(given: dict[str, Any], label: str, option: str, accept: Callable[[str
 
 def _password(given: str | None, from_stdin: bool) -> str:
     """The password from one of the two options, or else asked for, hidden and twice."""
+    if given is not None and from_stdin:
+        raise UsageError("--password and --password-stdin exclude each other")
+    if given is not None:
+        return given
+    if not from_stdin or sys.stdin.isatty():
+        return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=_checked)
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UsageError("the password is not in the terminal's encoding") from error
+
+
+def _checked(password: str) -> str:
     from flask import current_app
 
     from udata.services.passwords import Passwords
 
-    if given is not None and from_stdin:
-        raise UsageError("--password and --password-stdin exclude each other")
-    checked = Passwords(current_app.config).checked
-    if given is not None:
-        return checked(given)
-    if not from_stdin or sys.stdin.isatty():
-        return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=checked)
-    try:
-        return checked(sys.stdin.readline().rstrip("\r\n"))
-    except UnicodeDecodeError as error:
-        raise UsageError("the password is not in the terminal's encoding") from error
+    return Passwords(current_app.config).checked(password)
 
 
 def _readable(found: "Iterable[Account | DocumentError]", damaged: list[str]) -> "Iterator[Account]":

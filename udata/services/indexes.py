@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.models import registry
-from udata.models.base import Index, translated_errors
+from udata.models.base import Document, Index, translated_errors
 
 Spec = Mapping[str, Any]
 
@@ -74,7 +74,12 @@ def create(
 def declared(collection: str) -> list[dict[str, Any]]:
     """The indexes that the collection's model declares; none where there is no model."""
     root = registry.by_collection().get(collection)
-    return [_spec(index) for index in registry.indexes(root)] if root else []
+    return declared_by(root) if root else []
+
+
+def declared_by(model: type[Document]) -> list[dict[str, Any]]:
+    """The indexes that the model declares. The other models are not loaded for it."""
+    return [_spec(index) for index in registry.indexes(model)]
 
 
 def counterpart(spec: Spec, present: Iterable[Spec]) -> Spec | None:

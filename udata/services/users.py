@@ -223,7 +223,7 @@ def _uniquifier() -> str:
 def _make_unique(database: Database[Stored], model: type[User | Role], warn: Callable[[str], None]) -> None:
     """Make sure of the indexes that let no two documents be the same."""
     collection = model._get_collection_name()
-    unique = [spec for spec in indexes.declared(collection) if spec.get("unique")]
+    unique = [spec for spec in indexes.declared_by(model) if spec.get("unique")]
     with _refusals():
         for outcome in indexes.create(database, collection, unique):
             if outcome.state in ("failed", "different"):
