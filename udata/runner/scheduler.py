@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -82,7 +83,7 @@ class Scheduler:
             raise ServerError(f"the database refuses: {error}") from error
 
     def stop(self) -> None:
-        """Let another scheduler lead."""
+        """Let another scheduler lead. Raises ServerError."""
         with translated_errors():
             self.lease.release(**({"last_tick": self._last_tick} if self._last_tick else {}))
 
@@ -193,7 +194,8 @@ def run() -> int:
         scheduler.tick()
         reaper.start()
         _tick_until(stopped, scheduler)
-        scheduler.stop()
+        with suppress(ServerError):
+            scheduler.stop()
     finally:
         reaper.stop()
         for number, handler in before.items():
