@@ -66,7 +66,7 @@ def check_integrity(
     for text in warnings:
         output.warning(text)
     open_app(click.get_current_context())
-    page = Report(max(limit, EXAMPLES) if report else limit)
+    page = Report(max(limit, EXAMPLES) if report else limit, {one.name: one.help for one in chosen})
     summary = _run(wanted, chosen, accepted, page.add)
     failed = summary.failed(fail_on) or (require_data and not summary.documents)
     _print(summary, page, limit, failed=failed)
@@ -103,15 +103,13 @@ def _run(
 
 
 def _print(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
-    from udata.models.base import database
-
     for collection, reason in summary.unread.items():
         output.failed(f"{collection} cannot be read: {_shown(reason)}")
     for check, reason in summary.broken.items():
         output.failed(f"the check {check} was given up: {_shown(reason)}")
-    if not summary.documents:
+    if not summary.documents and not summary.unread:
         lack = "is empty" if summary.empty else "has no documents of what was chosen"
-        output.warning(f"The database {database().name} {lack}: nothing was checked")
+        output.warning(f"The database {summary.database} {lack}: nothing was checked")
     if summary.accepted:
         output.notice(f"{_count(summary.accepted, 'finding')} of the baseline not counted")
     if output.options.format == "json":
@@ -137,8 +135,13 @@ def _print_places(page: "Report", limit: int) -> None:
 
 
 def _print_end(summary: "Summary", *, failed: bool) -> None:
+    if not summary.documents and not failed:
+        output.remark("Nothing was checked")
+        return
     documents, collections = _count(summary.documents, "document"), _count(len(summary.checked), "collection")
-    found = _counts({"error": summary.errors, "warning": summary.warnings}) or ["nothing is wrong"]
+    found = _counts({"error": summary.errors, "warning": summary.warnings}) or [
+        "nothing is wrong" if summary.documents else "nothing was checked"
+    ]
     missed = _counts({"collection": len(summary.unread)}, "not read") + _counts(
         {"check": len(summary.broken)}, "given up"
     )

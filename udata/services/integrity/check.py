@@ -151,6 +151,7 @@ def _loaded(plugin: Plugin) -> type[Check]:
     class Guarded(_Guarded):
         name = plugin.name
         severity = found.severity
+        help = getattr(found, "help", "")
         by_default = found.by_default
         made = found
 

@@ -78,7 +78,7 @@ class Duplicates(Check):
         told: set[bytes] = set()
         for document in documents(self.portal.database[collection], fields=[path]):
             values = [] if isinstance(document, Unreadable) else _values(document, path)
-            for digest in {one for value in values if (one := _digest(path, value)) in digests}:
+            for digest in dict.fromkeys(one for value in values if (one := _digest(path, value)) in digests):
                 id = document["_id"]  # type: ignore[call-overload]
                 if digest in first:
                     yield Pair(id, first[digest], digest)

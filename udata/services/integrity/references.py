@@ -95,13 +95,14 @@ class References(Check):
         for one in dangling.values():
             if _can_be_asked_for(one.document):
                 sources.setdefault(one.collection, {})[key(one.document)] = one.document
-            else:
-                yield self._dangling(one)
+        still: set[tuple[Any, ...]] = set()
         for collection, wanted in sources.items():
             with self.portal.reading(collection):
                 for some in chunks(wanted.values(), LOOKS):
-                    for identity in self._again(collection, some) & dangling.keys():
-                        yield self._dangling(dangling[identity])
+                    still |= self._again(collection, some)
+        for identity, one in dangling.items():
+            if identity in still or not _can_be_asked_for(one.document):
+                yield self._dangling(one)
 
     def _again(self, collection: str, some: list[Any]) -> set[tuple[Any, ...]]:
         shape = self.portal.shapes[collection]

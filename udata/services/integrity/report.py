@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +34,14 @@ def require_writable(path: Path) -> None:
 
 
 class Report:
-    """Gathers findings one at a time; of each place only the first `limit` are kept."""
+    """Gathers findings one at a time; of each place only the first `limit` are kept.
 
-    def __init__(self, limit: int) -> None:
+    `about` says of a check what it finds.
+    """
+
+    def __init__(self, limit: int, about: Mapping[str, str] | None = None) -> None:
         self.limit = limit
+        self.about = about or {}
         self.places: dict[tuple[str, str], Place] = {}
 
     def add(self, finding: Finding) -> None:
@@ -85,6 +90,7 @@ class Report:
             collections=rows,
             most=max((errors + warnings for _, errors, warnings in rows), default=0),
             checks=self.by_check(),
+            about=self.about,
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
 

@@ -29,13 +29,14 @@ TOLD = 10_000
 
 @dataclass
 class Summary:
-    """What was checked and what was found, in numbers.
+    """What was checked in `database` and what was found, in numbers.
 
     `checked` has documents by collection, `findings` counts by check and place (`collection.path`). `accepted` are
     findings of the baseline, which count nowhere else. `unread` says of a collection why it could not be read, and
     `broken` of a check why it was given up. `empty` says that the whole database has no document.
     """
 
+    database: str = ""
     checked: dict[str, int] = field(default_factory=dict)
     findings: dict[str, dict[str, int]] = field(default_factory=dict)
     errors: int = 0
@@ -120,7 +121,7 @@ class _Run:
         self.baseline = baseline
         self.found = found
         self.progress = progress
-        self.summary = Summary(unread=portal.unread)
+        self.summary = Summary(portal.database.name, unread=portal.unread)
         self.done = 0
 
     def all(self, names: list[str]) -> None:
