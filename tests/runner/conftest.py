@@ -41,7 +41,7 @@ def runs(database: Database[Stored]) -> Callable[[], list[str]]:
     """A function that tells the ids of the runs that are recorded, and ends those that wait."""
 
     def found() -> list[str]:
-        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"waiting_key": ""}})
+        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"slot": ""}})
         return [run["_id"] for run in database.job_run.find().sort("queued_at")]
 
     return found

@@ -125,7 +125,7 @@ def test_two_that_lead_at_the_same_moment_hand_over_once(
             thread.start()
         for thread in threads:
             thread.join()
-        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"waiting_key": ""}})
+        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"slot": ""}})
     expected = sorted(run_id(schedule, NOON + timedelta(minutes=minute)) for minute in range(1, 21))
     assert sent() == expected
     assert _stored(database)["total_run_count"] == 20

@@ -8,6 +8,7 @@ from flask import current_app
 
 from udata.errors import UdataError, UnknownName, UsageError
 from udata.models.base import database, translated_errors
+from udata.models.fields import now
 from udata.models.job_run import STATES
 from udata.runner import broker, celery, journal, queues, registry
 from udata.runner.journal import ENDED, Stored, Wake
@@ -96,8 +97,8 @@ def cancel(run_id: str) -> str:
     with translated_errors():
         stored = _find(run_id)
         waits = {"_id": stored["_id"], "$or": [{"state": "queued"}, {"state": "lost", "resume": True}]}
-        gone = {"state": "cancelled", "error": "cancelled by an operator", **journal.ending()}
-        change = {"$set": gone, "$unset": {"waiting_key": "", "not_before": "", "resume": ""}}
+        gone = {"state": "cancelled", "error": "cancelled by an operator", "ended_at": now()}
+        change = {"$set": gone, "$unset": {"slot": "", "not_before": "", "resume": ""}}
         if journal.runs().update_one(waits, change).modified_count:
             _remove_message(stored)
             return "cancelled"
@@ -117,7 +118,7 @@ def retry(run_id: str) -> Run:
         if stored.get("hidden"):
             raise UsageError(f"the run {stored['_id']} had a secret argument, which is not kept", "run the job anew")
         wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
-        if not journal.wait_again(stored, wanted.key):
+        if not journal.wait_again(stored, wanted):
             raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
         celery.send(
             Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"]

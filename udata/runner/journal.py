@@ -5,7 +5,7 @@ whoever comes late finds another number, and what it would write is dropped.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -14,6 +14,7 @@ from uuid import uuid4
 import bson
 from flask import current_app
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from udata.errors import UsageError
@@ -43,6 +44,16 @@ class Order(NamedTuple):
     args: list[Any]
     kwargs: dict[str, Any]
     bound: dict[str, Any]
+
+    @property
+    def waiting(self) -> str:
+        """The slot of the one run of this order that may wait."""
+        return f"queued/{self.job.queue}/{self.key}"
+
+    @property
+    def running(self) -> str:
+        """The slot of the one run of this order that may run."""
+        return f"running/{self.key}"
 
     @property
     def key(self) -> str:
@@ -103,7 +114,7 @@ def record(
 ) -> Recorded:
     """Record a run that waits for a worker. The same order that waits already, or `run_id`, is not recorded twice."""
     given = run_id or str(uuid4())
-    document = _document(wanted, trigger, given) | {"state": "queued", "waiting_key": wanted.key}
+    document = _document(wanted, trigger, given) | {"state": "queued", "slot": wanted.waiting}
     if not_before is not None:
         document["not_before"] = not_before
     while True:
@@ -112,7 +123,7 @@ def record(
         except DuplicateKeyError:
             if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
                 return Recorded(run_id, new=False)
-            waiting = runs().find_one({"waiting_key": document["waiting_key"]}, {"_id": 1})
+            waiting = runs().find_one({"slot": wanted.waiting}, {"_id": 1})
             if waiting:
                 return Recorded(waiting["_id"], new=False)
         else:
@@ -127,15 +138,17 @@ def record_claimed(
     Raises BusyError where the same order runs, unless `force` lets several run side by side.
     """
     moment = now()
-    document = _document(wanted, trigger, run_id or str(uuid4())) | _claimed(worker, moment, lease)
-    document |= {"state": "running", "fence": 1, "attempt": 1} | ({} if force else {"running_key": wanted.key})
+    given = run_id or str(uuid4())
+    document = _document(wanted, trigger, given) | _claimed(worker, moment, lease)
+    document |= {"state": "running", "fence": 1, "attempt": 1}
+    document["slot"] = f"running/{given}" if force else wanted.running
     while True:
         try:
             runs().insert_one(document)
         except DuplicateKeyError:
             if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
                 return None
-            running = runs().find_one({"running_key": wanted.key}, {"started_at": 1, "worker": 1})
+            running = runs().find_one({"slot": wanted.running}, {"started_at": 1, "worker": 1})
             if running:
                 raise BusyError(wanted, running) from None
         else:
@@ -158,7 +171,7 @@ class BusyError(UsageError):
         )
 
 
-def claim(run_id: str, key: str, worker: str, lease: float, fence: int) -> Claim | None:
+def claim(run_id: str, wanted: Order, worker: str, lease: float, fence: int) -> Claim | None:
     """Claim a run that waits with `fence`; None where it does not, or not any more, or not yet.
 
     Raises TwinRunsError where the same order runs.
@@ -166,8 +179,8 @@ def claim(run_id: str, key: str, worker: str, lease: float, fence: int) -> Claim
     moment = now()
     waits = {"_id": run_id, "state": "queued", "fence": fence, "not_before": {"$not": {"$gt": moment}}}
     change = {
-        "$set": {"state": "running", "running_key": key, **_claimed(worker, moment, lease)},
-        "$unset": {"waiting_key": "", "not_before": "", "ended_at": "", "error": "", "traceback": ""},
+        "$set": {"state": "running", "slot": wanted.running, **_claimed(worker, moment, lease)},
+        "$unset": {"not_before": "", "ended_at": "", "error": "", "traceback": ""},
         "$inc": {"fence": 1, "attempt": 1},
     }
     try:
@@ -201,15 +214,15 @@ def beat(held: Claim, lease: float, seen: Mapping[str, Any]) -> str | None:
 def end(held: Claim, state: str, written: Mapping[str, Any]) -> bool:
     """Write the end of a run, with its `result`, `error`, `log` …; False where it is not held any more."""
     mine = {"_id": held.run_id, "fence": held.fence, "state": "running"}
-    change = {"$set": {"state": state, **ending(), **written}, "$unset": RELEASED}
+    change = {"$set": {"state": state, "ended_at": now(), **written}, "$unset": RELEASED}
     return bool(runs().update_one(mine, change).matched_count)
 
 
-def wait_again(stored: Stored, key: str) -> bool:
+def wait_again(stored: Stored, wanted: Order) -> bool:
     """Let a run that has ended wait again; False where it has changed since, or the same order waits."""
     as_it_was = {"_id": stored["_id"], "fence": stored["fence"], "state": stored["state"]}
     change = {
-        "$set": {"state": "queued", "waiting_key": key, "queued_at": now()},
+        "$set": {"state": "queued", "slot": wanted.waiting, "queued_at": now()},
         "$unset": {**AGAIN, "resume": "", "failures": "", "losses": ""},
     }
     try:
@@ -219,11 +232,11 @@ def wait_again(stored: Stored, key: str) -> bool:
 
 
 # What a run that has ended, or waits again, does not have.
-RELEASED = {"running_key": "", "lease_until": "", "cancel_requested": "", "resume": ""}
-AGAIN = {"worker": "", "started_at": "", "ended_at": "", "expires_at": "", "progress": ""}
+RELEASED = {"slot": "", "lease_until": "", "cancel_requested": "", "resume": ""}
+AGAIN = {"worker": "", "started_at": "", "ended_at": "", "progress": ""}
 
 
-def requeue(held: Claim, key: str, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
+def requeue(held: Claim, wanted: Order, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
     """Let a run that is held wait again, from `not_before` on; False where it is not held any more.
 
     Where the same order waits already, that one is the next run of it, and this one has ended as `cancelled`.
@@ -232,15 +245,22 @@ def requeue(held: Claim, key: str, written: Mapping[str, Any], *, not_before: da
     later = {} if not_before is None else {"not_before": not_before}
     kept = {name: value for name, value in written.items() if name not in AGAIN}
     change = {
-        "$set": {"state": "queued", "waiting_key": key, **later, **kept},
-        "$unset": {**RELEASED, **AGAIN},
+        "$set": {"state": "queued", "slot": wanted.waiting, **later, **kept},
+        "$unset": {name: "" for name in (*RELEASED, *AGAIN) if name != "slot"},
     }
     try:
         return bool(runs().update_one(mine, change).matched_count)
     except DuplicateKeyError:
         other = {"error": "not run again: the same job with the same arguments waits already", **written}
-        change = {"$set": {"state": "cancelled", **ending(), **other}, "$unset": RELEASED}
+        change = {"$set": {"state": "cancelled", "ended_at": now(), **other}, "$unset": RELEASED}
         return bool(runs().update_one(mine, change).matched_count)
+
+
+def sweep() -> int:
+    """Remove the records of runs that ended more than `JOB_HISTORY_DAYS` ago; returns how many went."""
+    limit = now() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
+    old = {"queued_at": {"$lt": limit}, "ended_at": {"$lt": limit}, "slot": {"$exists": False}}
+    return runs().delete_many(old).deleted_count
 
 
 def runs() -> Collection[Stored]:
@@ -249,9 +269,15 @@ def runs() -> Collection[Stored]:
     return database()["job_run"]
 
 
-def running_of(worker: str) -> Iterator[Stored]:
-    """The runs that `worker` holds."""
-    yield from runs().find({"state": "running", "worker": worker})
+def alive(slots: str, query: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> Cursor[Stored]:
+    """The runs that have one of `slots`, as in `running` or `queued/high`, and that `query` finds."""
+    return runs().find(in_slots(slots) | dict(query), fields)
+
+
+def in_slots(slots: str) -> Stored:
+    """The query for the runs that have one of `slots`."""
+    # The character after the slash ends the range.
+    return {"slot": {"$gt": f"{slots}/", "$lt": f"{slots}0"}}
 
 
 def plain(result: Any) -> Any:
@@ -298,9 +324,3 @@ def _document(wanted: Order, trigger: str, run_id: str) -> Stored:
 
 def _claimed(worker: str, moment: datetime, lease: float) -> Stored:
     return {"worker": worker, "started_at": moment, "lease_until": moment + timedelta(seconds=lease)}
-
-
-def ending() -> Stored:
-    """The fields that a run has when it has ended: when that was, and when the record goes."""
-    moment = now()
-    return {"ended_at": moment, "expires_at": moment + timedelta(days=current_app.config["JOB_HISTORY_DAYS"])}

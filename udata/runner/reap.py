@@ -5,6 +5,7 @@ holds is given back or forgotten, and what is queued without a message is sent a
 """
 
 import logging
+import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from udata.models.base import database, translated_errors
-from udata.runner import alive, broker, celery, queues, recovery, registry
+from udata.runner import alive, broker, celery, journal, queues, recovery, registry
 from udata.runner.journal import Wake
 from udata.runner.queues import Unacked
 
@@ -27,12 +28,17 @@ ON_ITS_WAY_SECONDS = 10.0
 # Up to this many waiting messages are read one by one to find out which runs have none; more are only counted.
 READ_MESSAGES = 2_000
 
+# Of several reapers one looks after the messages, and rests for this many times as long as it took.
+REST = 10
+LONGEST_REST_SECONDS = 60.0
+SWEEP_SECONDS = 3600.0
+
 # How many runs are sent again at a time, and how many ids are looked up in one query.
 RESEND = 1_000
 LOOK_UP = 100
 
 # What a wake-up says of a run.
-WAKING = {"job": 1, "args": 1, "kwargs": 1, "fence": 1}
+WAKING = {"job": 1, "args": 1, "kwargs": 1, "fence": 1, "slot": 1}
 
 QUEUED = "queued"
 RUNNING = "running"
@@ -43,17 +49,19 @@ class Reaper:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
+        self.name = secrets.token_hex(8)
+        self.swept = -SWEEP_SECONDS
 
     def reap(self) -> None:
         """One round. Raises ServerError where the database or the broker is away."""
         with translated_errors():
             recovery.free_lost()
-            if not broker.is_redis(self.settings):
-                return
-            with broker.client(self.settings) as client:
-                self._settle_unacked(client)
-                for queue in broker.QUEUES:
-                    self._send_again(client, queue)
+            if time.monotonic() - self.swept >= SWEEP_SECONDS:
+                journal.sweep()
+                self.swept = time.monotonic()
+            if broker.is_redis(self.settings):
+                with broker.client(self.settings) as client:
+                    self._look_after_messages(client)
 
     def give_back(self, worker: str, message_ids: Collection[str]) -> None:
         """Free what `worker`, of which no process lives any more, ran, and let the messages that it held wait again."""
@@ -63,6 +71,20 @@ class Reaper:
                 with broker.client(self.settings) as client:
                     held = list(queues.unacked(client, self.settings))
                     self._settle(client, [taken for taken in held if taken.message.id in message_ids])
+
+    def _look_after_messages(self, client: "redis.Redis") -> None:
+        """Do what one reaper at a time does: several would send the same again."""
+        key = f"{broker.key_prefix(self.settings)}reaper"
+        milliseconds = int(1000 * self.settings["REAPER_SECONDS"])
+        if not client.set(key, self.name, nx=True, px=milliseconds) and client.get(key) != self.name.encode():
+            return
+        start = time.monotonic()
+        self._settle_unacked(client)
+        busy = {_digest(run) for run in journal.alive("running", {}, {"slot": 1})}
+        for queue in broker.QUEUES:
+            self._send_again(client, queue, busy)
+        rest = min(LONGEST_REST_SECONDS, REST * (time.monotonic() - start))
+        client.set(key, self.name, px=max(milliseconds, int(1000 * rest)))
 
     def _settle_unacked(self, client: "redis.Redis") -> None:
         """Give back, or forget, the messages that no living worker works on."""
@@ -82,10 +104,11 @@ class Reaper:
             elif state != RUNNING:
                 queues.forget(client, self.settings, taken)
 
-    def _send_again(self, client: "redis.Redis", queue: str) -> None:
+    def _send_again(self, client: "redis.Redis", queue: str, busy: Collection[str]) -> None:
         """Send the wake-ups of those runs of `queue` that have none, the oldest first.
 
-        Those of jobs that are not here are left to workers that know them.
+        Those of jobs that are not here are left to workers that know them, and those of orders that are `busy`, whose
+        run before has not ended, wait for that.
         """
         runs = database()["job_run"]
         due = {**_due(queue), "job": {"$in": list(registry.jobs())}}
@@ -99,9 +122,13 @@ class Reaper:
             known = {message.run_id for message in queues.messages(client, self.settings, queue)}
             known |= {taken.message.run_id for taken in queues.unacked(client, self.settings)}
         else:
-            room = min(RESEND, queued - waiting)
-        without = (run for run in runs.find(due, WAKING).sort([("queued_at", 1)]) if run["_id"] not in known)
-        for run in islice(without, max(0, room)):
+            taken_up = sum(taken.queue == queue for taken in queues.unacked(client, self.settings))
+            room = min(RESEND, queued - waiting - taken_up)
+        if room <= 0:
+            return
+        oldest = runs.find(due, WAKING).sort([("queued_at", 1)])
+        without = (run for run in oldest if run["_id"] not in known and _digest(run) not in busy)
+        for run in islice(without, room):
             log.info("The run %s of %s is sent again: it has no message", run["_id"], run["job"])
             celery.send(Wake(run["_id"], run["job"], run["args"], run["kwargs"], run["fence"]), queue)
 
@@ -109,11 +136,15 @@ class Reaper:
 def _due(queue: str) -> dict[str, Any]:
     now = datetime.now(UTC).replace(tzinfo=None)
     return {
-        "state": QUEUED,
-        "queue": queue,
+        **journal.in_slots(f"queued/{queue}"),
         "queued_at": {"$lte": now - timedelta(seconds=ON_ITS_WAY_SECONDS)},
-        "$or": [{"not_before": None}, {"not_before": {"$lte": now}}],
+        "not_before": {"$not": {"$gt": now}},
     }
+
+
+def _digest(run: Mapping[str, Any]) -> str:
+    """What is the same in the slots of all runs of an order."""
+    return str(run["slot"]).rpartition("/")[2]
 
 
 def _states(run_ids: list[str]) -> dict[str, str]:

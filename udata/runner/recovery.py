@@ -18,17 +18,17 @@ SHOWN_LOST_SECONDS = 3.0
 
 def free_lost() -> None:
     """Mark the runs whose worker has given no sign of life in time as lost, and let them wait again a little later."""
-    for run in list(journal.runs().find({"state": "running", "lease_until": {"$lt": now()}})):
+    for run in list(journal.alive("running", {"lease_until": {"$lt": now()}})):
         _lose(run)
     shown = now() - timedelta(seconds=SHOWN_LOST_SECONDS)
-    for run in list(journal.runs().find({"state": "lost", "resume": True, "ended_at": {"$lt": shown}})):
+    for run in list(journal.alive("lost", {"ended_at": {"$lt": shown}})):
         _resume(run, {})
 
 
 def give_back(worker: str) -> list[str]:
     """Let the runs of `worker`, of which no process lives any more, wait again; returns their ids."""
     freed = []
-    for run in list(journal.running_of(worker)):
+    for run in list(journal.alive("running", {"worker": worker})):
         if _resume(run, {"error": "given back: the worker was stopped"}) or _lose(run):
             freed.append(run["_id"])
     return freed
@@ -43,8 +43,12 @@ def _lose(run: Stored) -> bool:
         reason = f"{reason}, and the run cannot be repeated"
     log.warning("Run %s of %s is lost: %s", run["_id"], run["job"], reason)
     mine = {"_id": run["_id"], "fence": run["fence"], "state": "running", "lease_until": run["lease_until"]}
-    lost: dict[str, Any] = {"state": "lost", "error": reason, **journal.ending(), **({"resume": True} if again else {})}
-    change = {"$set": lost, "$unset": {"running_key": "", "lease_until": ""}, "$inc": {"losses": 1}}
+    change: dict[str, Any] = {"$set": {"state": "lost", "error": reason, "ended_at": now()}, "$inc": {"losses": 1}}
+    if again:
+        change["$set"] |= {"resume": True, "slot": f"lost/{run['_id']}"}
+        change["$unset"] = {"lease_until": ""}
+    else:
+        change["$unset"] = journal.RELEASED
     return bool(journal.runs().update_one(mine, change).modified_count)
 
 
@@ -53,7 +57,7 @@ def _resume(run: Stored, written: Mapping[str, Any]) -> bool:
     if not _is_repeatable(run):
         return False
     wanted = journal.order(registry.find(run["job"]), run["args"], run["kwargs"])
-    return journal.requeue(Claim(run["_id"], run["fence"]), wanted.key, written)
+    return journal.requeue(Claim(run["_id"], run["fence"]), wanted, written)
 
 
 def _is_repeatable(run: Stored) -> bool:

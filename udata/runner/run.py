@@ -7,13 +7,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple
 
 from flask import current_app
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from udata.errors import ServerError, UdataError
 from udata.models.base import translated_errors
@@ -62,7 +62,11 @@ def run_here(wanted: Order, *, force: bool = False, report: Report = lambda done
         held = journal.record_claimed(wanted, "shell", worker, _lease(), force=force)
     if held is None:
         raise UdataError("the run is recorded already")
-    return _perform(held, wanted, report, in_worker=False)
+    ended = _perform(held, wanted, report, in_worker=False)
+    # Where cron runs the jobs, there may be no worker that does it.
+    with suppress(PyMongoError):
+        journal.sweep()
+    return ended
 
 
 def execute(wake: Wake, worker: str) -> Outcome | None:
@@ -114,12 +118,12 @@ def call(wanted: Order, report: Report = lambda done, total, message: None) -> A
 
 
 def _claim(wake: Wake, wanted: Order, worker: str) -> Claim | None:
-    held = journal.claim(wake.run_id, wanted.key, worker, _lease(), wake.fence)
+    held = journal.claim(wake.run_id, wanted, worker, _lease(), wake.fence)
     if held is None:
         # The message may be older than the run's last claim, of a worker that has died since.
         stored = journal.load(wake.run_id)
         if stored and stored["state"] == "queued" and stored["fence"] != wake.fence:
-            held = journal.claim(wake.run_id, wanted.key, worker, _lease(), stored["fence"])
+            held = journal.claim(wake.run_id, wanted, worker, _lease(), stored["fence"])
     return held
 
 
@@ -199,7 +203,7 @@ def _write(held: Claim, wanted: Order, ended: Outcome, seen: Seen) -> Outcome:
         ended = ended._replace(state="queued", not_before=now() + _pause(wanted, failures))
         written["failures"] = failures
     if ended.state == "queued":
-        done = journal.requeue(held, wanted.key, written, not_before=ended.not_before)
+        done = journal.requeue(held, wanted, written, not_before=ended.not_before)
     else:
         done = journal.end(held, ended.state, written)
     return ended if done else ended._replace(state="taken", error="another worker has taken it over")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from udata.errors import UsageError
 from udata.models.base import database, translated_errors
-from udata.runner import alive, broker, deadletters, queues, registry, scheduler
+from udata.runner import alive, broker, deadletters, journal, queues, registry, scheduler
 
 if TYPE_CHECKING:
     import redis
@@ -117,7 +117,7 @@ def _tasks(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> di
 def _recorded(queue: str) -> tuple[int, float | None]:
     """How many runs the journal holds for `queue`, and the age in seconds of the oldest that is due."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    due = {"state": "queued", "queue": queue, "$or": [{"not_before": None}, {"not_before": {"$lte": now}}]}
+    due = {**journal.in_slots(f"queued/{queue}"), "not_before": {"$not": {"$gt": now}}}
     runs = database()["job_run"]
     oldest = runs.find_one(due, {"queued_at": 1, "not_before": 1}, sort=[("queued_at", 1)])
     if oldest is None:

@@ -39,6 +39,8 @@ class Repeated(threading.Thread):
         while not self.stopped.is_set():
             try:
                 self.action()
+                if failing:
+                    log.info("The %s goes on", self.name)
                 failing = False
             except UdataError as error:
                 # Said once, not every few seconds.
