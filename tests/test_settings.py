@@ -138,6 +138,42 @@ def test_secrets_and_credentials_are_masked() -> None:
     assert mask_credentials("http://host/a@b") == "http://host/a@b"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("MONGODB_HOST", "user:pass-word@db.example.org", "********@db.example.org"),
+        ("CELERY_BROKER_URL", "redis://:pass/word@host:6379/0", "redis://********@host:6379/0"),
+        ("CELERY_BROKER_URL", "redis://:pass word#?@host", "redis://********@host"),
+        ("CELERY_BROKER_URL", "redis://:pass@h1;redis://:word@h2", "redis://********@h1;redis://********@h2"),
+        ("CELERY_BROKER_URL", "redis+socket:///r.sock?password=pass&x=1", "redis+socket:///r.sock?password=********&x=1"),
+        ("CDATA_BASE_URL", "https://example.org/@town", "https://example.org/@town"),
+        (
+            "CELERY_BROKER_TRANSPORT_OPTIONS",
+            {"sentinel_kwargs": {"password": "pass", "db": 1}, "urls": ["redis://:word@h"]},
+            {"sentinel_kwargs": {"password": "********", "db": 1}, "urls": ["redis://********@h"]},
+        ),
+        ("PORTALS_OWN", ("redis://:pass@h", 7), ["redis://********@h", 7]),
+        ("PORTALS_PASSPHRASE", "word", "********"),
+    ],
+)  # fmt: skip
+def test_secrets_are_masked_wherever_they_stand(name: str, value: object, shown: object) -> None:
+    assert masked(name, value) == shown
+
+
+def test_a_portal_may_give_a_folder_as_a_path_and_a_sender_with_a_name(tmp_path: Path) -> None:
+    file = "from pathlib import Path\nFS_ROOT = Path('/srv/fs')\nMAIL_DEFAULT_SENDER = ('Town', 'data@example.org')\n"
+    settings = load(write(tmp_path, file))
+    assert str(settings["FS_ROOT"]) == "/srv/fs"
+    assert settings["MAIL_DEFAULT_SENDER"] == ("Town", "data@example.org")
+
+
+def test_what_could_not_be_taken_is_known(tmp_path: Path) -> None:
+    settings = load({**write(tmp_path, "raise SystemExit"), "UDATA_MONGODB_PORT": "x"}, lenient=True)
+    assert settings.unread
+    assert settings.wrong == {"MONGODB_PORT"}
+    assert not load(write(tmp_path, "SITE_ID = 1"), lenient=True).unread
+
+
 def test_the_home_is_what_the_environment_says_or_the_platform_s_folder(tmp_path: Path) -> None:
     assert home({"UDATA_HOME": str(tmp_path)}) == tmp_path
     assert home({}).name == "udata"

@@ -5,6 +5,7 @@ The later wins: defaults, the Python file named by `UDATA_SETTINGS`, the environ
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +16,17 @@ PREFIX = "UDATA_"
 
 
 class Setting(NamedTuple):
-    """A row of the table: `type` is what a value must be; a default of None makes the setting optional."""
+    """A row of the table: `type` is what a value must be; a default of None makes the setting optional.
+
+    `also` is another type that a portal's own settings file may use.
+    """
 
     name: str
     type: type
     default: Any
     meaning: str
     secret: bool = False
+    also: type | None = None
 
 
 SETTINGS = (
@@ -62,6 +67,18 @@ SETTINGS = (
     Setting("CACHE_REDIS_PASSWORD", str, None, "The password of `CACHE_REDIS_HOST`.", secret=True),
     Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`."),
     Setting("CACHE_KEY_PREFIX", str, "udata-cache", "What each of the portal's keys in the cache begins with."),
+    # Files and mails
+    Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
+    Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
+            " those of one kind.", also=Path),
+    Setting("SEND_MAIL", bool, True, "Whether mails are sent at all."),
+    Setting("MAIL_SERVER", str, None, "The server that takes the mails."),
+    Setting("MAIL_PORT", int, 25, "The port of `MAIL_SERVER`."),
+    Setting("MAIL_USE_TLS", bool, False, "Whether the connection to `MAIL_SERVER` changes to TLS before it is used."),
+    Setting("MAIL_USE_SSL", bool, False, "Whether the connection to `MAIL_SERVER` is TLS from its beginning."),
+    Setting("MAIL_USERNAME", str, None, "The user that `MAIL_SERVER` asks for."),
+    Setting("MAIL_PASSWORD", str, None, "The password of `MAIL_USERNAME`.", secret=True),
+    Setting("MAIL_DEFAULT_SENDER", str, "webmaster@udata", "Who sends the mails.", also=tuple),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
@@ -112,11 +129,22 @@ _TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "tru
                list: "a list", dict: "a mapping"}  # fmt: skip
 
 
+HIDDEN = "********"
+
+_SOUNDS_SECRET = re.compile(r"SECRET|PASS|TOKEN|SALT|DSN|CREDENTIAL|PRIVATE|KEY")
+# Up to the last @ where there is a colon before it, for a password may hold anything; else up to the end of the host.
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s@:]*:(?:(?!://)\S)*|[^/?#\s]*)@")
+# An address and nothing else, of which the password may hold spaces, too; the scheme may be missing.
+_WHOLE_ADDRESS = re.compile(r"^([\w+.-]+://|)[^/?#@:\s]*:(?!//)(?:(?!://).)*@", re.DOTALL)
+_QUERY_SECRET = re.compile(r"(?i)([?&;][\w.-]*(?:password|passwd|secret|token|api_?key)=)[^&;\s'\"]*")
+
+
 class Settings(dict[str, Any]):
     """Values by name. `sources` says where each came from: `default`, `environment` or the file's path.
 
     `warnings` and `errors` are what was wrong on the way; `embedded` is true where no server is named, so that
-    the embedded default serves.
+    the embedded default serves. `unread` is true where there is a file and nothing of it could be taken, `wrong`
+    holds the names that were given a value of the wrong type.
     """
 
     def __init__(self) -> None:
@@ -125,6 +153,8 @@ class Settings(dict[str, Any]):
         self.warnings: list[str] = []
         self.errors: list[ConfigurationError] = []
         self.embedded = True
+        self.unread = False
+        self.wrong: set[str] = set()
 
     def take(self, name: str, value: Any, source: str) -> None:
         """Give `name` its value from `source`, or note why it cannot have it."""
@@ -133,15 +163,17 @@ class Settings(dict[str, Any]):
             return
         setting = BY_NAME.get(name)
         if setting and not _fits(setting, value):
-            word = _TYPE_WORDS[setting.type]
-            self.errors.append(
-                ConfigurationError(f"{name} ({source}) must be {word}, not {type(value).__name__}", setting.meaning)
-            )
+            self.refuse(setting, f"{name} ({source}) must be {_TYPE_WORDS[setting.type]}, not {type(value).__name__}")
             return
         if name in NAMES_A_SERVER:
             self.embedded = False
         self[name] = value
         self.sources[name] = source
+
+    def refuse(self, setting: Setting, message: str) -> None:
+        """Note that `setting` was given a value that it cannot have."""
+        self.wrong.add(setting.name)
+        self.errors.append(ConfigurationError(message, setting.meaning))
 
 
 def load(environ: Mapping[str, str] | None = None, *, lenient: bool = False) -> Settings:
@@ -173,44 +205,62 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def masked(name: str, value: Any) -> Any:
-    """`value` as it may be shown: secrets are hidden, and so are credentials inside an address.
+    """`value` as it may be shown: secrets are hidden, and so are credentials inside an address, at any depth.
 
-    A setting that is not ours is hidden where its name sounds like a secret.
+    What is not a setting of ours is hidden where its name sounds like a secret.
     """
     setting = BY_NAME.get(name)
-    sounds_secret = any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY", "SALT", "DSN"))
-    if value is not None and (setting.secret if setting else sounds_secret):
-        return "********"
-    return mask_credentials(value) if isinstance(value, str) else value
+    if value is not None and (setting.secret if setting else _SOUNDS_SECRET.search(name.upper())):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {str(key): masked(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked("", item) for item in value]
+    if isinstance(value, str):
+        return mask_credentials(_WHOLE_ADDRESS.sub(rf"\1{HIDDEN}@", value))
+    return value
 
 
 def mask_credentials(text: str) -> str:
-    """`text` with the user and password of every address in it hidden."""
-    import re
+    """`text` with the user and password of every address in it hidden, and with what its query says of secrets.
 
-    return re.sub(r"(?<=://)[^/?#\s]*@", "********@", text)
+    Where a password holds what should be escaped in an address, rather too much is hidden than too little.
+    """
+    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _CREDENTIALS.sub(f"{HIDDEN}@", text))
 
 
 def _take_file(settings: Settings, path: Path) -> None:
     try:
-        code = compile(path.read_bytes(), str(path), "exec")
-        namespace: dict[str, Any] = {"__file__": str(path)}
-        exec(code, namespace)
-    except OSError as error:
-        settings.errors.append(
-            ConfigurationError(f"UDATA_SETTINGS names {path}, which cannot be read: {error.strerror}")
-        )
-        return
-    except (SyntaxError, ValueError) as error:
-        line = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        settings.errors.append(ConfigurationError(f"the settings file {path} is not valid Python:{line} {error}"))
-        return
-    except Exception as error:  # the operator's own code may raise anything
-        settings.errors.append(ConfigurationError(f"the settings file {path} failed: {type(error).__name__}: {error}"))
+        namespace = _executed(path)
+    except ConfigurationError as error:
+        settings.errors.append(error)
+        settings.unread = True
         return
     for name, value in namespace.items():
         if name.isupper():
             settings.take(name, value, str(path))
+
+
+def _executed(path: Path) -> dict[str, Any]:
+    """What the file defines. Raises ConfigurationError."""
+    namespace: dict[str, Any] = {"__file__": str(path)}
+    try:
+        code = compile(path.read_bytes(), str(path), "exec")
+    except OSError as error:
+        raise ConfigurationError(
+            f"UDATA_SETTINGS names {path}, which cannot be read: {error.strerror}", "give the path of a readable file"
+        ) from error
+    except (SyntaxError, ValueError) as error:
+        line = f" line {error.lineno}:" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise ConfigurationError(f"the settings file {path} is not valid Python:{line} {reason}", "mend it") from error
+    try:
+        exec(code, namespace)
+    except (Exception, SystemExit) as error:  # the operator's own code may raise anything
+        raise ConfigurationError(
+            f"the settings file {path} failed: {type(error).__name__}: {error}", "mend it"
+        ) from error
+    return namespace
 
 
 def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -228,8 +278,7 @@ def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
             try:
                 value = json.loads(text)
             except ValueError:
-                word = _TYPE_WORDS[setting.type]
-                settings.errors.append(ConfigurationError(f"{variable} must be {word} in JSON", setting.meaning))
+                settings.refuse(setting, f"{variable} must be {_TYPE_WORDS[setting.type]} in JSON")
                 continue
         settings.take(name, value, "environment")
 
@@ -240,4 +289,4 @@ def _fits(setting: Setting, value: Any) -> bool:
     if isinstance(value, bool):
         return setting.type is bool
     accepted = {float: (int, float), list: (list, tuple)}.get(setting.type, setting.type)
-    return isinstance(value, accepted)
+    return isinstance(value, accepted) or (setting.also is not None and isinstance(value, setting.also))

@@ -72,6 +72,11 @@ def bad(text: str) -> None:
     _print(f"{_coloured('✘', 'red', sys.stdout)} {text}", sys.stdout)
 
 
+def caution(text: str) -> None:
+    """A line of the answer that says what is no failure and should be known all the same."""
+    _print(f"{_coloured('!', 'yellow', sys.stdout)} {text}", sys.stdout)
+
+
 def remark(text: str) -> None:
     """A line of the answer that says why there is no other, as in `# No scheduled jobs`."""
     _print(f"# {text}", sys.stdout)

@@ -45,9 +45,9 @@ def flush(
             "CACHE_KEY_PREFIX is empty: the cache's keys cannot be told from others", "give the cache a prefix"
         )
     keys = 0
-    with _client(config) as client:
-        for page in _pages(client, prefix):
-            keys += len(page) if dry_run else client.unlink(*page)
+    with client(config) as redis_client:
+        for page in _pages(redis_client, prefix):
+            keys += len(page) if dry_run else redis_client.unlink(*page)
             report(keys)
     return Flushed(keys, prefix)
 
@@ -73,17 +73,18 @@ def address(config: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
+def client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
+    """A client of the cache's Redis, closed at the end. Raises as `flush` does."""
     url, timeout = address(config), config["SERVER_TIMEOUT"]
     try:
-        client = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
+        opened = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
     except ValueError as error:
         raise ConfigurationError(
             f"CACHE_REDIS_URL {mask_credentials(url)} is no address of a Redis: {error}"
         ) from error
     try:
-        with client:
-            yield client
+        with opened:
+            yield opened
     except redis.RedisError as error:
         raise ServerError(
             f"the cache {mask_credentials(url)} cannot be used: {mask_credentials(str(error))}",
