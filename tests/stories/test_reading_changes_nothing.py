@@ -1,15 +1,18 @@
 """A command that reads a database leaves it as it was: every document, byte by byte, every index, every collection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import decode_all
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from tests.conftest import Run
+
+RAW = CodecOptions(document_class=RawBSONDocument)
 
 READING = [
     ("info",),
@@ -26,12 +29,16 @@ READING = [
 
 def everything(database: Database[dict[str, Any]]) -> dict[str, Any]:
     """What is in the database: the options, the indexes and the documents of each collection."""
-    raw: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+
+    def documents(name: str) -> Iterator[bytes]:
+        for batch in database[name].find_raw_batches():
+            yield from (bytes(document.raw) for document in decode_all(batch, RAW))
+
     return {
         one["name"]: (
             one.get("options"),
             database[one["name"]].index_information(),
-            sorted(bytes(document.raw) for document in database.get_collection(one["name"], codec_options=raw).find()),
+            sorted(documents(one["name"])),
         )
         for one in database.list_collections()
     }

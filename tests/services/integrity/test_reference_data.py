@@ -9,25 +9,9 @@ import pytest
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
-from udata.models import registry
+from tests.services.integrity.conftest import Run
 from udata.services.integrity.check import checks
-from udata.services.integrity.findings import Finding
-from udata.services.integrity.run import Summary, check_integrity, collections
-
-Run = Callable[..., tuple[Summary, list[Finding]]]
-
-
-@pytest.fixture
-def check(database: Database[dict[str, Any]]) -> Run:
-    """Run the checks of these names, by default those that run by default."""
-
-    def run(*names: str, **options: Any) -> tuple[Summary, list[Finding]]:
-        registry.load()
-        found: list[Finding] = []
-        chosen, _ = checks(names)
-        return check_integrity(database, chosen, collections(), found=found.append, **options), found
-
-    return run
+from udata.services.integrity.run import check_integrity, collections
 
 
 @pytest.fixture
