@@ -11,6 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from tests.conftest import Run
+from udata.services.dump import raw_batches
 
 RAW = CodecOptions(document_class=RawBSONDocument)
 
@@ -31,7 +32,7 @@ def everything(database: Database[dict[str, Any]]) -> dict[str, Any]:
     """What is in the database: the options, the indexes and the documents of each collection."""
 
     def documents(name: str) -> Iterator[bytes]:
-        for batch in database[name].find_raw_batches():
+        for batch in raw_batches(database[name]):
             yield from (bytes(document.raw) for document in decode_all(batch, RAW))
 
     return {
