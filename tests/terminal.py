@@ -1,35 +1,58 @@
 """A command line on a real terminal: typed to, and read from."""
 
-import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import subprocess
-import termios
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Self
 
 from tests.conftest import Result
 
 PATIENCE = 20.0
 
+# The process makes the terminal its own: Ctrl-C comes from it, and passwords are read from it.
+PROGRAM = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from udata.commands.root import run
+run()
+"""
+
 
 class Terminal:
-    """A process of `udata` whose standard input, output and error are one terminal, as an operator's are."""
+    """A process of `udata` whose standard input, output and error are one terminal, as an operator's are.
 
-    def __init__(self, popen: Callable[..., subprocess.Popen[str]], *args: str) -> None:
-        self.ours, theirs = pty.openpty()
+    Used in a `with` block, behind which the process is ended.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *args: str) -> None:
         self.shown = ""
-        self.process = popen(
-            *args,
+        self._looked_at = 0
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *args],
+            env=environment,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            # The terminal that Ctrl-C comes from and that passwords are read from.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            start_new_session=True,
         )
         os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self.ours)
 
     def type(self, text: str) -> None:
         """Type `text` as it is."""
@@ -48,25 +71,24 @@ class Terminal:
     def wait_for(self, text: str) -> None:
         """Read until `text` is shown; what is before it is not looked at again."""
         deadline = time.monotonic() + PATIENCE
-        start = getattr(self, "_looked_at", 0)
-        while text not in self.shown[start:]:
+        while text not in self.shown[self._looked_at :]:
             assert time.monotonic() < deadline, f"{text!r} is not shown: {self.shown!r}"
-            assert self._read(0.1) or self.process.poll() is None, f"ended without {text!r}: {self.shown!r}"
-        self._looked_at = self.shown.index(text, start) + len(text)
+            assert self._read() or self.process.poll() is None, f"ended without {text!r}: {self.shown!r}"
+        self._looked_at = self.shown.index(text, self._looked_at) + len(text)
 
     def end(self) -> Result:
         """Read to the end of the process; what was shown is the result's output."""
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"does not end: {self.shown!r}"
-            self._read(0.1)
-        while self._read(0.1):
+            self._read()
+        while self._read():
             pass
-        os.close(self.ours)
         return Result(self.process.returncode, re.sub(r"\x1b\[[0-9;]*m", "", self.shown).replace("\r\n", "\n"), "")
 
-    def _read(self, seconds: float) -> bool:
-        ready, _, _ = select.select([self.ours], [], [], seconds)
+    def _read(self) -> bool:
+        """Whether there was anything to read in the next tenth of a second."""
+        ready, _, _ = select.select([self.ours], [], [], 0.1)
         if not ready:
             return False
         try:

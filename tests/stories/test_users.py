@@ -100,22 +100,22 @@ def test_only_who_is_activated_can_sign_in(
     assert sign_in(browser, "ada@example.org", "Passw0rd") == 200
 
 
-def test_a_terminal_is_asked_for_what_is_missing(quick: None, udata_popen: Start, database: Db) -> None:
-    terminal = Terminal(udata_popen, "user", "create")
-    terminal.answer("First name: ", "Ada")
-    terminal.answer("Last name: ", "")
-    terminal.answer("Last name: ", "Byron")
-    terminal.answer("E-mail: ", "ada at example.org")
-    terminal.answer("is no e-mail address", "ADA@example.org")
-    terminal.answer("Password: ", "secret")
-    terminal.answer("Repeat for confirmation: ", "secret")
-    terminal.wait_for("the password needs at least 8 characters and an upper-case letter and a digit")
-    terminal.answer("Password: ", "Passw0rd")
-    terminal.answer("Repeat for confirmation: ", "Passw0rt")
-    terminal.wait_for("do not match")
-    terminal.answer("Password: ", "Passw0rd")
-    terminal.answer("Repeat for confirmation: ", "Passw0rd")
-    result = terminal.end()
+def test_a_terminal_is_asked_for_what_is_missing(quick: None, udata_environment: dict[str, str], database: Db) -> None:
+    with Terminal(udata_environment, "user", "create") as terminal:
+        terminal.answer("First name: ", "Ada")
+        terminal.answer("Last name: ", "")
+        terminal.answer("Last name: ", "Byron")
+        terminal.answer("E-mail: ", "ada at example.org")
+        terminal.answer("is no e-mail address", "ADA@example.org")
+        terminal.answer("Password: ", "secret")
+        terminal.answer("Repeat for confirmation: ", "secret")
+        terminal.wait_for("the password needs at least 8 characters and an upper-case letter and a digit")
+        terminal.answer("Password: ", "Passw0rd")
+        terminal.answer("Repeat for confirmation: ", "Passw0rt")
+        terminal.wait_for("do not match")
+        terminal.answer("Password: ", "Passw0rd")
+        terminal.answer("Repeat for confirmation: ", "Passw0rd")
+        result = terminal.end()
     assert result.exit_code == 0
     assert result.lines[-1] == "➢ Created ada@example.org (Ada Byron)"
     assert "Passw0r" not in result.stdout
@@ -124,14 +124,14 @@ def test_a_terminal_is_asked_for_what_is_missing(quick: None, udata_popen: Start
 
 
 def test_a_taken_e_mail_is_said_before_the_password_is_asked_for(
-    udata_popen: Start, sample_portal: None, database: Db
+    udata_environment: dict[str, str], sample_portal: None, database: Db
 ) -> None:
-    terminal = Terminal(udata_popen, "user", "create", *NAMES)
-    terminal.answer("E-mail: ", "Mira.Holt@example.org")
-    terminal.wait_for("there is an account with the e-mail mira.holt@example.org already")
-    terminal.wait_for("E-mail: ")
-    terminal.press("\x03")
-    result = terminal.end()
+    with Terminal(udata_environment, "user", "create", *NAMES) as terminal:
+        terminal.answer("E-mail: ", "Mira.Holt@example.org")
+        terminal.wait_for("there is an account with the e-mail mira.holt@example.org already")
+        terminal.wait_for("E-mail: ")
+        terminal.press("\x03")
+        result = terminal.end()
     assert result.exit_code == 130
     assert "interrupted" in result.lines[-1]
     assert database.user.count_documents({}) == 12
@@ -139,20 +139,21 @@ def test_a_taken_e_mail_is_said_before_the_password_is_asked_for(
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
 def test_who_leaves_at_the_password_has_changed_nothing(
-    key: str, udata_popen: Start, sample_portal: None, database: Db
+    key: str, udata_environment: dict[str, str], sample_portal: None, database: Db
 ) -> None:
     before = database.user.find_one({"email": "mira.holt@example.org"})
-    terminal = Terminal(udata_popen, "user", "password")
-    terminal.answer("E-mail: ", "mira.holt@example.org")
-    terminal.wait_for("Password: ")
-    terminal.press(key)
-    result = terminal.end()
+    with Terminal(udata_environment, "user", "password") as terminal:
+        terminal.answer("E-mail: ", "mira.holt@example.org")
+        terminal.wait_for("Password: ")
+        terminal.press(key)
+        result = terminal.end()
     assert (result.exit_code, result.lines[-1]) == (130, "✘ interrupted")
     assert database.user.find_one({"email": "mira.holt@example.org"}) == before
 
 
-def test_no_input_asks_nothing_even_at_a_terminal(udata_popen: Start) -> None:
-    result = Terminal(udata_popen, "user", "create", "--no-input", *NAMES).end()
+def test_no_input_asks_nothing_even_at_a_terminal(udata_environment: dict[str, str]) -> None:
+    with Terminal(udata_environment, "user", "create", "--no-input", *NAMES) as terminal:
+        result = terminal.end()
     assert result.exit_code == 2
     assert "--email" in result.stdout
     assert "--password-stdin" in result.stdout

@@ -113,7 +113,7 @@ def list_(**wanted: Any) -> None:
     from udata.models.base import database
     from udata.services.accounts import Wanted, listed
 
-    damaged: list[str] = []
+    damaged = set[bool]()
     output.listing(_readable(listed(database(), Wanted(**wanted)), damaged), _print_accounts)
     if damaged:
         output.leave(EXIT_FOUND)
@@ -300,12 +300,12 @@ def _checked(password: str) -> str:
     return Passwords(current_app.config).checked(password)
 
 
-def _readable(found: "Iterable[Account | DocumentError]", damaged: list[str]) -> "Iterator[Account]":
-    """The accounts; what cannot be read is said, and noted in `damaged`."""
+def _readable(found: "Iterable[Account | DocumentError]", damaged: set[bool]) -> "Iterator[Account]":
+    """The accounts; what cannot be read is said, and that there was any is noted in `damaged`."""
     for one in found:
         if isinstance(one, UdataError):
             output.error(one)
-            damaged.append(one.message)
+            damaged.add(True)
         else:
             yield one
 
