@@ -58,9 +58,12 @@ class Report:
             place.examples.append(finding)
 
     def by_check(self) -> dict[str, list[Place]]:
-        """The places of each check, those with most findings first; errors before warnings."""
+        """The places of each check, those with most findings first; errors before warnings, then as `about` has them."""
+        rank = {check: number for number, check in enumerate(self.about)}
         grouped: dict[str, list[Place]] = {}
-        for place in sorted(self.places.values(), key=lambda place: (place.severity, place.check, -place.count)):
+        for place in sorted(
+            self.places.values(), key=lambda place: (place.severity, rank.get(place.check, len(rank)), -place.count)
+        ):
             grouped.setdefault(place.check, []).append(place)
         return grouped
 
