@@ -73,6 +73,15 @@ class LazyGroup(Group):
             loaded = import_module(self.table[name][0]).group
         return loaded
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As Click does, but for the empty line that it prints on an interruption where no terminal shows a ^C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if sys.stderr.isatty():
+                output.notice("")
+            raise click.Abort from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
