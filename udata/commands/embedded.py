@@ -109,9 +109,9 @@ def _show(server: "Status") -> None:
         output.bad(f"{server.title} (process {server.pid}) does not answer on {server.address}: see {server.log}")
         output.line("  `udata embedded stop` ends it, `udata embedded start` starts it again")
     if server.memory is not None:
-        output.line(f"  memory  {_bytes(server.memory)}")
+        output.line(f"  memory  {output.size(server.memory)}")
     if server.size:
-        output.line(f"  data    {_bytes(server.size)} in {server.data}")
+        output.line(f"  data    {output.size(server.size)} in {server.data}")
 
 
 def _duration(seconds: float | None) -> str:
@@ -122,11 +122,3 @@ def _duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes % 60} min"
     return f"{minutes} min" if minutes else f"{seconds or 0:.0f} s"
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
