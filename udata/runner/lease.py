@@ -1,6 +1,7 @@
 """Keeping a run while it runs: signs of life, what is seen of it, and the reasons to stop."""
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -44,10 +45,10 @@ class Seen:
     def stored(self) -> dict[str, Any]:
         """As it is written into the journal."""
         found: dict[str, Any] = {"log": list(self.lines)} if self.lines else {}
-        return found | ({"progress": dict(self.progress)} if self.progress else {})
+        return found | ({"progress": journal.plain(dict(self.progress))} if self.progress else {})
 
 
-class Lease(threading.Thread):
+class Lease:
     """Holds a run: beats until `stop`, and interrupts what runs when it is cancelled, taken over, or too late.
 
     `abandon` is called with the reason, once, when the interruption is not heeded.
@@ -61,37 +62,37 @@ class Lease(threading.Thread):
         time_limit: float | None,
         abandon: Callable[[str], None] | None,
     ) -> None:
-        super().__init__(name="lease", daemon=True)
         self.held = held
         self.seconds = seconds
         self.seen = seen
         self.running = Interruptible()
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.abandon = abandon
-        self.stopped = threading.Event()
+        self.stopped = False
+        self.reason: str | None = None
+        self.since = 0.0
 
     def hold(self, running: Interruptible) -> None:
         """Begin, with what is to be interrupted."""
         self.running = running
-        self.start()
-
-    def run(self) -> None:
-        """Beat until the run has ended."""
-        reason: str | None = None
-        since = 0.0
-        while not self.stopped.wait(min(BEAT_SECONDS, self.seconds / 3)):
-            found = self._reason()
-            if reason is None and found is not None:
-                reason, since = found, time.monotonic()
-            if reason is not None:
-                self.running.interrupt(reason)
-                if self.abandon and time.monotonic() - since > STUBBORN_SECONDS and not self.stopped.is_set():
-                    self.abandon(reason)
-                    return
+        _keeper().add(self)
 
     def stop(self) -> None:
         """Beat no more."""
-        self.stopped.set()
+        self.stopped = True
+        _keeper().discard(self)
+
+    def beat(self) -> None:
+        """Beat once, and interrupt what runs where there is a reason."""
+        found = self._reason()
+        if self.reason is None and found is not None:
+            self.reason, self.since = found, time.monotonic()
+        if self.reason is None:
+            return
+        self.running.interrupt(self.reason)
+        if self.abandon and time.monotonic() - self.since > STUBBORN_SECONDS and not self.stopped:
+            abandon, self.abandon = self.abandon, None
+            abandon(self.reason)
 
     def _reason(self) -> str | None:
         try:
@@ -103,3 +104,49 @@ class Lease(threading.Thread):
         if found is None and self.deadline is not None and time.monotonic() > self.deadline:
             return "late"
         return found
+
+
+class Keeper(threading.Thread):
+    """The one thread of a process that beats for the leases that are held: a thread a run costs more than the run."""
+
+    def __init__(self) -> None:
+        super().__init__(name="leases", daemon=True)
+        self.leases: set[Lease] = set()
+        self.seconds = BEAT_SECONDS
+        self.hurry = threading.Event()
+
+    def add(self, lease: Lease) -> None:
+        """Beat for `lease`, too."""
+        self.leases.add(lease)
+        if lease.seconds / 3 < self.seconds:
+            self.seconds = lease.seconds / 3
+            self.hurry.set()
+
+    def discard(self, lease: Lease) -> None:
+        """Beat no more for `lease`."""
+        self.leases.discard(lease)
+
+    def run(self) -> None:
+        """Beat for as long as the process lives."""
+        while True:
+            if self.hurry.wait(self.seconds):
+                self.hurry.clear()
+                continue
+            for lease in self.leases.copy():
+                try:
+                    lease.beat()
+                except Exception:  # whatever is wrong with one run, the others must not lose their leases
+                    log.exception("No sign of life could be given for the run %s", lease.held.run_id)
+
+
+_keepers: dict[int, Keeper] = {}
+
+
+def _keeper() -> Keeper:
+    """The keeper of this process; a process that was forked has none yet."""
+    keeper = _keepers.get(os.getpid())
+    if keeper is None:
+        _keepers.clear()
+        keeper = _keepers[os.getpid()] = Keeper()
+        keeper.start()
+    return keeper

@@ -7,6 +7,7 @@ Nothing heavy is imported here: `udata job list` is this module and those of the
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Job(NamedTuple):
     @property
     def takes_progress(self) -> bool:
         """Whether the function wants to be given a callback for its progress."""
-        return "progress" in inspect.signature(self.function).parameters
+        return _takes_progress(self.function)
 
     @property
     def signature(self) -> str:
@@ -167,6 +168,11 @@ def _load(plugin: Plugin) -> PluginError | None:
         _jobs.update(before)
         return error
     return None
+
+
+@cache
+def _takes_progress(function: Callable[..., Any]) -> bool:
+    return "progress" in inspect.signature(function).parameters
 
 
 def _by_name() -> dict[str, Job]:
