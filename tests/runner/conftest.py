@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.clock import Clock
+from tests.runner.ending import end_waiting
 from udata.runner import broker, queues, schedules
 from udata.runner.scheduler import Scheduler
 
@@ -41,7 +42,7 @@ def runs(database: Database[Stored]) -> Callable[[], list[str]]:
     """A function that tells the ids of the runs that are recorded, and ends those that wait."""
 
     def found() -> list[str]:
-        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"slot": ""}})
+        end_waiting()
         return [run["_id"] for run in database.job_run.find().sort("queued_at")]
 
     return found

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from flask import Flask
 from pymongo.database import Database
 
 from tests.models.same import Stored
+from tests.runner.ending import end_waiting
+from udata.app import create_app
 from udata.embedded import supervisor
 from udata.errors import ServerError
+from udata.models import base
 from udata.models.fields import now
 from udata.runner import broker, queues
 from udata.runner.leader import LEASE_SECONDS
@@ -45,8 +48,8 @@ def leader(database: Database[Stored]) -> int | None:
 
 
 def finish(database: Database[Stored]) -> int:
-    """End the runs that wait, as a worker would; returns how many there have been."""
-    database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"waiting_key": ""}})
+    """End the runs that wait; returns how many there have been."""
+    end_waiting()
     return database.job_run.count_documents({})
 
 
@@ -77,7 +80,7 @@ def test_the_second_takes_over_when_the_first_is_stopped_or_killed(
     assert survivor.wait(10) == 130
 
 
-def test_changes_are_seen_within_five_seconds(udata_popen: Start, database: Database[Stored]) -> None:
+def test_changes_are_seen_within_five_seconds(udata_popen: Start, app: Flask, database: Database[Stored]) -> None:
     udata_popen("worker", "beat")
     wait_for(lambda: leader(database))
     database.schedules.insert_one({"_id": 1, "name": "x", "task": "log-test", "since": now(), **EVERY_SECOND})
@@ -109,8 +112,8 @@ def test_it_goes_on_when_the_database_and_the_broker_come_back(
     addresses = supervisor.ensure(own_servers)
     for name, address in {"MONGODB_HOST": addresses.mongodb, "CELERY_BROKER_URL": addresses.redis}.items():
         monkeypatch.setenv(f"UDATA_{name}", address)
-    with MongoClient[Stored](addresses.mongodb, serverSelectionTimeoutMS=20_000) as client:
-        database = client.get_default_database()
+    with create_app(load()).app_context():
+        database = base.database()
         database.schedules.insert_one({"_id": 1, "name": "x", "task": "log-test", "since": now(), **EVERY_SECOND})
         beat = udata_popen("worker", "beat", env={"UDATA_SERVER_TIMEOUT": "1"})
         wait_for(lambda: finish(database) >= 2)

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.clock import Clock
+from tests.runner.ending import end_waiting
 from udata.errors import ServerError
 from udata.runner import journal, registry, schedules
 from udata.runner.enqueue import enqueue
@@ -125,7 +126,7 @@ def test_two_that_lead_at_the_same_moment_hand_over_once(
             thread.start()
         for thread in threads:
             thread.join()
-        database.job_run.update_many({}, {"$set": {"state": "succeeded"}, "$unset": {"slot": ""}})
+        end_waiting()
     expected = sorted(run_id(schedule, NOON + timedelta(minutes=minute)) for minute in range(1, 21))
     assert sent() == expected
     assert _stored(database)["total_run_count"] == 20
