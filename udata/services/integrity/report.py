@@ -58,7 +58,7 @@ class Report:
             place.examples.append(finding)
 
     def by_check(self) -> dict[str, list[Place]]:
-        """The places of each check, those with most findings first; errors before warnings, then as `about` has them."""
+        """The places of each check, the fullest first; checks with errors come first, in the order of `about`."""
         rank = {check: number for number, check in enumerate(self.about)}
         grouped: dict[str, list[Place]] = {}
         for place in sorted(

@@ -101,8 +101,7 @@ def check_integrity(
         portal = Portal(database, present, shapes, site_id)
         run = _Run(portal, list(checks), baseline or PackedSet(IDENTITY_BYTES), found, progress)
         run.all([name for name in wanted if name in present])
-        if not run.summary.documents:
-            run.summary.empty = all(database[name].find_one({}, ("_id",)) is None for name in present)
+        run.summary.empty = not run.summary.documents and all(_is_empty(database, name) for name in present)
     run.summary.seconds = round(monotonic() - started, 3)
     return run.summary
 
@@ -208,6 +207,14 @@ class _Run:
         else:
             self.summary.warnings += 1
         self.found(finding)
+
+
+def _is_empty(database: Database[Document], name: str) -> bool:
+    try:
+        return database[name].find_one({}, ("_id",)) is None
+    except OperationFailure:
+        # What cannot be read is more than nothing.
+        return False
 
 
 def _damaged(collection: str, id: Any, message: str, checks: Sequence[Check]) -> Finding:
