@@ -15,6 +15,9 @@ from udata.errors import ConfigurationError, did_you_mean, nearest
 PREFIX = "UDATA_"
 
 
+Kind = type
+
+
 class Setting(NamedTuple):
     """A row of the table: `type` is what a value must be; a default of None makes the setting optional.
 
@@ -26,7 +29,7 @@ class Setting(NamedTuple):
     default: Any
     meaning: str
     secret: bool = False
-    also: type | None = None
+    also: "Kind | None" = None
 
 
 SETTINGS = (

@@ -1,0 +1,154 @@
+"""`udata info`: what is configured, from where, and whether it works."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from udata.commands import output
+from udata.commands.base import Command, Group
+from udata.errors import EXIT_FOUND, UsageError
+from udata.settings import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from udata.services.diagnosis.check import Check, Note
+    from udata.services.diagnosis.configuration import Shown
+    from udata.services.diagnosis.run import Report
+
+# What is shown of a long value where not all of it is asked for.
+WIDTH = 80
+
+
+class InfoGroup(Group):
+    """A group that is a command as well: its `--json` is its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for option in self.params:
+            if "--json" in option.opts and isinstance(option, click.Option):
+                option.hidden = False
+
+
+@click.group("info", cls=InfoGroup, invoke_without_command=True)
+@click.option("--strict", is_flag=True, help="End with exit code 1 for warnings, too.")
+@click.pass_context
+def group(ctx: click.Context, strict: bool) -> None:
+    """Find out what works and what does not.
+
+    Versions, settings, database, queue, cache, plugins, workers, scheduler, files and mails are looked at, side by
+    side, whatever of them is broken; nothing is started and nothing is changed. Exit code 1 where something that is
+    configured does not work.
+
+    \b
+    Example:
+      $ udata info --strict
+    """
+    if ctx.invoked_subcommand is not None:
+        if strict:
+            raise UsageError("--strict belongs to udata info itself", "leave it out")
+        return
+    if output.options.format == "jsonl":
+        raise UsageError("udata info does not print JSONL", "leave the option out")
+    from udata.models.connection import end_at_once
+    from udata.services.diagnosis.run import diagnose
+
+    report = diagnose()
+    end_at_once()
+    if output.options.format == "json":
+        output.json({**report._asdict(), "warnings": report.warnings})
+    else:
+        _print(report)
+    if not report.ok or (strict and report.warnings):
+        output.leave(EXIT_FOUND)
+
+
+@group.command("config", cls=Command, json=True)
+def config() -> None:
+    """Show every setting and where its value comes from; secrets are hidden.
+
+    Exit code 1 where the settings cannot be used as they are.
+
+    \b
+    Example:
+      $ udata info config
+    """
+    from udata.services.diagnosis.configuration import shown
+    from udata.settings import load
+
+    settings = load(lenient=True)
+    if output.options.format == "json":
+        output.json(shown(settings))
+    else:
+        output.table(["setting", "value", "from"], [(one.name, _text(one), one.source) for one in shown(settings)])
+    for text in settings.warnings:
+        output.warning(text)
+    for error in settings.errors:
+        output.error(error)
+    if settings.errors:
+        output.leave(EXIT_FOUND)
+
+
+def _print(report: "Report") -> None:
+    here = report.versions
+    output.line(f"udata {here.udata} on Python {here.python}, {here.system} ({here.executable})")
+    output.line(f"  {', '.join(f'{name} {version}' for name, version in here.libraries.items() if version)}")
+    _print_settings(report.settings)
+    for check in report.checks:
+        _print_check(check)
+    _print_verdict(report)
+
+
+def _print_settings(settings: "Sequence[Shown]") -> None:
+    given = [one for one in settings if one.source != "default"]
+    others = sum(one.name not in BY_NAME for one in given)
+    if not output.options.verbosity:
+        given = [one for one in given if one.name in BY_NAME]
+    name_width = max((len(one.name) for one in given), default=0)
+    for one in given:
+        output.line(f"  {one.name:<{name_width}}  {_shortened(_text(one))}  ({one.source})")
+    if others and not output.options.verbosity:
+        output.line(f"  {others} more are the portal's own; -v shows them")
+
+
+def _print_check(check: "Check") -> None:
+    if check.ok is None:
+        output.remark(_labelled(check, check.value))
+    elif check.ok:
+        output.fine(_labelled(check, check.value))
+    for note in check.problems:
+        _print_note(output.bad, check, note)
+    for note in check.warnings:
+        _print_note(output.caution, check, note)
+
+
+def _print_note(show: Any, check: "Check", note: "Note") -> None:
+    show(_labelled(check, note.text))
+    if note.remedy:
+        output.line(f"    {note.remedy}")
+
+
+def _labelled(check: "Check", text: str) -> str:
+    return f"{check.name:<11} {text}"
+
+
+def _print_verdict(report: "Report") -> None:
+    broken = [check.name for check in report.checks if check.ok is False]
+    more = f"; {report.warnings} warning{'' if report.warnings == 1 else 's'}" if report.warnings else ""
+    if broken:
+        output.bad(f"Does not work: {', '.join(broken)}{more}")
+    elif any(check.name == "embedded" and check.ok is None for check in report.checks):
+        output.fine(f"Nothing is wrong, and little could be looked at: the embedded servers do not run{more}")
+    else:
+        output.fine(f"Everything that is configured works{more}")
+
+
+def _text(one: "Shown") -> str:
+    if one.value is None:
+        return "" if one.source != "embedded" else "(of the embedded servers)"
+    return one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False, default=str)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= WIDTH or output.options.verbosity else f"{text[:WIDTH]} …"

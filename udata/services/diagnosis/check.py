@@ -1,0 +1,60 @@
+"""What is found out about a part of the installation."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Note(NamedTuple):
+    """Something that is wrong, or that should be known, and what to do about it."""
+
+    text: str
+    remedy: str | None = None
+
+
+class Check(NamedTuple):
+    """A part of the installation. `ok` is None where nothing was looked at: there is nothing, or no way to it.
+
+    `value` is a line about its state; `remedy` that of the first problem. `warnings` are no problems.
+    """
+
+    name: str
+    ok: bool | None
+    value: str
+    remedy: str | None
+    problems: list[Note]
+    warnings: list[Note]
+    details: dict[str, Any]
+
+
+def judged(
+    name: str, value: str, problems: Iterable[Note] = (), warnings: Iterable[Note] = (), **details: Any
+) -> Check:
+    """A part that was looked at: it works unless there are `problems`; then they are its value."""
+    wrong = list(problems)
+    said = "; ".join(note.text for note in wrong) or value
+    remedy = next((note.remedy for note in wrong if note.remedy), None)
+    return Check(name, not wrong, said, remedy, wrong, list(warnings), details)
+
+
+def passed_over(name: str, value: str, warnings: Iterable[Note] = (), **details: Any) -> Check:
+    """A part that was not looked at, and why."""
+    return Check(name, None, value, None, [], list(warnings), details)
+
+
+def milliseconds(seconds: float) -> str:
+    """A latency as an operator reads it."""
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:,.0f} ms"
+
+
+def size(count: float) -> str:
+    """A number of bytes as an operator reads it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
+
+
+def counted(number: int, word: str) -> str:
+    """`number` things that are called `word`, as in `1 queue`, `2 queues`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,83 @@
+"""The settings: those that hold, where each comes from, and what is wrong with them."""
+
+import re
+from collections import Counter
+from typing import Any, NamedTuple
+
+from udata.embedded.supervisor import SECRETS
+from udata.errors import ConfigurationError
+from udata.runner import due
+from udata.services.diagnosis.check import Check, Note, counted, judged
+from udata.settings import BY_NAME, SETTINGS, Settings, masked
+
+# What the embedded servers give, where nothing else does.
+EMBEDDED = ("MONGODB_HOST", "CELERY_BROKER_URL", "CACHE_REDIS_URL", *SECRETS)
+
+GUESSABLE = {
+    "SECRET_KEY": "set it to the portal's own, or make one: what is signed with this one can be forged",
+    "SECURITY_PASSWORD_SALT": "set it to the portal's own; once users have passwords, another one locks them out",
+}
+
+
+class Shown(NamedTuple):
+    """A setting as it may be shown; `source` is `default`, `environment`, `embedded` or the file's path."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def shown(settings: Settings) -> list[Shown]:
+    """Every setting of ours in the order of their table, then what else the settings file defines; secrets hidden."""
+    others = sorted(settings.keys() - BY_NAME.keys())
+    return [_shown(settings, name) for name in [*(setting.name for setting in SETTINGS), *others]]
+
+
+def look(settings: Settings) -> list[Check]:
+    """Whether the settings can be used."""
+    problems = [Note(error.message, error.hint) for error in settings.errors]
+    if not 0 < settings["SERVER_TIMEOUT"] < float("inf"):
+        problems.append(Note("SERVER_TIMEOUT must be more than 0 seconds", "as in 4.0"))
+    try:
+        due.time_zone(settings["CELERY_TIMEZONE"])
+    except ConfigurationError as error:
+        problems.append(Note(error.message, error.hint))
+    warnings = [_warning(text) for text in settings.warnings] + _guessable(settings)
+    return [judged("settings", _summary(settings), problems, warnings, sources=_sources(settings))]
+
+
+def _shown(settings: Settings, name: str) -> Shown:
+    source = settings.sources[name]
+    if settings.embedded and source == "default" and name in EMBEDDED:
+        # Not looked up: they may not even run.
+        return Shown(name, masked(name, "") if name in SECRETS else None, "embedded")
+    return Shown(name, masked(name, settings[name]), source)
+
+
+def _summary(settings: Settings) -> str:
+    given = [f"{counted(number, 'setting')} from {_place(source)}" for source, number in _sources(settings).items()]
+    return ", ".join(given) or "none given, the defaults hold"
+
+
+def _sources(settings: Settings) -> dict[str, int]:
+    return dict(Counter(source for source in settings.sources.values() if source not in ("default", "embedded")))
+
+
+def _place(source: str) -> str:
+    return "the environment" if source == "environment" else source
+
+
+def _warning(text: str) -> Note:
+    message, _, remedy = text.partition(": ")
+    return Note(message, remedy) if re.match("did you mean", remedy) else Note(text)
+
+
+def _guessable(settings: Settings) -> list[Note]:
+    """The secrets that everybody knows. The embedded servers have none, and of an unread file nothing is known."""
+    if settings.embedded or settings.unread:
+        return []
+    return [
+        Note(f"{name} is the default, which everybody knows", remedy)
+        for name, remedy in GUESSABLE.items()
+        if settings[name] == BY_NAME[name].default
+    ]

@@ -1,0 +1,89 @@
+"""The embedded servers: whether those that were started run. Nothing is started here."""
+
+from pathlib import Path
+from typing import Any
+
+from udata.embedded import home as folder
+from udata.embedded import supervisor
+from udata.embedded.server import Server
+from udata.embedded.supervisor import Status
+from udata.errors import ConfigurationError
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
+from udata.settings import Settings, home
+
+# Which settings the address of each server becomes.
+BECOMES = {"mongodb": ("MONGODB_HOST",), "redis": ("CELERY_BROKER_URL", "CACHE_REDIS_URL")}
+
+
+def look(settings: Settings) -> list[Check]:
+    """How the servers are. The addresses of those that answer are written into `settings`."""
+    place = home()
+    found = supervisor.status(place)
+    passwords = folder.read_json(place / supervisor.PASSWORDS)
+    kinds: dict[str, type[Server]] = {kind.name: kind for kind in supervisor.SERVERS}
+    for server in found:
+        if server.state == "running" and server.address:
+            address = kinds[server.name](place, passwords[server.name]).address(int(server.address.rpartition(":")[2]))
+            _give(settings, server.name, address)
+    problems = [note for server in found if (note := _problem(server))]
+    if all(server.state == "stopped" for server in found):
+        problems += _absent()
+    details: dict[str, Any] = {"home": place, "servers": [_plain(server) for server in found]}
+    if problems or any(server.state == "running" for server in found):
+        return [judged("embedded", _value(found, place), problems, **details)]
+    return [passed_over("embedded", _value(found, place), **details)]
+
+
+def stopped(settings: Settings, name: str) -> str | None:
+    """Why the setting `name` has no address: the embedded server that would give it does not answer."""
+    if not settings.embedded or settings.sources[name] != "default":
+        return None
+    title = next(kind.title for kind in supervisor.SERVERS if name in BECOMES[kind.name])
+    return f"the embedded {title} does not run"
+
+
+def _give(settings: Settings, server: str, address: str) -> None:
+    for name in BECOMES[server]:
+        if settings.sources[name] == "default":
+            settings[name] = address
+            settings.sources[name] = "embedded"
+
+
+def _problem(server: Status) -> Note | None:
+    if server.state == "dead":
+        return Note(
+            f"the embedded {server.title} (process {server.pid}) has ended on its own: see {server.log}",
+            "udata embedded start starts it again, on the same data",
+        )
+    if server.state == "silent":
+        return Note(
+            f"the embedded {server.title} (process {server.pid}) does not answer on {server.address}: see {server.log}",
+            "udata embedded stop ends it, udata embedded start starts it again",
+        )
+    return None
+
+
+def _absent() -> list[Note]:
+    """Where nothing could be started: one note, for one remedy brings both."""
+    for kind in supervisor.SERVERS:
+        try:
+            kind.require()
+        except ConfigurationError as error:
+            return [Note(error.message, error.hint)]
+    return []
+
+
+def _value(found: list[Status], place: Path) -> str:
+    running = [f"{server.title} runs on {server.address}" for server in found if server.state == "running"]
+    resting = [server.title for server in found if server.state == "stopped"]
+    said = [", ".join(running)] if running else []
+    if resting:
+        said.append(
+            f"{' and '.join(resting)} {'is' if len(resting) == 1 else 'are'} stopped: udata embedded start starts them,"
+            " and so does the first command that needs them"
+        )
+    return f"{'; '.join(said)} (in {place})"
+
+
+def _plain(server: Status) -> dict[str, object]:
+    return {"name": server.name, "state": server.state, "pid": server.pid, "address": server.address, "log": server.log}

@@ -1,0 +1,55 @@
+"""What other packages add, and whether it can be loaded."""
+
+from udata.errors import UdataError
+from udata.plugins import Plugin, PluginError, load, plugins
+from udata.runner import registry
+from udata.services.diagnosis.check import Check, Note, counted, judged, passed_over
+from udata.services.integrity import check as integrity
+from udata.settings import Settings
+
+GROUPS = ("udata.checks", "udata.commands", "udata.jobs")
+# Portals have such plugins; they are not used by this version.
+UNUSED = ("udata.harvesters",)
+
+
+def look(settings: Settings) -> list[Check]:
+    """Whether the plugins can be loaded. One that cannot is a warning: nothing else stops for it."""
+    found = [plugin for group in GROUPS for plugin in plugins(group)]
+    unused = [plugin for group in UNUSED for plugin in plugins(group)]
+    details = {"plugins": [plugin._asdict() for plugin in found + unused]}
+    warnings = _of_jobs() + _of_checks() + [note for plugin in plugins("udata.commands") if (note := _of(plugin))]
+    warnings += [Note(f"the plugin {plugin.name} of {plugin.distribution} is not used: it is for harvesting, which is"
+                      " not part of this version") for plugin in unused]  # fmt: skip
+    if not found and not unused:
+        return [passed_over("plugins", "none installed")]
+    return [judged("plugins", ", ".join(_named(found)) or "none of use", (), warnings, **details)]
+
+
+def _of_jobs() -> list[Note]:
+    return [_note(problem) for problem in registry.load_jobs()]
+
+
+def _of_checks() -> list[Note]:
+    _, warnings = integrity.checks()
+    return [Note(text) for text in warnings]
+
+
+def _of(plugin: Plugin) -> Note | None:
+    try:
+        load(plugin)
+    except PluginError as error:
+        return _note(error)
+    return None
+
+
+def _note(error: UdataError) -> Note:
+    return Note(error.message, error.hint)
+
+
+def _named(found: list[Plugin]) -> list[str]:
+    kinds = {group: [plugin.name for plugin in found if plugin.group == group] for group in GROUPS}
+    return [
+        f"{counted(len(names), group.removeprefix('udata.').removesuffix('s'))} ({', '.join(names)})"
+        for group, names in kinds.items()
+        if names
+    ]

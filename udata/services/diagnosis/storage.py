@@ -1,0 +1,50 @@
+"""The folders of the portal's files: whether they are there, can be written to, and have space."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from udata.services.diagnosis.check import Check, Note, judged, passed_over, size
+from udata.settings import Settings
+
+# Below this, little can be stored any more.
+LITTLE_SPACE = 1_000_000_000
+
+
+def look(settings: Settings) -> list[Check]:
+    """Whether the portal's files can be kept. Nothing is written to find out."""
+    if settings["FS_BACKEND"] != "local":
+        return [passed_over("storage", f"not looked at: FS_BACKEND is {settings['FS_BACKEND']}, no folder")]
+    folders = roots(settings)
+    if not folders:
+        return [passed_over("storage", "not configured: FS_ROOT is not set")]
+    problems = [note for name, folder in folders.items() if (note := _problem(name, folder))]
+    whole = {name: folder for name, folder in folders.items() if folder.is_dir()}
+    free = {name: shutil.disk_usage(folder).free for name, folder in whole.items()}
+    warnings = [
+        Note(f"only {size(free[name])} are free in {folder}", "make space, or move the files")
+        for name, folder in whole.items()
+        if free[name] < LITTLE_SPACE
+    ]
+    value = ", ".join(f"{folder} with {size(free[name])} free" for name, folder in whole.items())
+    details: dict[str, Any] = {
+        "folders": [{"setting": name, "path": folder, "free": free.get(name)} for name, folder in folders.items()]
+    }
+    return [judged("storage", value, problems, warnings, **details)]
+
+
+def roots(settings: Settings) -> dict[str, Path]:
+    """The folders of the files by the setting that names each: `FS_ROOT`, and those of one kind of file."""
+    named = {name: value for name, value in settings.items() if name == "FS_ROOT" or name.endswith("_FS_ROOT")}
+    return {name: Path(value) for name, value in sorted(named.items()) if isinstance(value, str | os.PathLike)}
+
+
+def _problem(name: str, folder: Path) -> Note | None:
+    if not folder.exists():
+        return Note(f"{name} names {folder}, which is not there", f"mkdir -p {folder}, or mend {name}")
+    if not folder.is_dir():
+        return Note(f"{name} names {folder}, which is no folder", f"mend {name}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        return Note(f"{folder} ({name}) cannot be written to", "let the user that runs udata write to it")
+    return None
