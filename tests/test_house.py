@@ -49,7 +49,7 @@ def test_every_command_has_help_that_ends_in_an_example() -> None:
         help_text = ctx.command.get_help(ctx)
         assert ctx.command.help, ctx.command_path
         if not isinstance(ctx.command, click.Group):
-            assert f"$ {ctx.command_path}" in help_text.split("Example")[-1], ctx.command_path
+            assert f"$ {ctx.command_path}" in help_text.split("Example:")[-1], ctx.command_path
 
 
 def _command_functions() -> Iterator[tuple[str, ast.FunctionDef]]:

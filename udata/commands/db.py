@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from udata.services.restore import Plan, Restored
 
 
-@click.group(cls=Group)
+@click.group("db", cls=Group)
 def group() -> None:
     """Look after the database.
 

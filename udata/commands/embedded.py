@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from udata.embedded.supervisor import Status
 
 
-@click.group(cls=Group)
+@click.group("embedded", cls=Group)
 def group() -> None:
     """Start and stop the embedded servers.
 

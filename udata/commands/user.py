@@ -34,7 +34,7 @@ class Users(Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Users)
+@click.group("user", cls=Users)
 def group() -> None:
     """Manage the portal's users.
 
