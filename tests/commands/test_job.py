@@ -203,3 +203,24 @@ def test_secrets_are_neither_shown_nor_stored(udata: Run, database: Database[Sto
     assert refused.exit_code == 2
     assert "hush" not in refused.stderr
     assert "hush" not in str(list(database.job_run.find()))
+
+
+def test_the_newest_run_is_called_last(udata: Run) -> None:
+    nothing = udata("job", "show", "last")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert "there is no run yet" in nothing.stderr
+    udata("job", "run", "log-test")
+    handed = udata("job", "run", "-d", "sleep-test", "5", "--json").json()
+    assert handed["run_id"] in udata("job", "show", "last").stdout
+    assert handed["run_id"] in udata("job", "cancel", "last").stdout
+    assert udata("job", "show", "last", "--json").json()["state"] == "cancelled"
+
+
+def test_runs_are_cancelled_and_repeated_while_the_broker_is_away(
+    udata_process: Callable[..., Result], udata: Run
+) -> None:
+    away: dict[str, str | None] = {"UDATA_CELERY_BROKER_URL": "redis://127.0.0.1:1"}
+    udata("job", "run", "-d", "sleep-test", "5")
+    for command, state in (("cancel", "cancelled"), ("retry", "queued")):
+        assert udata_process("job", command, "last", env=away).exit_code == 0
+        assert udata("job", "show", "last", "--json").json()["state"] == state

@@ -118,11 +118,11 @@ def history(name: str | None, states: tuple[str, ...], since: datetime | None, l
 def show(run_id: str) -> None:
     """Show a run in full: its times, result, error and last log lines.
 
-    The beginning of the id is enough.
+    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
 
     \b
     Example:
-      $ udata job history --limit 1
+      $ udata job show last
     """
     from udata.runner import history as journal
 
@@ -140,20 +140,22 @@ def show(run_id: str) -> None:
 def cancel(run_id: str) -> None:
     """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
 
+    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
+
     \b
     Example:
-      $ udata job history --status queued,running
+      $ udata job cancel last
     """
     from udata.runner import history as journal
 
-    state = journal.cancel(run_id)
+    cancelled = journal.cancel(run_id)
     if output.options.format == "json":
-        output.json({"id": run_id, "state": state})
-    elif state == "stopping":
-        output.did(f"Run {run_id} is told to stop")
-        output.notice(f"See that it has: udata job show {run_id}")
+        output.json(cancelled)
+    elif cancelled.state == "stopping":
+        output.did(f"Run {cancelled.id} is told to stop")
+        output.notice(f"See that it has: udata job show {cancelled.id}")
     else:
-        output.did(f"Cancelled run {run_id}")
+        output.did(f"Cancelled run {cancelled.id}")
 
 
 @group.command("retry", cls=Command, json=True)
@@ -162,9 +164,11 @@ def cancel(run_id: str) -> None:
 def retry(run_id: str) -> None:
     """Let a run that has ended wait for a worker again.
 
+    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
+
     \b
     Example:
-      $ udata job history --status failed
+      $ udata job retry last
     """
     from udata.runner import history as journal
 

@@ -49,10 +49,11 @@ def enqueue(
         recorded = journal.record(wanted, trigger, run_id=run_id, not_before=not_before)
     if not recorded.new or not_before is not None:
         return Enqueued(*recorded, sent=False)
-    return Enqueued(*recorded, sent=_sent(Wake(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue))
+    return Enqueued(*recorded, sent=wake_up(Wake(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue))
 
 
-def _sent(wake: Wake, queue: str) -> bool:
+def wake_up(wake: Wake, queue: str) -> bool:
+    """Send the wake-up of a recorded run; False where the broker is away: it is sent when the broker is back."""
     try:
         celery.send(wake, queue)
     except ServerError as error:

@@ -1,20 +1,26 @@
 """What an operator asks of the journal: which runs there were, one of them in full, and to cancel or repeat one."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import current_app
 
-from udata.errors import UdataError, UnknownName, UsageError
+from udata.errors import ServerError, UdataError, UnknownName, UsageError
 from udata.models.base import database, translated_errors
 from udata.models.fields import now
 from udata.models.job_run import STATES
-from udata.runner import broker, celery, journal, queues, registry
+from udata.runner import broker, journal, queues, registry
+from udata.runner.enqueue import wake_up
 from udata.runner.journal import ENDED, Stored, Wake
+
+log = logging.getLogger(__name__)
 
 # How many runs are looked through for ids that look like one that is not there.
 RECENT = 1_000
+# What stands for the newest run.
+LAST = "last"
 # The least that an id may be cut down to.
 SHORTEST_ID = 6
 
@@ -52,6 +58,13 @@ class Details(NamedTuple):
     log: list[str]
 
 
+class Cancelled(NamedTuple):
+    """What became of a run that is cancelled: `cancelled`, or `stopping` where who runs it has to find out."""
+
+    id: str
+    state: str
+
+
 def history(
     job: str | None = None, states: tuple[str, ...] = (), since: datetime | None = None, limit: int | None = None
 ) -> Iterator[Run]:
@@ -76,7 +89,10 @@ def history(
 
 
 def show(run_id: str) -> Details:
-    """A run in full; the beginning of its id is enough. Raises UnknownName, with the nearest ids."""
+    """A run in full; the beginning of its id is enough, and `last` is the newest.
+
+    Raises UnknownName, with the nearest ids.
+    """
     with translated_errors():
         stored = _find(run_id)
     return Details(
@@ -89,10 +105,10 @@ def show(run_id: str) -> Details:
     )
 
 
-def cancel(run_id: str) -> str:
+def cancel(run_id: str) -> Cancelled:
     """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
 
-    Returns `cancelled`, or `stopping` where a worker has to be told. Raises UnknownName, UdataError where it has ended.
+    Raises UnknownName, UdataError where it has ended.
     """
     with translated_errors():
         stored = _find(run_id)
@@ -101,10 +117,10 @@ def cancel(run_id: str) -> str:
         change = {"$set": gone, "$unset": {"slot": "", "not_before": "", "resume": ""}}
         if journal.runs().update_one(waits, change).modified_count:
             _remove_message(stored)
-            return "cancelled"
+            return Cancelled(stored["_id"], "cancelled")
         runs = {"_id": stored["_id"], "state": "running"}
         if journal.runs().update_one(runs, {"$set": {"cancel_requested": True}}).matched_count:
-            return "stopping"
+            return Cancelled(stored["_id"], "stopping")
         stored = journal.load(stored["_id"]) or stored
     raise UdataError(f"the run {stored['_id']} has ended already: {stored['state']}")
 
@@ -120,14 +136,17 @@ def retry(run_id: str) -> Run:
         wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
         if not journal.wait_again(stored, wanted):
             raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
-        celery.send(
-            Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"]
-        )
+        wake_up(Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"])
         return _run(journal.load(stored["_id"]) or stored)
 
 
 def _find(run_id: str) -> Stored:
     runs = database()["job_run"]
+    if run_id == LAST:
+        stored = runs.find_one({}, sort=[("queued_at", -1), ("_id", 1)])
+        if stored is None:
+            raise UdataError("there is no run yet", "udata job run starts one")
+        return stored
     stored = runs.find_one({"_id": run_id})
     if stored is None and len(run_id) >= SHORTEST_ID:
         # The ids between this beginning and the next one.
@@ -144,9 +163,13 @@ def _find(run_id: str) -> Stored:
 def _remove_message(stored: Stored) -> None:
     """Take the message of a run that is cancelled out of its queue; a worker would only drop it."""
     settings = current_app.config
-    if broker.is_redis(settings):
+    if not broker.is_redis(settings):
+        return
+    try:
         with broker.client(settings) as client:
             queues.remove(client, settings, stored["queue"], stored["_id"])
+    except ServerError as error:
+        log.debug("The message of the run %s stays in its queue: %s", stored["_id"], error)
 
 
 def _job_name(name: str) -> str:
