@@ -3,10 +3,10 @@
 import io
 import json
 import sys
-from collections import namedtuple
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -22,6 +22,13 @@ class Result:
     when: datetime
     where: Path
     tags: set[str]
+
+
+class Pair(NamedTuple):
+    """Two values."""
+
+    x: int
+    y: int | None
 
 
 def stream(encoding: str) -> io.TextIOWrapper:
@@ -69,9 +76,12 @@ def test_markup_in_data_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_json_holds_the_plain_forms(capsys: pytest.CaptureFixture[str]) -> None:
-    pair = namedtuple("pair", "x y")(1, None)
     output.json(
-        [Result("é", datetime(2026, 1, 2, 3, 4, 5), Path("/x"), {"b", "a"}), pair, datetime(2026, 1, 2, tzinfo=UTC)]
+        [
+            Result("é", datetime(2026, 1, 2, 3, 4, 5), Path("/x"), {"b", "a"}),
+            Pair(1, None),
+            datetime(2026, 1, 2, tzinfo=UTC),
+        ]
     )
     assert json.loads(capsys.readouterr().out) == [
         {"name": "é", "when": "2026-01-02T03:04:05Z", "where": "/x", "tags": ["a", "b"]},
