@@ -66,9 +66,9 @@ def group(ctx: click.Context, strict: bool) -> None:
 
 @group.command("config", cls=Command, json=True)
 def config() -> None:
-    """Show every setting and where its value comes from; secrets are hidden.
+    """Show every setting and where it comes from.
 
-    Exit code 1 where the settings cannot be used as they are.
+    Secrets are hidden. Exit code 1 where the settings cannot be used as they are.
 
     \b
     Example:

@@ -43,7 +43,8 @@ def passed_over(name: str, value: str, warnings: Iterable[Note] = (), **details:
 
 def milliseconds(seconds: float) -> str:
     """A latency as an operator reads it."""
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:,.0f} ms"
+    count = seconds * 1000
+    return f"{count:.2f} ms" if count < 1 else f"{count:.1f} ms" if count < 10 else f"{count:,.0f} ms"
 
 
 def size(count: float) -> str:

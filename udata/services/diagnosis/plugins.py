@@ -17,7 +17,11 @@ def look(settings: Settings) -> list[Check]:
     found = [plugin for group in GROUPS for plugin in plugins(group)]
     unused = [plugin for group in UNUSED for plugin in plugins(group)]
     details = {"plugins": [plugin._asdict() for plugin in found + unused]}
-    warnings = _of_jobs() + _of_checks() + [note for plugin in plugins("udata.commands") if (note := _of(plugin))]
+    warnings = (
+        _of_jobs()
+        + (_of_checks() if plugins("udata.checks") else [])
+        + [note for plugin in plugins("udata.commands") if (note := _of(plugin))]
+    )
     warnings += [Note(f"the plugin {plugin.name} of {plugin.distribution} is not used: it is for harvesting, which is"
                       " not part of this version") for plugin in unused]  # fmt: skip
     if not found and not unused:

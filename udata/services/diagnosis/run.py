@@ -4,9 +4,9 @@ Nothing that is broken keeps the rest from being looked at, and nothing is chang
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from threading import Thread
 from typing import NamedTuple
 
@@ -26,16 +26,20 @@ from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.diagnosis.configuration import Shown
 from udata.services.diagnosis.scrubbing import Scrubber
 from udata.services.diagnosis.versions import Versions, versions
-from udata.settings import Settings, load
+from udata.settings import BY_NAME, Settings, load
 
-# How much longer than a server may take to answer is waited for what looks at it, in seconds.
+# A server has a little less time here than elsewhere, so that with the start all of it takes about as long.
+HASTE = 0.85
+# How much longer is waited for what looks at a server, in seconds.
 MARGIN = 0.3
+# A time-out that makes no sense is one of these.
+SHORTEST, LONGEST = 0.1, 3600.0
 
 Look = Callable[[Settings], list[Check]]
 
 
 class Probe(NamedTuple):
-    """Looks at the parts `names`, once those in `after` were looked at, where each of them works.
+    """Looks at the parts `names`, where the parts that it `needs` work, once those that it is `behind` were looked at.
 
     `settings` are those that it depends on. What must answer within the time that servers have fails where it does
     not; of the rest it is not known then.
@@ -43,7 +47,8 @@ class Probe(NamedTuple):
 
     names: tuple[str, ...]
     look: Look
-    after: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     must_answer: bool = False
 
@@ -62,23 +67,26 @@ class Report(NamedTuple):
         return sum(len(check.warnings) for check in self.checks)
 
 
+DATABASE = ("MONGODB_HOST", "MONGODB_PORT", "MONGODB_DB")
+BROKER = ("CELERY_BROKER_URL", "CELERY_BROKER_USE_SSL", "CELERY_BROKER_TRANSPORT_OPTIONS")
+CACHE = ("CACHE_TYPE", *broker.CACHE_ADDRESS)
+MAIL = tuple(name for name in BY_NAME if name.startswith("MAIL_"))
+
 PROBES = (
     Probe(("settings",), configuration.look),
     Probe(("plugins",), plugins.look),
     Probe(("embedded",), embedded.look, must_answer=True),
-    Probe(("database",), database.look, ("embedded",), ("MONGODB_HOST", "MONGODB_PORT", "MONGODB_DB"), True),
-    Probe(("collections",), database.look_inside, ("database",)),
-    Probe(
-        ("broker",), broker.look, ("embedded",),
-        ("CELERY_BROKER_URL", "CELERY_BROKER_USE_SSL", "CELERY_BROKER_TRANSPORT_OPTIONS"), True,
-    ),
-    Probe(("cache",), broker.look_at_cache, ("embedded",), ("CACHE_TYPE", *broker.CACHE_ADDRESS), True),
-    Probe(("search",), search.look, (), ("ELASTICSEARCH_URL",)),
-    Probe(("workers", "queues"), workers.look, ("database", "broker")),
-    Probe(("scheduler",), workers.look_at_scheduler, ("database",)),
-    Probe(("storage",), storage.look, (), ("FS_ROOT", "FS_BACKEND"), True),
-    Probe(("mail",), mail.look, (), tuple(name for name in Settings() if name.startswith("MAIL_")), True),
-)  # fmt: skip
+    Probe(("database",), database.look, behind=("embedded",), settings=DATABASE, must_answer=True),
+    Probe(("collections",), database.look_inside, needs=("database",)),
+    Probe(("broker",), broker.look, behind=("embedded",), settings=BROKER, must_answer=True),
+    Probe(("cache",), broker.look_at_cache, behind=("embedded",), settings=CACHE, must_answer=True),
+    Probe(("search",), search.look, settings=("ELASTICSEARCH_URL",)),
+    # Which jobs there are is only known when the plugins are loaded.
+    Probe(("workers", "queues"), workers.look, needs=("database", "broker"), behind=("plugins",)),
+    Probe(("scheduler",), workers.look_at_scheduler, needs=("database",), behind=("plugins",)),
+    Probe(("storage",), storage.look, settings=("FS_ROOT", "FS_BACKEND"), must_answer=True),
+    Probe(("mail",), mail.look, settings=MAIL, must_answer=True),
+)
 
 
 def diagnose(settings: Settings | None = None) -> Report:
@@ -92,10 +100,11 @@ def diagnose(settings: Settings | None = None) -> Report:
     futures: dict[str, Future[list[Check]]] = {}
     for probe in probes:
         futures |= dict.fromkeys(probe.names, Future())
-    seconds = min(max(settings["SERVER_TIMEOUT"], 0), 3600) or 1
+    _run(probes[0], settings, futures)
+    seconds = HASTE * max(SHORTEST, min(settings["SERVER_TIMEOUT"], LONGEST))
     # What a plugin prints when it is imported is no part of an answer.
-    with redirect_stdout(sys.stderr):
-        for probe in probes:
+    with redirect_stdout(sys.stderr), _time_for_servers(settings, seconds):
+        for probe in probes[1:]:
             # A thread that hangs does not keep the process from ending.
             Thread(target=_run, args=(probe, settings, futures), daemon=True).start()
         wait(set(futures.values()), seconds + MARGIN)
@@ -104,11 +113,21 @@ def diagnose(settings: Settings | None = None) -> Report:
     return Report(all(check.ok is not False for check in checks), versions(), configuration.shown(settings), checks)
 
 
+@contextmanager
+def _time_for_servers(settings: Settings, seconds: float) -> Iterator[None]:
+    given = settings["SERVER_TIMEOUT"]
+    settings["SERVER_TIMEOUT"] = seconds
+    try:
+        yield
+    finally:
+        settings["SERVER_TIMEOUT"] = given
+
+
 def _run(probe: Probe, settings: Settings, futures: Mapping[str, "Future[list[Check]]"]) -> None:
     future = futures[probe.names[0]]
     try:
-        before = [futures[name].result() for name in probe.after if name in futures]
-        reason = _obstacle(probe, settings, [check for checks in before for check in checks])
+        before = [check for name in _first(probe, futures) for check in futures[name].result()]
+        reason = _obstacle(probe, settings, before)
         found = [passed_over(name, reason) for name in probe.names] if reason else probe.look(settings)
     except UdataError as error:
         found = _failed(probe, Note(error.message, error.hint))
@@ -120,7 +139,7 @@ def _run(probe: Probe, settings: Settings, futures: Mapping[str, "Future[list[Ch
 
 def _obstacle(probe: Probe, settings: Settings, before: Iterable[Check]) -> str | None:
     """Why the parts are not looked at; None where they are."""
-    broken = [check.name for check in before if not check.ok and check.name in probe.after and check.name != "embedded"]
+    broken = [check.name for check in before if check.name in probe.needs and not check.ok]
     if broken:
         return f"not looked at, because of the {' and the '.join(broken)}"
     wrong = [name for name in probe.settings if name in settings.wrong]
@@ -131,6 +150,11 @@ def _obstacle(probe: Probe, settings: Settings, before: Iterable[Check]) -> str 
     return None
 
 
+def _first(probe: Probe, futures: Mapping[str, "Future[list[Check]]"]) -> list[str]:
+    """What is looked at before `probe`."""
+    return [name for name in probe.needs + probe.behind if name in futures]
+
+
 def _failed(probe: Probe, note: Note) -> list[Check]:
     return [judged(name, "", [note]) for name in probe.names]
 
@@ -139,8 +163,9 @@ def _found(probe: Probe, futures: Mapping[str, "Future[list[Check]]"], seconds: 
     """What was found out of the parts of `probe` by now."""
     if futures[probe.names[0]].done():
         return futures[probe.names[0]].result()
-    if any(not futures[name].done() for name in probe.after if name in futures):
-        return [passed_over(name, f"not looked at: nothing is known of the {probe.after[0]}") for name in probe.names]
+    unknown = [name for name in _first(probe, futures) if not futures[name].done()]
+    if unknown:
+        return [passed_over(name, f"not looked at, because of the {unknown[0]}") for name in probe.names]
     late = Note(f"no answer within {seconds:g} seconds", "see whether it is overloaded, or raise SERVER_TIMEOUT")
     if probe.must_answer:
         return _failed(probe, late)
