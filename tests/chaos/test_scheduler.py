@@ -37,6 +37,7 @@ SPEED = 60 / TICK_SECONDS
 SCHEDULES = 20
 # The leader is killed after this many ticks at most.
 LONGEST_LIFE = 8
+PAUSE_SECONDS = 0.02
 
 
 class Schedulers:
@@ -101,11 +102,13 @@ def test_each_tick_is_handed_over_exactly_once_though_the_leader_is_killed_every
     while time.time() < ends:
         # Not long after a tick: while something is handed over.
         ticked = schedulers.began + TICK_SECONDS * int((time.time() - schedulers.began) / TICK_SECONDS)
-        kill_at = ticked + TICK_SECONDS * chance.randint(2, LONGEST_LIFE) + chance.uniform(0, 0.03)
-        while time.time() < min(kill_at, ends):
+        kill_at = ticked + TICK_SECONDS * chance.randint(2, LONGEST_LIFE) + chance.uniform(0.001, 0.015)
+        while time.time() < kill_at - 3 * PAUSE_SECONDS:
             end_waiting()
-            time.sleep(0.02)
-        schedulers.kill(_leader(database))
+            time.sleep(PAUSE_SECONDS)
+        leader = _leader(database)
+        time.sleep(max(0.0, kill_at - time.time()))
+        schedulers.kill(leader)
     deadline = time.monotonic() + 20
     while _done(database) < TICKS and time.monotonic() < deadline:
         end_waiting()
