@@ -33,7 +33,7 @@ def test_a_schedule_is_stored_with_the_fields_that_others_read(database: Databas
     assert isinstance(stored.pop("_id"), ObjectId)
     assert isinstance(stored.pop("since"), datetime)
     assert stored == {
-        "name": "Job sleep-test(2, label=a=b 'c'\n\"é\")",
+        "name": "Job sleep-test(2, label=a=b 'c'\\n\"é\")",
         "description": "Periodic sleep-test job",
         "task": "sleep-test",
         "args": ["2"],

@@ -218,7 +218,8 @@ def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def label(job: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
-    """A job with its arguments as an operator reads them, as in `my-job(arg, key=value)`; secrets are hidden."""
+    """A job with its arguments in one line, as an operator reads them: `my-job(arg, key=value)`; secrets are hidden."""
     shown, named, _ = masked(args, kwargs or {}, kwargs or {})
     listed = [*map(str, shown), *(f"{name}={value}" for name, value in named.items())]
-    return f"{job}({', '.join(listed)})" if listed else job
+    text = f"{job}({', '.join(listed)})" if listed else job
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
