@@ -1,6 +1,7 @@
 """Crontabs are read strictly where they are typed, and as every other scheduler reads them where they are stored."""
 
 import random
+from contextlib import suppress
 
 import pytest
 from celery.schedules import crontab as of_celery
@@ -96,6 +97,21 @@ def test_a_wrong_crontab_is_refused_with_what_is_wrong(typed: str) -> None:
     assert WRONG[typed] in str(refused.value)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
+
+
+def test_whatever_is_typed_is_a_crontab_or_refused() -> None:
+    chance = random.Random(11)
+    taken = 0
+    for _ in range(5_000):
+        letters = chance.choice(["*/0123456789,-", "*/0123456789,-abjmnorsuLW#?@%\udcff\u0661\x00"])
+        words = ["".join(chance.choices(letters, k=chance.randint(1, 4))) for _ in range(5)]
+        replaced = {place: "*" for place in range(5) if chance.random() < 0.8}
+        typed = " ".join(replaced.get(place, word) for place, word in enumerate(words))
+        with suppress(CrontabError):
+            found = parse(typed)
+            taken += 1
+            assert found.values == _of_celery(found), typed
+    assert taken > 500
 
 
 def test_a_crontab_is_the_word_with_a_space_or_a_leading_at() -> None:

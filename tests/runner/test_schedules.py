@@ -169,6 +169,15 @@ def test_only_what_has_the_same_arguments_is_unscheduled(database: Database[Stor
     assert database.schedules.count_documents({}) == 0
 
 
+def test_a_name_that_is_no_text_is_scheduled_nowhere() -> None:
+    schedules.schedule("count-tags", "@daily")
+    for name in ("\udcff", "count-tags\udcff"):
+        assert schedules.unschedule(name) == []
+        assert schedules.labels(name) == []
+    assert schedules.unschedule("count-tags", ["\udcff"]) == []
+    assert len(_all()) == 1
+
+
 def test_arguments_that_are_stored_as_numbers_match_what_is_typed(database: Database[Stored]) -> None:
     database.schedules.insert_one({"name": "x", "task": "old-job", "args": [5], "kwargs": {"n": 1}, "crontab": {}})
     assert len(schedules.unschedule("old-job", ["5"], {"n": "1"})) == 1

@@ -251,7 +251,8 @@ def _read_or_damaged(stored: Stored) -> Schedule | Damaged:
 def _names(name: str) -> list[str]:
     """Every name of the job that is called `name`."""
     if not registry.knows(name):
-        return [name]
+        # What is no text in UTF-8 is stored nowhere.
+        return [name] if name.encode("utf-8", "ignore").decode() == name else []
     job = registry.find(name)
     return [job.name, *job.aliases]
 
