@@ -49,9 +49,9 @@ class Processes:
         """Kill a process at random: one of a pool, a worker, or the one that hands over."""
         kind = random.choices(("child", "worker", "enqueuer"), (5, 3, 2))[0]
         if kind == "worker":
-            self._kill(kind, psutil.Process(random.choice(self.workers).pid))
+            self._kill(kind, random.choice(self.workers))
         elif kind == "enqueuer" and self.enqueuer.poll() is None:
-            self._kill(kind, psutil.Process(self.enqueuer.pid))
+            self._kill(kind, self.enqueuer)
         elif children := [child for worker in self.workers for child in _children(worker)]:
             self._kill("child", random.choice(children))
         self.supervise()
@@ -82,11 +82,12 @@ class Processes:
             process.kill()
             process.wait()
 
-    def _kill(self, kind: str, victim: psutil.Process) -> None:
+    def _kill(self, kind: str, victim: "Popen[bytes] | psutil.Process") -> None:
         with suppress(psutil.NoSuchProcess):
             victim.kill()
-            victim.wait()
             self.kills[kind] += 1
+        if isinstance(victim, Popen):
+            victim.wait()
 
     def _start(self, *words: str) -> "Popen[bytes]":
         return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=self.environment)
