@@ -24,9 +24,10 @@ MESSAGE = 200
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
-@click.option("--models", multiple=True, callback=several, help="Check these models only.")
-@click.option("--exclude", multiple=True, callback=several, help="Leave these models out.")
-@click.option("--checks", multiple=True, callback=several, help="Run these checks only; metrics has to be named.")
+@click.option("--models", multiple=True, callback=several, metavar="MODEL[,...]", help="Check these models only.")
+@click.option("--exclude", multiple=True, callback=several, metavar="MODEL[,...]", help="Leave these models out.")
+@click.option("--checks", multiple=True, callback=several, metavar="CHECK[,...]",
+              help="Run these checks only; metrics has to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Accept the findings that an earlier --jsonl run printed.")  # fmt: skip

@@ -3,10 +3,11 @@
 Paths are stored names joined by dots, without the positions of lists and the keys of maps.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from bson import DBRef
+from bson import DBRef, ObjectId
 
 from udata.models.shapes import ANYWHERE, Embedded, Link, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 
@@ -25,50 +26,64 @@ def references(shape: Shape, document: dict[str, Any]) -> Found:
 
 
 def _walk_document(shape: Shape, document: dict[str, Any], prefix: str, found: Found) -> None:
-    for name, node, path in _links(shape, prefix):
+    for name, node, path in shape.links.get(prefix) or _links(shape, prefix):
         value = document.get(name)
-        if value is None:
-            continue
-        if type(node) is Reference:
-            found.append((path, node, value))
+        if value is not None:
+            _WALKS[type(node)](node, value, path, found)
+
+
+def _walk_reference(node: Reference, value: Any, path: str, found: Found) -> None:
+    found.append((path, node, value))
+
+
+def _walk_list(node: ListOf, value: Any, path: str, found: Found) -> None:
+    walk = _WALKS[type(node.item)]
+    # What stands alone where a list belongs is looked at all the same.
+    for item in value if isinstance(value, list) else (value,):
+        if item is not None:
+            walk(node.item, item, path, found)
+
+
+def _walk_map(node: MapOf, value: Any, path: str, found: Found) -> None:
+    if node.item is None:
+        _walk_anything(node, value, path, found)
+    elif isinstance(value, dict):
+        walk = _WALKS[type(node.item)]
+        for item in value.values():
+            if item is not None:
+                walk(node.item, item, path, found)
+
+
+def _walk_embedded(node: Embedded, value: Any, path: str, found: Found) -> None:
+    if isinstance(value, dict):
+        inner = embedded_shape(node, value)
+        if inner is None:
+            _walk_anything(node, value, path, found)
         else:
-            _walk(node, value, path, found)
+            _walk_document(inner, value, f"{path}.", found)
 
 
-def _walk(node: Node, value: Any, path: str, found: Found) -> None:
-    if isinstance(node, Reference):
-        found.append((path, node, value))
-    elif isinstance(node, ListOf):
-        # What stands alone where a list belongs is looked at all the same.
-        for item in value if isinstance(value, list) else (value,):
-            if item is not None:
-                _walk(node.item, item, path, found)
-    elif isinstance(node, Embedded):
-        if isinstance(value, dict):
-            _walk_embedded(node, value, path, found)
-    elif isinstance(node, MapOf) and node.item is not None:
-        for item in value.values() if isinstance(value, dict) else ():
-            if item is not None:
-                _walk(node.item, item, path, found)
-    elif isinstance(node, MapOf) or not node.types:
-        _walk_anything(value, path, found)
+# What most values are, and holds nothing.
+_LEAVES = frozenset((str, int, float, bool, type(None), datetime, ObjectId))
 
 
-def _walk_embedded(node: Embedded, value: dict[str, Any], path: str, found: Found) -> None:
-    inner = embedded_shape(node, value)
-    if inner is None:
-        _walk_anything(value, path, found)
-    else:
-        _walk_document(inner, value, f"{path}.", found)
-
-
-def _walk_anything(value: Any, path: str, found: Found) -> None:
+def _walk_anything(node: Node, value: Any, path: str, found: Found) -> None:
     if isinstance(value, DBRef):
         found.append((path, ANYWHERE, value))
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            if isinstance(item, dict | list | DBRef):
-                _walk_anything(item, path, found)
+            if type(item) not in _LEAVES:
+                _walk_anything(node, item, path, found)
+
+
+_WALKS: dict[type, Callable[[Any, Any, str, Found], None]] = {
+    Reference: _walk_reference,
+    ListOf: _walk_list,
+    MapOf: _walk_map,
+    Embedded: _walk_embedded,
+    # A value leads to references only where anything may be stored.
+    Value: _walk_anything,
+}
 
 
 def _links(shape: Shape, prefix: str) -> tuple[Link, ...]:

@@ -24,7 +24,7 @@ LENIENT: CodecOptions[Document] = CodecOptions(
 
 BATCH = 1000
 # How much is read ahead of who looks at it, in bytes; one batch more where a batch is larger.
-AHEAD = 8 * 2**20
+AHEAD = 4 * 2**20
 # How long a reader that is no longer wanted is waited for, in seconds.
 GRACE = 2.0
 

@@ -1,14 +1,22 @@
 """The check `documents`: what is stored against what is declared."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from udata.models.shapes import Embedded, Link, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
+from udata.models.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 from udata.services.integrity.check import Check, Document
 from udata.services.integrity.findings import Finding
 
 # Paths, and what is wrong there.
 Problems = list[tuple[str, str]]
+
+
+class Expected(NamedTuple):
+    """What a field may hold: a value of exactly one of `plain` is right, any other is looked at closely."""
+
+    plain: frozenset[type]
+    node: Node
+    path: str
 
 
 class Documents(Check):
@@ -23,7 +31,7 @@ class Documents(Check):
 
     def __init__(self) -> None:
         # The fields of a shape by their names, for each prefix under which it occurs.
-        self.nodes: dict[tuple[Shape, str], dict[str, Link]] = {}
+        self.expected: dict[tuple[Shape, str], dict[str, Expected]] = {}
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """Whole documents."""
@@ -36,18 +44,16 @@ class Documents(Check):
         return [self.finding(collection, document.get("_id"), path, message) for path, message in problems]
 
     def _document(self, shape: Shape, document: Document, prefix: str, problems: Problems) -> None:
-        nodes = self.nodes.get((shape, prefix))
-        if nodes is None:
-            nodes = {name: (name, node, prefix + name) for name, node in shape.fields.items()}
-            self.nodes[shape, prefix] = nodes
+        expected = self.expected.get((shape, prefix))
+        if expected is None:
+            expected = self.expected[shape, prefix] = _expected(shape, prefix)
         for name in shape.required:
             if document.get(name) is None:
                 problems.append((prefix + name, "is required and absent"))
         for name, value in document.items():
-            link = nodes.get(name)
-            # Nearly all values are plain ones, of the very type.
-            if link is not None and type(value) not in getattr(link[1], "types", ()):
-                self._value(link[1], value, link[2], problems)
+            field = expected.get(name)
+            if field is not None and type(value) not in field.plain:
+                self._value(field.node, value, field.path, problems)
 
     def _value(self, node: Node, value: Any, path: str, problems: Problems) -> None:
         if isinstance(node, Value):
@@ -83,6 +89,28 @@ class Documents(Check):
             self._document(shape, value, f"{path}.", problems)
         elif node.choices:
             problems.append((path, f"is of the class {value.get('_cls')}, which is not declared there"))
+
+
+def _expected(shape: Shape, prefix: str) -> dict[str, Expected]:
+    fields = {name: Expected(_plain(node), node, prefix + name) for name, node in shape.fields.items()}
+    # Where anything may be stored, nothing is looked at.
+    return {
+        name: field
+        for name, field in fields.items()
+        if not isinstance(field.node, Reference) and not (isinstance(field.node, Value) and not field.node.types)
+    }
+
+
+def _plain(node: Node) -> frozenset[type]:
+    """The types of which a value is right whatever it is."""
+    nothing = type(None)
+    if isinstance(node, Value):
+        return frozenset((*node.types, nothing))
+    if isinstance(node, ListOf):
+        return frozenset((list,) if isinstance(node.item, Reference) else ())
+    if isinstance(node, MapOf):
+        return frozenset((dict, nothing) if node.item is None else (nothing,))
+    return frozenset((nothing,))
 
 
 def _is_of(value: Any, types: tuple[type, ...]) -> bool:

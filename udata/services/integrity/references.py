@@ -54,8 +54,9 @@ class References(Check):
         wanted = {name for collection in collections for name in target_collections(portal.shapes[collection])}
         self.known = {name: PackedSet(KEY_BYTES) for name in wanted}
         self.alone: dict[Reference, PackedSet] = {}
-        # What seems to dangle: the latest, and those that were found before them, until that moment.
+        # What seems to dangle, and when the last of it was seen: the latest, and those before them.
         self.waiting: list[Dangling] = []
+        self.since = 0.0
         self.ripe: tuple[list[Dangling], float] = ([], 0.0)
         ids = [Scan(name, frozenset()) for name in sorted(wanted & portal.present)]
         for one, found in scan(portal.database, ids, keys):
@@ -76,6 +77,7 @@ class References(Check):
                 findings.append(item)
             else:
                 self.waiting.append(item)
+                self.since = monotonic()
         if len(self.waiting) >= WAITING:
             findings += self._look_again()
         return findings
@@ -87,9 +89,8 @@ class References(Check):
 
     def _look_again(self) -> Iterator[Finding]:
         """What dangles still of all that was found before the latest: first the targets, then the sources."""
-        (ripe, since), self.ripe, self.waiting = self.ripe, (self.waiting, monotonic()), []
-        if ripe:
-            settle(since)
+        (ripe, since), self.ripe, self.waiting = self.ripe, (self.waiting, self.since), []
+        settle(since)
         dangling = self._still_missing(ripe)
         sources: dict[str, dict[Any, Any]] = {}
         for one in dangling.values():

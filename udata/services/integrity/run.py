@@ -163,7 +163,9 @@ class _Run:
     def _show(self, one: _Pass, document: Document) -> None:
         for check in one.checks:
             try:
-                self._take(check.visit(one.scan.collection, one.shape, document))
+                found = check.visit(one.scan.collection, one.shape, document)
+                if found:
+                    self._take(found)
             except RecursionError:
                 id = document.get("_id")
                 self._take([_damaged(one.scan.collection, id, "is nested too deeply to be checked", [check])])
