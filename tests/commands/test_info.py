@@ -213,3 +213,17 @@ def test_plugins_that_cannot_be_loaded_are_warnings_and_what_they_print_is_no_pa
     for part in ("nightly of extras cannot be loaded: RuntimeError: broken inside", "own of extras cannot be loaded",
                  "extra of extras cannot be loaded", "ours of extras is not used"):  # fmt: skip
         assert part in warned
+
+
+def test_a_plugin_that_hangs_keeps_nothing_from_being_told(
+    own_secrets: None, udata_process: Run, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    (site / "slow-1.0.dist-info").mkdir(parents=True)
+    (site / "slow-1.0.dist-info/entry_points.txt").write_text("[udata.jobs]\nslow = slow_jobs\n", encoding="utf-8")
+    (site / "slow_jobs.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    done = udata_process("info", env={"PYTHONPATH": str(site), "UDATA_SERVER_TIMEOUT": "0.5"}, timeout=20)
+    assert done.exit_code == 0
+    assert "! plugins     looking at it takes longer than" in done.stdout
+    assert "# workers     not looked at, because of the plugins" in done.stdout
+    assert "✔ database" in done.stdout

@@ -2,9 +2,12 @@
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
-from tests.services.diagnosis.looking import SetEnv, found
+from tests.services.diagnosis.looking import SetEnv, found, look
 from udata.services.diagnosis.run import diagnose
 from udata.settings import Settings
 
@@ -48,3 +51,36 @@ def test_servers_that_never_answer_are_given_up_together(give: SetEnv) -> None:
         assert time.monotonic() - start < 2
     assert [check.name for check in report.checks if check.ok is False] == ["database", "broker", "cache", "mail"]
     assert all(check.remedy for check in report.checks if check.ok is False)
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """The port of a server that says something again and again, and never comes to an end."""
+    over = Event()
+
+    def drip(listening: socket.socket) -> None:
+        with suppress(OSError), listening.accept()[0] as connection:
+            while not over.wait(0.1):
+                connection.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        thread = Thread(target=drip, args=(listening,))
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_server_that_never_comes_to_an_end_is_given_up_too(give: SetEnv) -> None:
+    give("SERVER_TIMEOUT", "0.5")
+    give("MAIL_SERVER", "127.0.0.1")
+    with dripping() as port:
+        give("MAIL_PORT", str(port))
+        start = time.monotonic()
+        check = look("mail")
+        assert time.monotonic() - start < 2
+    assert check.ok is False
+    assert "no answer within" in check.value
