@@ -26,6 +26,7 @@ from udata.models.fields import (
     ReferenceField,
     UnionReferenceField,
 )
+from udata.services.integrity.references import WAITING
 
 NOWHERE = ObjectId()
 
@@ -223,3 +224,17 @@ def test_ids_of_odd_types_are_ids(check: Run, database: Database[Stored]) -> Non
     database.license.insert_one({"_id": "l"})
     _, found = check("references")
     assert [(one.id, one.path) for one in found] == [("1.5", "owner")]
+
+
+def test_very_many_are_all_found(check: Run, database: Database[Stored]) -> None:
+    """More than wait for their second look at a time."""
+    many = 2 * WAITING + 500
+    database.reuse.insert_many(
+        {"_id": number, "datasets": [f"{number} {place}" for place in range(500)] + [ObjectId() for _ in range(500)]}
+        for number in range(many // 500)
+    )
+    database.dataset.insert_one({"_id": NOWHERE})
+    summary, found = check("references")
+    assert summary.errors == 2 * many
+    assert len({one.identity for one in found}) == 2 * many
+    assert sum("of the type str" in one.message for one in found) == many
