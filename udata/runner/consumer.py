@@ -7,16 +7,18 @@ is brought into one plain form. What cannot be taken becomes a dead letter, and 
 import json
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+from billiard.exceptions import WorkerLostError
 from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.request import Request as CeleryRequest
 from kombu.utils.json import dumps
 from redis import RedisError
 
 from udata.errors import UnknownName, UsageError
 from udata.runner import deadletters, registry
 from udata.runner.journal import Wake
-from udata.runner.queues import JOB_HEADER, NOT_BEFORE_HEADER, WAKE
+from udata.runner.queues import JOB_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,20 @@ class Call(NamedTuple):
     args: list[Any]
     kwargs: dict[str, Any]
     eta: str | None
+
+
+class Request(CeleryRequest):  # type: ignore[misc]
+    """A message that a process of the pool works on."""
+
+    # The runs whose process has died, and which this worker has not yet freed.
+    lost: ClassVar[list[str]] = []
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        """Called by Celery when the process has died, or the message is to go back."""
+        error = getattr(exc_info, "exception", None)
+        if isinstance(getattr(error, "exc", error), WorkerLostError):
+            self.lost.append(self.id if self.name == WAKE else foreign_run_id(self.id))
+        return super().on_failure(exc_info, *args, **kwargs)
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]

@@ -24,15 +24,19 @@ log = logging.getLogger(__name__)
 # How long a message waits for a database that is away, before it goes back to its queue.
 AWAY_SECONDS = 3.0
 
+REQUEST = "udata.runner.consumer:Request"
+
 # A name that no other worker has, before or after; inherited by the processes that are forked.
 WORKER_NAME = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
 def register(app: Celery) -> None:
     """Give `app` the task of the wake-ups, and one for each job."""
-    app.task(_wake, name=WAKE)
+    app.task(_wake, name=WAKE, Request=REQUEST)
     for job in registry.jobs().values():
-        app.task(_taker(job), name=job.name, bind=True)
+        # The time of a recorded run is limited by its lease.
+        limit = None if job.journal else job.time_limit
+        app.task(_taker(job), name=job.name, bind=True, Request=REQUEST, time_limit=limit)
 
 
 def _wake(*wake: Any) -> None:

@@ -12,10 +12,11 @@ from celery.utils.log import get_multiprocessing_logger
 from flask import Flask, current_app
 
 from udata.errors import EXIT_DONE, UdataError, UsageError
-from udata.models.connection import reconnect
-from udata.runner import queues, scheduler, tasks
+from udata.models.connection import reconnect, translated_errors
+from udata.runner import queues, recovery, scheduler, tasks
 from udata.runner.broker import queue_name
 from udata.runner.celery import make_celery
+from udata.runner.consumer import Request
 from udata.runner.logs import set_up
 from udata.runner.reap import Reaper
 from udata.runner.scheduler import Scheduler
@@ -113,7 +114,7 @@ class Parts:
         self.heartbeat = heartbeat
         self.stopping = Stopping(settings, worker, self._give_back)
         self.beating = Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], heartbeat.beat)
-        self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(reaper.reap))]
+        self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(self._reap))]
         self.scheduler = Scheduler(settings) if beat else None
         if self.scheduler:
             tick = self._in_context(self.scheduler.tick)
@@ -145,6 +146,14 @@ class Parts:
         self.stop_caring()
         self.beating.stop()
         self.heartbeat.end()
+
+    def _reap(self) -> None:
+        killed = Request.lost[:]
+        if killed:
+            with translated_errors():
+                recovery.free_killed(tasks.WORKER_NAME, killed)
+            del Request.lost[: len(killed)]
+        self.reaper.reap()
 
     def _give_back(self, message_ids: list[str]) -> None:
         self.stop()
