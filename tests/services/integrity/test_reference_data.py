@@ -10,7 +10,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
 from tests.services.integrity.conftest import Run
-from udata.services.integrity.check import checks
+from udata.services.integrity.check import MODULES, checks
 from udata.services.integrity.run import check_integrity, collections
 
 
@@ -56,6 +56,15 @@ def test_the_broken_database_takes_few_commands(
     database, commands = counted
     check_integrity(database, checks(["references"])[0], collections())
     assert 20 < len(commands) <= 60
+
+
+def test_nothing_but_reading_is_asked_of_the_server(
+    counted: tuple[Database[dict[str, Any]], list[str]], load_reference: Callable[[str], Any]
+) -> None:
+    load_reference("broken")
+    database, commands = counted
+    check_integrity(database, checks(MODULES)[0], collections())
+    assert set(commands) <= {"listCollections", "find", "getMore", "aggregate", "killCursors", "endSessions"}
 
 
 def test_the_broken_database_lacks_two_lists_more_than_the_whole_one(
