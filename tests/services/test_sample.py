@@ -10,6 +10,8 @@ from udata.errors import UsageError
 from udata.models import registry
 from udata.services import sample
 from udata.services.database import create_indexes, status
+from udata.services.integrity.check import checks
+from udata.services.integrity.run import check_integrity, collections
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -56,3 +58,19 @@ def test_some_of_it_is_deleted(database: Db) -> None:
     assert deleted == {"dataset": 2, "reuse": 1, "user": 1}
     assert database.organization.count_documents({"deleted": {"$ne": None}}) == 1
     assert database.dataservice.count_documents({"deleted_at": {"$ne": None}}) == 1
+
+
+def test_what_is_broken_on_purpose_is_found_and_nothing_else(database: Db) -> None:
+    for collection, filling in sample.documents().items():
+        database[collection].insert_many(filling)
+    assert check_integrity(database, checks()[0], collections()).findings == {}
+    database.client.drop_database(database.name)
+    sample.create(database)
+    summary = check_integrity(database, checks()[0], collections())
+    assert {check: sum(places.values()) for check, places in summary.findings.items()} == {
+        "references": sample.DANGLING,
+        "duplicates": 2,
+        "documents": 1,
+        "missing-lists": 1,
+        "ownership": 1,
+    }
