@@ -58,3 +58,13 @@ def test_where_nothing_is_configured_and_nothing_embedded_is_installed_it_is_sai
     check = look("embedded")
     assert check.ok is False
     assert "udata[embedded]" in str(check.remedy)
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_a_home_in_which_nothing_can_be_made_is_told() -> None:
+    home().write_text("no folder", encoding="utf-8")
+    check = look("embedded")
+    assert check.ok is False
+    assert f"{home()}, cannot be written to" in check.value
+    assert "UDATA_HOME" in str(check.remedy)
+    home().unlink()

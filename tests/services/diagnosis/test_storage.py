@@ -45,6 +45,15 @@ def test_a_folder_that_cannot_be_written_to_is_told(give: SetEnv) -> None:
     assert f"{folder} (FS_ROOT) cannot be written to" in check.value
 
 
+def test_a_folder_in_one_that_cannot_be_entered_is_told(give: SetEnv) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        give("FS_ROOT", f"{name}/files")
+        with somebody():
+            check = look("storage")
+    assert check.ok is False
+    assert "which is not there" in check.value
+
+
 def test_a_folder_that_is_missing_and_one_that_is_a_file_are_told(
     settings_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from udata.services.diagnosis.embedded import stopped
 from udata.settings import Settings, mask_credentials
 
 # Names that are listed before the rest is only counted.
-NAMED = 5
+NAMED = 3
 
 
 def look(settings: Settings) -> list[Check]:
@@ -58,7 +58,7 @@ def look_inside(settings: Settings) -> list[Check]:
         problems.append(Note("a restore was interrupted, the database holds a part of it",
                              "the same udata db restore again goes on"))  # fmt: skip
     if lacking:
-        warnings.append(Note(f"{counted(len(lacking), 'declared index')[:-1]}es are missing or different: "
+        warnings.append(Note(f"of the declared indexes {len(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or different: "
                              f"{_some(lacking)}", "udata db create-indexes"))  # fmt: skip
     if not found.documents and not settings.embedded:
         warnings.append(Note(f"the database {found.database} is empty", "check the name in MONGODB_HOST"))

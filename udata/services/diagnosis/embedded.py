@@ -1,5 +1,6 @@
 """The embedded servers: whether those that were started run. Nothing is started here."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from udata.embedded.server import Server
 from udata.embedded.supervisor import Status
 from udata.errors import ConfigurationError
 from udata.services.diagnosis.check import Check, Note, judged, passed_over
+from udata.services.diagnosis.storage import little_space, writable
 from udata.settings import Settings, home
 
 # Which settings the address of each server becomes.
@@ -25,13 +27,14 @@ def look(settings: Settings) -> list[Check]:
         if server.state == "running" and server.address:
             address = kinds[server.name](place, passwords[server.name]).address(int(server.address.rpartition(":")[2]))
             _give(settings, server.name, address)
-    problems = [note for server in found if (note := _problem(server))]
+    problems = [note for server in found if (note := _problem(server))] + _unusable(place)
     if all(server.state == "stopped" for server in found):
         problems += _absent()
+    warnings = [note] if os.path.isdir(place) and (note := little_space(place)) else []
     details: dict[str, Any] = {"home": place, "servers": [_plain(server) for server in found]}
     if problems or any(server.state == "running" for server in found):
-        return [judged("embedded", _value(found, place), problems, **details)]
-    return [passed_over("embedded", _value(found, place), **details)]
+        return [judged("embedded", _value(found, place), problems, warnings, **details)]
+    return [passed_over("embedded", _value(found, place), warnings, **details)]
 
 
 def stopped(settings: Settings, name: str) -> str | None:
@@ -61,6 +64,15 @@ def _problem(server: Status) -> Note | None:
             "udata embedded stop ends it, udata embedded start starts it again",
         )
     return None
+
+
+def _unusable(place: Path) -> list[Note]:
+    """That the servers' folder is none, or cannot be made."""
+    nearest = next(one for one in (place, *place.parents) if os.path.exists(one))
+    if os.path.isdir(nearest) and writable(nearest):
+        return []
+    return [Note(f"the folder of the embedded servers, {place}, cannot be written to",
+                 "set UDATA_HOME to a folder that you can write to")]  # fmt: skip
 
 
 def _absent() -> list[Note]:

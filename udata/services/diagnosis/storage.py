@@ -20,13 +20,9 @@ def look(settings: Settings) -> list[Check]:
     if not folders:
         return [passed_over("storage", "not configured: FS_ROOT is not set")]
     problems = [note for name, folder in folders.items() if (note := _problem(name, folder))]
-    whole = {name: folder for name, folder in folders.items() if folder.is_dir()}
+    whole = {name: folder for name, folder in folders.items() if os.path.isdir(folder)}
     free = {name: shutil.disk_usage(folder).free for name, folder in whole.items()}
-    warnings = [
-        Note(f"only {size(free[name])} are free in {folder}", "make space, or move the files")
-        for name, folder in whole.items()
-        if free[name] < LITTLE_SPACE
-    ]
+    warnings = [note for folder in whole.values() if (note := little_space(folder))]
     value = ", ".join(f"{folder} with {size(free[name])} free" for name, folder in whole.items())
     details: dict[str, Any] = {
         "folders": [{"setting": name, "path": folder, "free": free.get(name)} for name, folder in folders.items()]
@@ -40,11 +36,25 @@ def roots(settings: Settings) -> dict[str, Path]:
     return {name: Path(value) for name, value in sorted(named.items()) if isinstance(value, str | os.PathLike)}
 
 
+def little_space(folder: Path) -> Note | None:
+    """That the folder's disk is nearly full, where it is."""
+    free = shutil.disk_usage(folder).free
+    if free >= LITTLE_SPACE:
+        return None
+    return Note(f"only {size(free)} are free in {folder}", "make space, or move what is in it")
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, and read."""
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _problem(name: str, folder: Path) -> Note | None:
-    if not folder.exists():
+    # Asked so that a folder above it which cannot be entered is no error.
+    if not os.path.exists(folder):
         return Note(f"{name} names {folder}, which is not there", f"mkdir -p {folder}, or mend {name}")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return Note(f"{name} names {folder}, which is no folder", f"mend {name}")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+    if not writable(folder):
         return Note(f"{folder} ({name}) cannot be written to", "let the user that runs udata write to it")
     return None
