@@ -151,6 +151,9 @@ def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
     _report_restored(plan, _restore(plan))
 
 
+# So many new indexes are named, more are counted.
+NAMED = 20
+
 _STATES = ("created", "present", "different", "failed", "omitted")
 
 
@@ -215,8 +218,9 @@ def _size(value: int | None) -> str:
 
 def _print_indexes(outcomes: "list[Outcome]") -> None:
     by_state = {state: [one for one in outcomes if one.state == state] for state in _STATES}
-    for one in by_state["created"]:
-        output.did(f"Created {one.collection}.{one.name} ({one.keys})")
+    if len(by_state["created"]) <= NAMED or output.options.verbosity:
+        for one in by_state["created"]:
+            output.did(f"Created {one.collection}.{one.name} ({one.keys})")
     for one in by_state["different"]:
         output.bad(f"Left {one.collection}.{one.name} ({one.keys}) as it is: {one.message}")
     for one in by_state["failed"]:

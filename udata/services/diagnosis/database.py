@@ -58,8 +58,9 @@ def look_inside(settings: Settings) -> list[Check]:
         problems.append(Note("a restore was interrupted, the database holds a part of it",
                              "the same udata db restore again goes on"))  # fmt: skip
     if lacking:
-        warnings.append(Note(f"of the declared indexes {len(lacking)} {'is' if len(lacking) == 1 else 'are'} missing or different: "
-                             f"{_some(lacking)}", "udata db create-indexes"))  # fmt: skip
+        are = "is" if len(lacking) == 1 else "are"
+        text = f"of the declared indexes {len(lacking)} {are} missing or different: {_some(lacking)}"
+        warnings.append(Note(text, "udata db create-indexes"))
     if not found.documents and not settings.embedded:
         warnings.append(Note(f"the database {found.database} is empty", "check the name in MONGODB_HOST"))
     if found.migrations and found.migrations[0].state == "failed":
