@@ -1,7 +1,10 @@
 """`udata db check-integrity`, as typed."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -13,6 +16,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from tests.conftest import Result, Run
+from tests.terminal import Terminal
 
 Db = Database[dict[str, Any]]
 Load = Callable[[str], Any]
@@ -317,3 +321,30 @@ def test_counters_are_compared_where_that_is_asked_for(check: Check, database: D
     assert [(one["path"], one["message"]) for one in result.jsonl()] == [
         ("metrics.followers", "is 7, and counting gives 0")
     ]
+
+
+def test_findings_reach_a_file_while_a_bar_is_drawn(
+    udata_popen: Callable[..., subprocess.Popen[str]], load_reference: Load, tmp_path: Path
+) -> None:
+    load_reference("broken")
+    file = tmp_path / "findings.jsonl"
+    ours, theirs = pty.openpty()
+    with file.open("w") as stream:
+        child = udata_popen("db", "check-integrity", "--jsonl", stdout=stream, stderr=theirs)
+        os.close(theirs)
+        assert child.wait(timeout=30) == 1
+    drawn = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "Checking" in drawn
+    assert "finding" not in drawn
+    assert len([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]) == 124
+
+
+def test_on_one_terminal_findings_are_lines_and_nothing_is_drawn_over_them(
+    udata_environment: dict[str, str], load_reference: Load
+) -> None:
+    load_reference("broken")
+    with Terminal(udata_environment, "db", "check-integrity", "--jsonl") as terminal:
+        result = terminal.end()
+    assert result.exit_code == 1
+    assert len([json.loads(line) for line in result.lines]) == 124

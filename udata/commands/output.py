@@ -188,7 +188,9 @@ class Progress:
 @contextmanager
 def progress(label: str, total: float | None = None) -> Iterator[Progress]:
     """Show on standard error how far the work is: a bar on a terminal, else a line every few seconds."""
-    if options.format != "text" and not sys.stderr.isatty():
+    # Lines of JSON on the same terminal say by themselves that something is done; a bar would break them.
+    lines = options.format == "jsonl" and sys.stdout.isatty()
+    if lines or (options.format != "text" and not sys.stderr.isatty()):
         yield Progress(lambda done, total, message: None)
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _bar(label, total) as bar:
@@ -205,7 +207,8 @@ def _bar(label: str, total: float | None) -> Iterator[Progress]:
 
     console = Console(stderr=True, no_color=not _colours(sys.stderr))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    # What is printed meanwhile goes above the bar, unless it goes somewhere else.
+    with Bar(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(_printable(label, sys.stderr), total=total)
 
         def show(done: float, total: float | None, message: str | None) -> None:
