@@ -36,7 +36,7 @@ def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> 
         )
     except (KeyError, ValueError) as error:
         raise ConfigurationError(
-            f"CELERY_BROKER_URL {mask_credentials(url)} is no broker's address: {error}",
+            f"CELERY_BROKER_URL {mask_credentials(url)} is no broker's address",
             "give redis://…, rediss://… or redis+socket://…",
         ) from error
 
