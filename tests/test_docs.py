@@ -64,7 +64,7 @@ def portal(
     assert bash
 
     def run(line: str) -> None:
-        stops = f"timeout --preserve-status -s TERM 8 {line}" if line.startswith(RUNS_ON) else line
+        stops = f"timeout --preserve-status -s TERM 4 {line}" if line.startswith(RUNS_ON) else line
         done = subprocess.run(
             [bash, "-c", stops], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=60, check=False,
