@@ -16,9 +16,9 @@ from kombu.utils.json import dumps
 from redis import RedisError
 
 from udata.errors import UnknownName, UsageError
-from udata.runner import deadletters, registry
+from udata.runner import deadletters, journal, registry
 from udata.runner.journal import Wake
-from udata.runner.queues import JOB_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
+from udata.runner.queues import EXPIRES_HEADER, JOB_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Call(NamedTuple):
     args: list[Any]
     kwargs: dict[str, Any]
     eta: str | None
+    expires: str | None
 
 
 class Request(CeleryRequest):  # type: ignore[misc]
@@ -119,7 +120,7 @@ def prepare(message: Any) -> None:
         headers |= {"task": WAKE, JOB_HEADER: _job(wake.job, wake.args, wake.kwargs).name}
     else:
         job = _job(call.task, call.args, call.kwargs)
-        headers |= {"task": job.name, JOB_HEADER: job.name, NOT_BEFORE_HEADER: call.eta}
+        headers |= {"task": job.name, JOB_HEADER: job.name, NOT_BEFORE_HEADER: call.eta, EXPIRES_HEADER: call.expires}
     message.headers = headers
     message.body = dumps([call.args, call.kwargs, {}]).encode()
     message.content_encoding = "utf-8"
@@ -139,12 +140,13 @@ def _call(message: Any) -> Call:
     else:
         fields = message.headers
         args, kwargs = body[:2] if isinstance(body, list) and len(body) >= 2 else (None, None)
-    task, message_id, eta = fields.get("task"), fields.get("id"), fields.get("eta")
+    task, message_id = fields.get("task"), fields.get("id")
+    eta, expires = (text if isinstance(text := fields.get(name), str) else None for name in ("eta", "expires"))
     if not isinstance(task, str) or not isinstance(message_id, str) or not message_id:
         raise RefusedError("the message names no task", deadletters.ENVELOPE_REMEDY)
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise RefusedError("the message's arguments are no list and mapping", deadletters.ARGUMENTS_REMEDY, task)
-    return Call(message_id, task, args, kwargs, eta if isinstance(eta, str) else None)
+    return Call(message_id, task, args, kwargs, eta, expires)
 
 
 def _named(message: Any) -> str | None:
@@ -169,7 +171,7 @@ def _job(name: str, args: list[Any], kwargs: dict[str, Any]) -> registry.Job:
     except UsageError as error:
         raise RefusedError(error.message, deadletters.UNBUILT_REMEDY, name) from error
     try:
-        job.bind(args, kwargs)
+        journal.order(job, args, kwargs)
     except UsageError as error:
         raise RefusedError(str(error), deadletters.ARGUMENTS_REMEDY, name) from error
     return job

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # The task that only says which run to take up, and the header that names the run's job.
 WAKE = "udata.run"
 JOB_HEADER = "udata-job"
+# When another program's message is due, and until when.
 NOT_BEFORE_HEADER = "udata-not-before"
+EXPIRES_HEADER = "udata-expires"
 
 # kombu's names of a queue's lists, one a step of priority.
 PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")

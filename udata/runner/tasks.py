@@ -17,7 +17,7 @@ from udata.models.base import translated_errors
 from udata.models.fields import now
 from udata.runner import journal, registry, run
 from udata.runner.journal import Wake
-from udata.runner.queues import NOT_BEFORE_HEADER, WAKE, foreign_run_id
+from udata.runner.queues import EXPIRES_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,10 @@ def _taker(job: registry.Job) -> Callable[..., None]:
 
 def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> run.Outcome | None:
     """Run what another program asks for; the run's id follows from the message's, however often it is delivered."""
+    expires = _moment(request.get(EXPIRES_HEADER))
+    if expires is not None and expires < now():
+        log.warning("A message of %s is dropped: it was not to be taken after %s UTC", job.name, expires)
+        return None
     wanted = journal.order(job, args, kwargs)
     not_before = _moment(request.get(NOT_BEFORE_HEADER))
     if not job.journal:
