@@ -36,7 +36,7 @@ def check(udata: Run) -> Check:
 def refuses_reuses(database: Db) -> None:
     """A database whose server fails when it reads reuses: they are a view that divides by a text."""
     database.base.insert_one({"_id": "text"})
-    database.command("create", "reuse", viewOn="base", pipeline=[{"$project": {"x": {"$divide": [1, "$_id"]}}}])
+    database.command("create", "reuse", viewOn="base", pipeline=[{"$match": {"$expr": {"$divide": [1, "$_id"]}}}])
 
 
 def test_what_is_wrong_is_shown_with_examples_and_the_exit_code_tells(check: Check, load_reference: Load) -> None:
