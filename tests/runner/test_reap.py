@@ -250,20 +250,22 @@ def test_a_message_that_a_dead_worker_holds_follows_its_run(
     assert waiting(client, settings) == ([run_id] if again else [])
 
 
-def test_a_message_that_was_taken_lately_or_that_a_living_worker_works_on_is_left_alone(
+def test_a_message_that_was_taken_lately_or_of_a_job_without_record_that_runs_is_left_alone(
     reaper: Reaper, client: "redis.Redis", settings: Any
 ) -> None:
     enqueue("note", ["a"])
     _taken(client, client.rpop("high"), 30)
-    run_id = enqueue("note", ["b"]).run_id
-    _taken(client, client.rpop("high"), 120)
-    working = alive.Running(run_id, "note", now())
+    message_id = enqueue("note-silently", ["b"]).run_id
+    _taken(client, client.rpop("default"), 120)
+    working = alive.Running(message_id, "note-silently", now())
     alive.say(
         client, settings, alive.Worker("w", "host", 1, ["high"], 1, now(), False, [working], 0.0, 5.0)
     )  # fmt: skip
     reaper.reap()
     assert _messages_held(client) == 2
-    assert waiting(client, settings) == []
+    alive.leave(client, settings, "w")
+    reaper.reap()
+    assert _messages_held(client) == 1
 
 
 def test_another_programs_message_that_a_dead_worker_holds_comes_back(

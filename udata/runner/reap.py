@@ -87,21 +87,29 @@ class Reaper:
         client.set(key, self.name, px=max(milliseconds, int(1000 * rest)))
 
     def _settle_unacked(self, client: "redis.Redis") -> None:
-        """Give back, or forget, the messages that no living worker works on."""
+        """Give back, or forget, the messages that were taken long ago, and whose runs nobody holds.
+
+        A worker that lives may hold one, too: with a process that could not keep its lease.
+        """
         before = time.time() - self.settings["JOB_LEASE_SECONDS"]
         living = {run.id for worker in alive.workers(client, self.settings) if worker.lives for run in worker.running}
-        stale = [taken for taken in queues.unacked(client, self.settings, before) if taken.message.id not in living]
-        self._settle(client, stale)
+        self._settle(client, list(queues.unacked(client, self.settings, before)), living)
 
-    def _settle(self, client: "redis.Redis", stale: list[Unacked]) -> None:
-        """Give back the messages whose runs are still to be done, forget those that have nothing more to say."""
+    def _settle(self, client: "redis.Redis", stale: list[Unacked], living: Collection[str] = ()) -> None:
+        """Give back the messages whose runs are still to be done, forget those that have nothing more to say.
+
+        What is not recorded, and whose message is among the `living`, is being done.
+        """
         states = _states([taken.message.run_id for taken in stale])
         for taken in stale:
             state = states.get(taken.message.run_id)
-            if state == QUEUED or (state is None and not taken.message.wakes):
+            unrecorded = state is None and not taken.message.wakes
+            if state == RUNNING or (unrecorded and taken.message.id in living):
+                continue
+            if state == QUEUED or unrecorded:
                 log.warning("The message of %s is given back: its worker is gone", _named(taken))
                 queues.give_back(client, self.settings, taken)
-            elif state != RUNNING:
+            else:
                 queues.forget(client, self.settings, taken)
 
     def _send_again(self, client: "redis.Redis", queue: str, busy: Collection[str]) -> None:
@@ -137,8 +145,13 @@ def _due(queue: str) -> dict[str, Any]:
     now = datetime.now(UTC).replace(tzinfo=None)
     return {
         **journal.in_slots(f"queued/{queue}"),
-        "queued_at": {"$lte": now - timedelta(seconds=ON_ITS_WAY_SECONDS)},
         "not_before": {"$not": {"$gt": now}},
+        "$or": [
+            {"queued_at": {"$lte": now - timedelta(seconds=ON_ITS_WAY_SECONDS)}},
+            # What waits again, or was recorded for later, is on nobody's way.
+            {"fence": {"$gt": 0}},
+            {"not_before": {"$lte": now}},
+        ],
     }
 
 

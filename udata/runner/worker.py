@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -25,6 +25,15 @@ from udata.runner.watch import LOOKS, Heartbeat, Repeated, Watchdog
 
 log = logging.getLogger(__name__)
 
+# Arguments of Celery's that are not handed on, and what to do instead.
+REFUSED = {
+    ("-B", "--beat"): "give --beat before the --",
+    ("-Q", "--queues"): "give -Q before the --",
+    ("-X", "--exclude-queues"): "give -Q before the --",
+    ("-P", "--pool"): "runs can only be stopped in processes of their own",
+    ("-D", "--detach"): "a supervisor does that",
+}
+
 # How long a tick of the scheduler may take when it is stopped.
 STOP_SECONDS = 3.0
 
@@ -46,14 +55,21 @@ def start(options: Options) -> int:
     ConfigurationError for an address that is none.
     """
     listens = list(queues.check_names(options.queues))
+    _check(options.arguments)
     flask = current_app._get_current_object()  # type: ignore[attr-defined]
     app = make_celery(flask.config)
     set_up(options.loglevel)
     signals.setup_logging.connect(_leave_logging_alone, weak=False)
     signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
     app.steps["worker"].add(_beside(flask, listens, beat=options.beat))
-    log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(listens))
     return _run(app, _arguments(flask, options, listens))
+
+
+def _check(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        for (short, long), instead in REFUSED.items():
+            if argument.partition("=")[0] == long or argument.startswith(short):
+                raise UsageError(f"Celery's argument {argument} does not go with a worker of udata", instead)
 
 
 def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
@@ -125,6 +141,7 @@ class Parts:
 
     def start(self) -> None:
         """Take over the signals and start the threads."""
+        log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(self.heartbeat.listens))
         self.stopping.install()
         for thread in (self.beating, *self.caring):
             thread.start()
