@@ -6,6 +6,7 @@ embedded ones. Each test has a database of its own, dropped behind it, and an em
 
 import io
 import json
+import logging
 import os
 import secrets
 import signal
@@ -174,7 +175,12 @@ def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     }
     for name, value in fixed.items():
         monkeypatch.setenv(name, value)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield
+    # A command that runs a job here sets up the logging of its own process.
+    root.handlers[:] = handlers
+    root.setLevel(level)
     supervisor.stop(home, grace=0)
 
 
