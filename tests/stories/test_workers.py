@@ -15,6 +15,7 @@ import redis
 from celery import Celery
 from pymongo.database import Database
 
+from tests.chaos.proxy import Proxy
 from tests.conftest import Run
 from tests.models.same import Stored
 from tests.plugin import install_jobs
@@ -347,3 +348,21 @@ def test_arguments_for_celery_are_handed_on(start: Start, hand_over: Any, state:
     second = hand_over("sleep-test", "0")
     waits_for(lambda: state(second) == "succeeded")
     assert json.dumps(sorted(before)) != json.dumps(sorted(child.pid for child in children(worker)))
+
+
+def test_a_worker_that_takes_nothing_although_messages_wait_ends_for_its_supervisor(
+    start: Start, settings: Any, hand_over: Any, state: Any, log: Any
+) -> None:
+    with Proxy(settings["CELERY_BROKER_URL"]) as proxy:
+        worker = start(CELERY_BROKER_URL=proxy.url, WORKER_WATCHDOG_SECONDS="3")
+        first = hand_over("log-test")
+        waits_for(lambda: state(first) == "succeeded")
+        # From now on the worker asks in vain; what it has asked before is answered.
+        proxy.swallowed = b"BRPOP"
+        time.sleep(1.5)
+        second = hand_over("log-test")
+        assert worker.wait(PATIENCE) == 1
+    assert "nothing was taken for 3 seconds although messages wait" in log()
+    assert state(second) == "queued"
+    start()
+    waits_for(lambda: state(second) == "succeeded")
