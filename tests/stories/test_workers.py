@@ -358,7 +358,7 @@ def test_a_worker_that_takes_nothing_although_messages_wait_ends_for_its_supervi
         first = hand_over("log-test")
         waits_for(lambda: state(first) == "succeeded")
         # From now on the worker asks in vain; what it has asked before is answered.
-        proxy.swallowed = b"BRPOP"
+        proxy.lose()
         time.sleep(1.5)
         second = hand_over("log-test")
         assert worker.wait(PATIENCE) == 1

@@ -23,17 +23,22 @@ def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> 
     """A lazy connection to the broker of `settings`; `timeout` (seconds) is that of each operation.
 
     Redis is taken as `redis://`, `rediss://` and `redis+socket://`. A certificate is checked unless the address or
-    `CELERY_BROKER_USE_SSL` says otherwise.
+    `CELERY_BROKER_USE_SSL` says otherwise. Raises ConfigurationError for an address that is none.
     """
     use_transport()
     url = settings["CELERY_BROKER_URL"]
     try:
-        return Connection(
+        if urlsplit(url).scheme == "redis+socket" and not urlsplit(url).path:
+            raise ValueError("it names no socket")
+        opened = Connection(
             url,
             ssl=ssl_options(settings),
             connect_timeout=settings["SERVER_TIMEOUT"],
             transport_options=transport_options(settings, timeout),
         )
+        # A scheme that kombu does not know is found out here, not at the first use.
+        opened.get_transport_cls()
+        return opened
     except (KeyError, ValueError) as error:
         raise ConfigurationError(
             f"CELERY_BROKER_URL {mask_credentials(url)} is no broker's address",

@@ -18,8 +18,11 @@ CHILD_START_SECONDS = 60.0
 
 
 def make_celery(settings: Mapping[str, Any]) -> Celery:
-    """An app with our queues and a task for each job, for the broker of `settings`; connects when it is used."""
-    broker.use_transport()
+    """An app with our queues and a task for each job, for the broker of `settings`; connects when it is used.
+
+    Raises ConfigurationError where its address is none.
+    """
+    broker.connection(settings).release()
     app = Celery("udata", set_as_current=False)
     app.conf.update(configuration(settings))
     tasks.register(app)
