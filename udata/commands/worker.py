@@ -221,7 +221,7 @@ def _print_status(found: "Status") -> None:
         output.remark("No workers")
     output.line(f"Scheduler: {found.scheduler.text}")
     for name, count in found.foreign.items():
-        output.warning(f"Not a task of ours: {name} ({count:,} messages)")
+        output.warning(f"No job here takes: {name} ({count:,} message{'' if count == 1 else 's'})")
     for name in found.unsent:
         output.warning(f"Never sent, because no such job is here: {name}")
     for problem in found.problems:

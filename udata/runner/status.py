@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from udata.errors import UsageError
 from udata.models.base import database, translated_errors
+from udata.models.fields import now
 from udata.runner import alive, broker, deadletters, journal, queues, registry, scheduler
 
 if TYPE_CHECKING:
@@ -116,14 +116,14 @@ def _tasks(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> di
 
 def _recorded(queue: str) -> tuple[int, float | None]:
     """How many runs the journal holds for `queue`, and the age in seconds of the oldest that is due."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    due = {**journal.in_slots(f"queued/{queue}"), "not_before": {"$not": {"$gt": now}}}
-    runs = database()["job_run"]
-    oldest = runs.find_one(due, {"queued_at": 1, "not_before": 1}, sort=[("queued_at", 1)])
-    if oldest is None:
-        return 0, None
-    since = oldest.get("not_before") or oldest["queued_at"]
-    return runs.count_documents(due), max(0.0, (now - since).total_seconds())
+    moment = now()
+    due = {**journal.in_slots(f"queued/{queue}"), "not_before": {"$not": {"$gt": moment}}}
+    since = {"$ifNull": ["$not_before", "$queued_at"]}
+    # One scan for both: the embedded database takes seconds for a very long queue.
+    group = {"$group": {"_id": None, "count": {"$sum": 1}, "oldest": {"$min": since}}}
+    for found in database()["job_run"].aggregate([{"$match": due}, group]):
+        return found["count"], max(0.0, (moment - found["oldest"]).total_seconds())
+    return 0, None
 
 
 def _problems(queue: Queue) -> list[str]:
