@@ -14,7 +14,7 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.samples import commands, samples
 from udata.models.fields import now
-from udata.runner import enqueue, history, journal, registry, run
+from udata.runner import control, enqueue, journal, registry, run
 from udata.runner.journal import Order, Wake
 from udata.runner.run import Outcome
 
@@ -125,7 +125,7 @@ def test_a_run_that_fails_is_tried_again_later_and_later_as_often_as_it_says(
     assert pauses == [pytest.approx(100, abs=2), pytest.approx(200, abs=2)]
     assert execute(message).state == "failed"
     assert samples == ["failed"] * 3
-    assert history.retry(message.run_id).state == "queued"
+    assert control.retry(message.run_id).state == "queued"
     assert execute(message).state == "queued", "an operator's retry begins to count anew"
 
 
@@ -168,7 +168,7 @@ def test_a_run_that_is_cancelled_stops_within_seconds_and_shows_how_far_it_was(s
 
 
 def history_cancel(run_id: str) -> None:
-    """As `history.cancel` from another machine."""
+    """As `control.cancel` from another machine."""
     journal.runs().update_one({"_id": run_id}, {"$set": {"cancel_requested": True}})
 
 

@@ -146,9 +146,9 @@ def cancel(run_id: str) -> None:
     Example:
       $ udata job cancel last
     """
-    from udata.runner import history as journal
+    from udata.runner import control
 
-    cancelled = journal.cancel(run_id)
+    cancelled = control.cancel(run_id)
     if output.options.format == "json":
         output.json(cancelled)
     elif cancelled.state == "stopping":
@@ -170,9 +170,9 @@ def retry(run_id: str) -> None:
     Example:
       $ udata job retry last
     """
-    from udata.runner import history as journal
+    from udata.runner import control
 
-    again = journal.retry(run_id)
+    again = control.retry(run_id)
     if output.options.format == "json":
         output.json(again)
     else:

@@ -1,21 +1,14 @@
-"""What an operator asks of the journal: which runs there were, one of them in full, and to cancel or repeat one."""
+"""What an operator asks of the journal: which runs there were, and one of them in full."""
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flask import current_app
-
-from udata.errors import ServerError, UdataError, UnknownName, UsageError
+from udata.errors import UdataError, UnknownName, UsageError
 from udata.models.base import database, translated_errors
-from udata.models.fields import now
 from udata.models.job_run import STATES
-from udata.runner import broker, journal, queues, registry
-from udata.runner.enqueue import wake_up
-from udata.runner.journal import ENDED, Stored, Wake
-
-log = logging.getLogger(__name__)
+from udata.runner import registry
+from udata.runner.journal import Stored
 
 # How many runs are looked through for ids that look like one that is not there.
 RECENT = 1_000
@@ -58,13 +51,6 @@ class Details(NamedTuple):
     log: list[str]
 
 
-class Cancelled(NamedTuple):
-    """What became of a run that is cancelled: `cancelled`, or `stopping` where who runs it has to find out."""
-
-    id: str
-    state: str
-
-
 def history(
     job: str | None = None, states: tuple[str, ...] = (), since: datetime | None = None, limit: int | None = None
 ) -> Iterator[Run]:
@@ -85,7 +71,7 @@ def history(
     with translated_errors():
         found = database()["job_run"].find(query, LISTED).sort([("queued_at", -1), ("_id", 1)])
         for stored in found.limit(limit or 0):
-            yield _run(stored)
+            yield shown(stored)
 
 
 def show(run_id: str) -> Details:
@@ -94,9 +80,9 @@ def show(run_id: str) -> Details:
     Raises UnknownName, with the nearest ids.
     """
     with translated_errors():
-        stored = _find(run_id)
+        stored = find(run_id)
     return Details(
-        _run(stored),
+        shown(stored),
         stored.get("not_before"),
         stored.get("losses", 0),
         bool(stored.get("cancel_requested")),
@@ -105,42 +91,8 @@ def show(run_id: str) -> Details:
     )
 
 
-def cancel(run_id: str) -> Cancelled:
-    """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
-
-    Raises UnknownName, UdataError where it has ended.
-    """
-    with translated_errors():
-        stored = _find(run_id)
-        waits = {"_id": stored["_id"], "$or": [{"state": "queued"}, {"state": "lost", "resume": True}]}
-        gone = {"state": "cancelled", "error": "cancelled by an operator", "ended_at": now()}
-        change = {"$set": gone, "$unset": {"slot": "", "not_before": "", "resume": ""}}
-        if journal.runs().update_one(waits, change).modified_count:
-            _remove_message(stored)
-            return Cancelled(stored["_id"], "cancelled")
-        runs = {"_id": stored["_id"], "state": "running"}
-        if journal.runs().update_one(runs, {"$set": {"cancel_requested": True}}).matched_count:
-            return Cancelled(stored["_id"], "stopping")
-        stored = journal.load(stored["_id"]) or stored
-    raise UdataError(f"the run {stored['_id']} has ended already: {stored['state']}")
-
-
-def retry(run_id: str) -> Run:
-    """Let a run that has ended wait for a worker again, as it was. Raises UnknownName, UsageError where it cannot."""
-    with translated_errors():
-        stored = _find(run_id)
-        if stored["state"] not in ENDED or stored.get("resume"):
-            raise UdataError(f"the run {stored['_id']} has not ended: it is {stored['state']}")
-        if stored.get("hidden"):
-            raise UsageError(f"the run {stored['_id']} had a secret argument, which is not kept", "run the job anew")
-        wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
-        if not journal.wait_again(stored, wanted):
-            raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
-        wake_up(Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"])
-        return _run(journal.load(stored["_id"]) or stored)
-
-
-def _find(run_id: str) -> Stored:
+def find(run_id: str) -> Stored:
+    """The stored run of that id. Raises as `show` does."""
     runs = database()["job_run"]
     if run_id == LAST:
         stored = runs.find_one({}, sort=[("queued_at", -1), ("_id", 1)])
@@ -160,18 +112,6 @@ def _find(run_id: str) -> Stored:
     return stored
 
 
-def _remove_message(stored: Stored) -> None:
-    """Take the message of a run that is cancelled out of its queue; a worker would only drop it."""
-    settings = current_app.config
-    if not broker.is_redis(settings):
-        return
-    try:
-        with broker.client(settings) as client:
-            queues.remove(client, settings, stored["queue"], stored["_id"])
-    except ServerError as error:
-        log.debug("The message of the run %s stays in its queue: %s", stored["_id"], error)
-
-
 def _job_name(name: str) -> str:
     """The name under which runs of a job are recorded. Raises UnknownName for one that was never run either."""
     if registry.knows(name):
@@ -181,6 +121,7 @@ def _job_name(name: str) -> str:
     return registry.find(name).name
 
 
-def _run(stored: Stored) -> Run:
+def shown(stored: Stored) -> Run:
+    """A stored run as it is shown."""
     plain: Any = {"args": [], "kwargs": {}, "attempt": 0, **stored, "id": stored["_id"]}
     return Run._make(plain.get(name) for name in Run._fields)

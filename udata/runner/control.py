@@ -1,0 +1,70 @@
+"""What an operator does to a run: cancel it, or let it be run again."""
+
+import logging
+from typing import NamedTuple
+
+from flask import current_app
+
+from udata.errors import ServerError, UdataError, UsageError
+from udata.models.base import translated_errors
+from udata.models.fields import now
+from udata.runner import broker, journal, queues, registry
+from udata.runner.enqueue import wake_up
+from udata.runner.history import Run, find, shown
+from udata.runner.journal import ENDED, Stored, Wake
+
+log = logging.getLogger(__name__)
+
+
+class Cancelled(NamedTuple):
+    """What became of a run that is cancelled: `cancelled`, or `stopping` where who runs it has to find out."""
+
+    id: str
+    state: str
+
+
+def cancel(run_id: str) -> Cancelled:
+    """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
+
+    Raises UnknownName, UdataError where it has ended.
+    """
+    with translated_errors():
+        stored = find(run_id)
+        waits = {"_id": stored["_id"], "$or": [{"state": "queued"}, {"state": "lost", "resume": True}]}
+        gone = {"state": "cancelled", "error": "cancelled by an operator", "ended_at": now()}
+        change = {"$set": gone, "$unset": {"slot": "", "not_before": "", "resume": ""}}
+        if journal.runs().update_one(waits, change).modified_count:
+            _remove_message(stored)
+            return Cancelled(stored["_id"], "cancelled")
+        runs = {"_id": stored["_id"], "state": "running"}
+        if journal.runs().update_one(runs, {"$set": {"cancel_requested": True}}).matched_count:
+            return Cancelled(stored["_id"], "stopping")
+        stored = journal.load(stored["_id"]) or stored
+    raise UdataError(f"the run {stored['_id']} has ended already: {stored['state']}")
+
+
+def retry(run_id: str) -> Run:
+    """Let a run that has ended wait for a worker again, as it was. Raises UnknownName, UsageError where it cannot."""
+    with translated_errors():
+        stored = find(run_id)
+        if stored["state"] not in ENDED or stored.get("resume"):
+            raise UdataError(f"the run {stored['_id']} has not ended: it is {stored['state']}")
+        if stored.get("hidden"):
+            raise UsageError(f"the run {stored['_id']} had a secret argument, which is not kept", "run the job anew")
+        wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
+        if not journal.wait_again(stored, wanted):
+            raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
+        wake_up(Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"])
+        return shown(journal.load(stored["_id"]) or stored)
+
+
+def _remove_message(stored: Stored) -> None:
+    """Take the message of a run that is cancelled out of its queue; a worker would only drop it."""
+    settings = current_app.config
+    if not broker.is_redis(settings):
+        return
+    try:
+        with broker.client(settings) as client:
+            queues.remove(client, settings, stored["queue"], stored["_id"])
+    except ServerError as error:
+        log.debug("The message of the run %s stays in its queue: %s", stored["_id"], error)
