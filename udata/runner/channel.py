@@ -71,6 +71,16 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
 
     QoS = QoS
 
+    _plain: redis.Redis | None = None
+
+    def _create_client(self, asynchronous: bool = False) -> redis.Redis:
+        # kombu makes a client for each command, which costs more than the command: one does for all that is no BRPOP.
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._plain is None or self._plain.connection_pool is not self.pool:
+            self._plain = super()._create_client()
+        return self._plain
+
     def _get_client(self) -> Any:
         plain = super()._get_client()
         if plain is not redis.Redis:
