@@ -22,15 +22,20 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
 )
 
+# Whether the collection is to have no indexes.
+PLAIN = bool(os.environ.get("BENCH_PLAIN"))
+
 _collection: list[Any] = []
 
 
 def collection() -> Any:
     """The collection, over a connection of this process."""
     if not _collection:
-        found = MongoClient[dict[str, Any]](os.environ["BENCH_MONGODB"]).get_default_database()["bare"]
-        found.create_index("slot", unique=True, sparse=True)
-        found.create_index([("queued_at", -1)])
+        database = MongoClient[dict[str, Any]](os.environ["BENCH_MONGODB"]).get_default_database()
+        found = database["plain" if PLAIN else "bare"]
+        if not PLAIN:
+            found.create_index("slot", unique=True, sparse=True)
+            found.create_index([("queued_at", -1)])
         _collection.append(found)
     return _collection[0]
 
