@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,3 +298,19 @@ def test_what_killed_processes_of_a_living_worker_ran_is_lost_at_once(app: Flask
     recovery.free_killed("a worker", [killed, another])
     assert [stored(run_id)["state"] for run_id in (killed, lives, another)] == ["lost", "running", "running"]
     assert stored(killed)["error"] == "the process that ran it was killed"
+
+
+def test_on_another_broker_what_waits_again_is_sent_once(
+    app: Flask, change: Callable[..., None], database: Database[Stored], tmp_path: Path
+) -> None:
+    app.config["CELERY_BROKER_URL"] = "filesystem://"
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), str(tmp_path))
+    app.config["CELERY_BROKER_TRANSPORT_OPTIONS"] = folders
+    new, again, later = recorded("new", change), recorded("again", change), recorded("later", change)
+    change(again, fence=1)
+    change(later, not_before=ago(1))
+    for _ in range(2):
+        Reaper(app.config).reap()
+    sent = "".join(path.read_text() for path in tmp_path.glob("*.msg"))
+    assert [sent.count(f'"id": "{run_id}"') for run_id in (new, again, later)] == [0, 1, 1]
+    assert journal.claim(again, order("note", "again"), "w", 60, 1)

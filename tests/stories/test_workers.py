@@ -331,7 +331,11 @@ def test_what_cannot_be_meant_is_refused(udata_process: Run, words: tuple[str, .
 
 
 def test_a_worker_waits_for_servers_that_are_away(start: Start, log: Any, settings: Any, servers: Any) -> None:
-    worker = start(CELERY_BROKER_URL="redis://:s3cret@127.0.0.1:1/0", MONGODB_HOST="mongodb://u:s3cret@127.0.0.1:1/x")
+    worker = start(
+        CELERY_BROKER_URL="redis://:s3cret@127.0.0.1:1/0",
+        MONGODB_HOST="mongodb://u:s3cret@127.0.0.1:1/x",
+        SERVER_TIMEOUT="1",
+    )
     waits_for(lambda: "Cannot connect to redis://********@127.0.0.1:1/0" in log() and "127.0.0.1:1 " in log())
     time.sleep(1)
     worker.terminate()

@@ -12,10 +12,10 @@ class JobRun(Document):
     `slot` is the place that a run has until it has ended: one of those that wait, run or were lost, as in
     `queued/high/3f0c…`, with a digest of the job and its arguments. It is unique, so that of each order at most one
     runs and one more waits, and what is alive is found by it alone: on some servers each index costs a write as much
-    as the write itself. `fence` counts the claims; who
-    holds a run writes under the number that it claimed. `hidden` is true where an argument was hidden, so that the
-    run cannot be repeated from its record. `failures` counts how often it failed and was tried again, `losses` the
-    workers that died of it, or with it; `resume` says of a lost run that it is queued again.
+    as the write itself. `fence` counts the claims; who holds a run writes under the number that it claimed. `hidden` is
+    true where an argument was hidden, so that the run cannot be repeated from its record. `failures` counts how often
+    it failed and was tried again, `losses` the workers that died of it, or with it; `resume` says of a lost run that it
+    is queued again. `sent_at` is when it was sent once more to a broker into which one cannot look.
     """
 
     meta = {"collection": "job_run"}
@@ -40,6 +40,7 @@ class JobRun(Document):
     resume = BooleanField()
     queued_at = DateTimeField(required=True)
     not_before = DateTimeField()
+    sent_at = DateTimeField()
     started_at = DateTimeField()
     lease_until = DateTimeField()
     ended_at = DateTimeField()

@@ -10,9 +10,9 @@ from udata.runner import broker
 if TYPE_CHECKING:
     import redis
 
-# A worker that has been silent for this many heartbeats is taken for dead, and forgotten after a day.
+# A worker that has been silent for this many heartbeats is taken for dead, and forgotten after an hour.
 SILENT_BEATS = 6
-FORGOTTEN_SECONDS = 24 * 3600
+FORGOTTEN_SECONDS = 3600
 
 
 class Running(NamedTuple):
@@ -59,14 +59,14 @@ def leave(client: "redis.Redis", settings: Mapping[str, Any], name: str) -> None
 
 
 def workers(client: "redis.Redis", settings: Mapping[str, Any]) -> list[Worker]:
-    """The workers that have spoken within a day, sorted by name; those that are silent now are among them."""
+    """The workers that have spoken within an hour, sorted by name; those that are silent now are among them."""
     now = _now(client)
     known = (_worker(json.loads(plain), now) for plain in client.hgetall(_key(settings)).values())
     return sorted(worker for worker in known if worker.seconds < FORGOTTEN_SECONDS)
 
 
 def forget_the_silent(client: "redis.Redis", settings: Mapping[str, Any]) -> None:
-    """Remove the workers that have been silent for a day."""
+    """Remove the workers that have been silent for an hour."""
     now = _now(client)
     for name, plain in client.hgetall(_key(settings)).items():
         if now - json.loads(plain)["at"] >= FORGOTTEN_SECONDS:

@@ -233,7 +233,7 @@ def wait_again(stored: Stored, wanted: Order) -> bool:
 
 # What a run that has ended, or waits again, does not have.
 RELEASED = {"slot": "", "lease_until": "", "cancel_requested": "", "resume": ""}
-AGAIN = {"worker": "", "started_at": "", "ended_at": "", "progress": ""}
+AGAIN = {"worker": "", "started_at": "", "ended_at": "", "sent_at": "", "progress": ""}
 
 
 def requeue(held: Claim, wanted: Order, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:

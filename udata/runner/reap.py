@@ -8,11 +8,12 @@ import logging
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from udata.models.base import database, translated_errors
+from udata.models.fields import now
 from udata.runner import alive, broker, celery, journal, queues, recovery, registry
 from udata.runner.journal import Wake
 from udata.runner.queues import Unacked
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # A run that was recorded this lately may still be on its way to the broker.
 ON_ITS_WAY_SECONDS = 10.0
+# Where one cannot look into the queues, one that was recorded this long ago may have lost its message.
+BLINDLY_SECONDS = 3600.0
 
 # Up to this many waiting messages are read one by one to find out which runs have none; more are only counted.
 READ_MESSAGES = 2_000
@@ -38,7 +41,7 @@ RESEND = 1_000
 LOOK_UP = 100
 
 # What a wake-up says of a run.
-WAKING = {"job": 1, "args": 1, "kwargs": 1, "fence": 1, "slot": 1}
+WAKING = {"job": 1, "args": 1, "kwargs": 1, "fence": 1, "slot": 1, "queue": 1}
 
 QUEUED = "queued"
 RUNNING = "running"
@@ -62,6 +65,8 @@ class Reaper:
             if broker.is_redis(self.settings):
                 with broker.client(self.settings) as client:
                     self._look_after_messages(client)
+            else:
+                _send_blindly()
 
     def give_back(self, worker: str, message_ids: Collection[str]) -> None:
         """Free what `worker`, of which no process lives any more, ran, and let the messages that it held wait again."""
@@ -119,7 +124,7 @@ class Reaper:
         run before has not ended, wait for that.
         """
         runs = database()["job_run"]
-        due = {**_due(queue), "job": {"$in": list(registry.jobs())}}
+        due = {**_due(f"queued/{queue}"), "job": {"$in": list(registry.jobs())}}
         queued = runs.count_documents(due)
         if not queued:
             return
@@ -141,16 +146,27 @@ class Reaper:
             celery.send(Wake(run["_id"], run["job"], run["args"], run["kwargs"], run["fence"]), queue)
 
 
-def _due(queue: str) -> dict[str, Any]:
-    now = datetime.now(UTC).replace(tzinfo=None)
+def _send_blindly() -> None:
+    """Where one cannot look into the queues: send what may have no message, and again only after a long time."""
+    runs, moment = database()["job_run"], now()
+    unsent = {"sent_at": {"$not": {"$gt": moment - timedelta(seconds=BLINDLY_SECONDS)}}}
+    due = {**_due("queued", BLINDLY_SECONDS), **unsent, "job": {"$in": list(registry.jobs())}}
+    for run in list(runs.find(due, WAKING)):
+        if runs.update_one({"_id": run["_id"], **unsent}, {"$set": {"sent_at": moment}}).modified_count:
+            log.info("The run %s of %s is sent again: it may have no message", run["_id"], run["job"])
+            celery.send(Wake(run["_id"], run["job"], run["args"], run["kwargs"], run["fence"]), run["queue"])
+
+
+def _due(slots: str, on_its_way: float = ON_ITS_WAY_SECONDS) -> dict[str, Any]:
+    moment = now()
     return {
-        **journal.in_slots(f"queued/{queue}"),
-        "not_before": {"$not": {"$gt": now}},
+        **journal.in_slots(slots),
+        "not_before": {"$not": {"$gt": moment}},
         "$or": [
-            {"queued_at": {"$lte": now - timedelta(seconds=ON_ITS_WAY_SECONDS)}},
+            {"queued_at": {"$lte": moment - timedelta(seconds=on_its_way)}},
             # What waits again, or was recorded for later, is on nobody's way.
             {"fence": {"$gt": 0}},
-            {"not_before": {"$lte": now}},
+            {"not_before": {"$lte": moment}},
         ],
     }
 

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import psutil
 from celery.worker import state
 
 from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED, UdataError
+from udata.runner.watch import requests
 
 if TYPE_CHECKING:
     from celery.apps.worker import Worker
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 # Of the grace time, what is kept for interrupting the rest and giving it back.
 RETURN_SECONDS = 5.0
 INTERRUPT_SECONDS = 3.0
+ASK_SECONDS = 0.5
 
 
 class Stopping:
@@ -68,7 +71,7 @@ class Stopping:
         self._end(self.exit_code)
 
     def _end(self, code: int) -> None:
-        held = [request.id for request in list(state.reserved_requests)]
+        held = [request.id for request in requests(state.reserved_requests)]
         if state.active_requests:
             log.warning("Giving back what has not finished (%d)", len(state.active_requests))
         _end_children()
@@ -82,11 +85,13 @@ class Stopping:
 
 
 def _end_children() -> None:
-    """End every process below this one: first asked to leave its run, then killed."""
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        _signal(child, signal.SIGTERM)
-    _, alive = psutil.wait_procs(children, timeout=INTERRUPT_SECONDS)
+    """End every process below this one: asked to leave its run, and then to end, and at last killed."""
+    alive = psutil.Process().children(recursive=True)
+    deadline = time.monotonic() + INTERRUPT_SECONDS
+    while alive and time.monotonic() < deadline:
+        for child in alive:
+            _signal(child, signal.SIGTERM)
+        _, alive = psutil.wait_procs(alive, timeout=ASK_SECONDS)
     for child in alive:
         _signal(child, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=1)

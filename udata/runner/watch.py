@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from celery.worker import state
 from redis import RedisError
@@ -46,6 +47,8 @@ class Repeated(threading.Thread):
                 # Said once, not every few seconds.
                 log.log(logging.DEBUG if failing else logging.WARNING, "The %s cannot go on: %s", self.name, error)
                 failing = True
+            except Exception:  # a surprise may cost one turn, never the thread: nobody would take its place
+                log.exception("The %s has met with a surprise, and goes on", self.name)
             self.stopped.wait(self.seconds)
 
     def stop(self) -> None:
@@ -125,6 +128,15 @@ class Watchdog:
             return False
 
 
+def requests(known: "WeakSet[Any]") -> list[Any]:
+    """Those of Celery's requests that are in one of its sets, which another thread changes meanwhile."""
+    while True:
+        try:
+            return list(known)
+        except RuntimeError:
+            continue
+
+
 def running() -> list[alive.Running]:
     """What this worker's processes work on now."""
     return [
@@ -133,7 +145,7 @@ def running() -> list[alive.Running]:
             str(request.request_dict.get(JOB_HEADER) or request.name),
             datetime.fromtimestamp(request.time_start or 0, UTC).replace(tzinfo=None),
         )
-        for request in list(state.active_requests)
+        for request in requests(state.active_requests)
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 from celery import Celery, bootsteps, signals
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
 from celery.utils.log import get_multiprocessing_logger
 from flask import Flask, current_app
@@ -14,7 +15,7 @@ from flask import Flask, current_app
 from udata.errors import EXIT_DONE, UdataError, UsageError
 from udata.models.connection import reconnect, translated_errors
 from udata.runner import queues, recovery, scheduler, tasks
-from udata.runner.broker import queue_name
+from udata.runner.broker import is_redis, queue_name
 from udata.runner.celery import make_celery
 from udata.runner.consumer import Request
 from udata.runner.logs import set_up
@@ -84,6 +85,8 @@ def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
 def _run(app: Celery, arguments: list[str]) -> int:
     # Running as root is dangerous where messages are pickled; ours are not.
     warnings.simplefilter("ignore", SecurityWarning)
+    # What becomes of a run whose message cannot be acknowledged is the journal's to know.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     # What the pool says of its processes would go nowhere.
     get_multiprocessing_logger().propagate = True
     # Celery's greeting is for people; a log needs none.
@@ -135,15 +138,15 @@ class Parts:
         if self.scheduler:
             tick = self._in_context(self.scheduler.tick)
             self.caring.append(Repeated("scheduler", scheduler.TICK_SECONDS, tick))
-        if settings["WORKER_WATCHDOG_SECONDS"]:
+        if settings["WORKER_WATCHDOG_SECONDS"] and is_redis(settings):
             watchdog = Watchdog(settings, worker, listens, self.stopping.give_up)
             self.caring.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
 
     def start(self) -> None:
-        """Take over the signals and start the threads."""
+        """Take over the signals and start the threads. Where the broker is no Redis there is no place to beat."""
         log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(self.heartbeat.listens))
         self.stopping.install()
-        for thread in (self.beating, *self.caring):
+        for thread in ([self.beating] if is_redis(self.flask.config) else []) + self.caring:
             thread.start()
 
     def stop_caring(self) -> None:
