@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 log = logging.getLogger(__name__)
 
 OUTAGE = float(os.environ.get("UDATA_TEST_OUTAGE", "5"))
-JOBS = 150
+JOBS = 100
 
 
 class Killable:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SPEED = 3_600.0
 HOURS = 3
-BEHIND = 20
+BEHIND = 12
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_no_visibility_timeout_doubles_a_job(
     before = _given_back(client)
     long = enqueue("sleep-test", [str(HOURS * 3600)]).run_id
     for number in range(BEHIND):
-        enqueue("sleep-test", ["1800", f"behind {number}"])
+        enqueue("sleep-test", ["900", f"behind {number}"])
     for _ in range(2):
         start(options)
     deadline = time.monotonic() + 60

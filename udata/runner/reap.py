@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # A run that was recorded this lately may still be on its way to the broker.
-ON_ITS_WAY_SECONDS = 10.0
+ON_ITS_WAY_SECONDS = 5.0
 # Where one cannot look into the queues, one that was recorded this long ago may have lost its message.
 BLINDLY_SECONDS = 3600.0
 

@@ -12,7 +12,7 @@ from celery.platforms import SecurityWarning
 from celery.utils.log import get_multiprocessing_logger
 from flask import Flask, current_app
 
-from udata.errors import EXIT_DONE, UdataError, UsageError
+from udata.errors import EXIT_DONE, EXIT_FOUND, UdataError, UsageError
 from udata.models.connection import reconnect, translated_errors
 from udata.runner import queues, recovery, scheduler, tasks
 from udata.runner.broker import is_redis, queue_name
@@ -63,7 +63,7 @@ def start(options: Options) -> int:
     signals.setup_logging.connect(_leave_logging_alone, weak=False)
     signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
     app.steps["worker"].add(_beside(flask, listens, beat=options.beat))
-    return _run(app, _arguments(flask, options, listens))
+    return _run(app, _arguments(flask, options, listens), options.arguments)
 
 
 def _check(arguments: Sequence[str]) -> None:
@@ -82,7 +82,7 @@ def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
     return [*arguments, *options.arguments]
 
 
-def _run(app: Celery, arguments: list[str]) -> int:
+def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
     # Running as root is dangerous where messages are pickled; ours are not.
     warnings.simplefilter("ignore", SecurityWarning)
     # What becomes of a run whose message cannot be acknowledged is the journal's to know.
@@ -91,13 +91,21 @@ def _run(app: Celery, arguments: list[str]) -> int:
     get_multiprocessing_logger().propagate = True
     # Celery's greeting is for people; a log needs none.
     app.log.already_setup = True
+    workers: list[Any] = []
+    signals.worker_init.connect(lambda sender, **_: workers.append(sender), weak=False)
     try:
-        ended = app.start(["--quiet", *arguments])
+        app.start(["--quiet", *arguments])
     except click.ClickException as error:
         raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
-    except SystemExit as ended_by:
-        ended = ended_by.code
-    return ended if isinstance(ended, int) else EXIT_DONE
+    except (OSError, LookupError) as error:
+        if not given:
+            raise
+        # A file or a user that is not there, as an argument names it.
+        raise UsageError(f"Celery cannot start with the arguments {' '.join(given)}: {error}") from error
+    except SystemExit as ended:
+        # Celery has said why.
+        return ended.code if isinstance(ended.code, int) else EXIT_FOUND
+    return next((worker.exitcode or EXIT_DONE for worker in workers), EXIT_DONE)
 
 
 def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.StartStopStep]:
