@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from udata.commands import output
 from udata.embedded import process, supervisor
 from udata.embedded.mongodb import MongoDB
 from udata.embedded.redis import Redis
@@ -177,6 +178,7 @@ def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
         monkeypatch.setenv(name, value)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    output.options.reset()
     yield
     # A command that runs a job here sets up the logging of its own process.
     root.handlers[:] = handlers

