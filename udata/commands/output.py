@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from udata.errors import UdataError, UsageError
+from udata.words import size as size
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -314,15 +315,6 @@ def _coloured(text: str, colour: str, stream: TextIO) -> str:
 def moment(value: "datetime | None") -> str:
     """A date as an operator reads it, in UTC and to the second; empty where there is none."""
     return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def size(count: float) -> str:
-    """A number of bytes as an operator reads it."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def _cell(value: Any) -> str:

@@ -47,15 +47,6 @@ def milliseconds(seconds: float) -> str:
     return f"{count:.2f} ms" if count < 1 else f"{count:.1f} ms" if count < 10 else f"{count:,.0f} ms"
 
 
-def size(count: float) -> str:
-    """A number of bytes as an operator reads it."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} GB"
-
-
 def counted(number: int, word: str) -> str:
     """`number` things that are called `word`, as in `1 queue`, `2 queues`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
