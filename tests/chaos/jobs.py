@@ -34,7 +34,7 @@ class Witness(monitoring.CommandListener):
     """Notes each end of a run that the database has accepted, whoever has written it."""
 
     def __init__(self) -> None:
-        self.written: dict[int, tuple[str, int]] = {}
+        self.written: dict[int, tuple[str, int | None]] = {}
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """As pymongo calls it."""
@@ -42,7 +42,7 @@ class Witness(monitoring.CommandListener):
             return
         update: dict[str, Any] = event.command["updates"][0]
         if update["u"].get("$set", {}).get("state") == "succeeded":
-            self.written[event.request_id] = (update["q"]["_id"], update["q"]["fence"])
+            self.written[event.request_id] = (update["q"]["_id"], update["q"].get("fence"))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """As pymongo calls it."""
