@@ -19,6 +19,8 @@ SEED = {
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A registry that is filled anew, with a folder on the path for packages of the test's own."""
+    # A module of jobs declares them when it is imported, which happens once.
+    registry.load_jobs()
     before = dict(registry._jobs)
     monkeypatch.setattr(registry, "_loaded", None)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
