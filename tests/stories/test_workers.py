@@ -374,3 +374,18 @@ def test_a_worker_that_takes_nothing_although_messages_wait_ends_for_its_supervi
     assert state(second) == "queued"
     start()
     waits_for(lambda: state(second) == "succeeded")
+
+
+def test_a_worker_that_has_started_the_embedded_servers_leaves_them_behind(
+    no_servers: None, udata_popen: Callable[..., Worker], udata_process: Run
+) -> None:
+    worker = udata_popen("worker", "start", "-c", "1", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waits_for(lambda: udata_process("embedded", "status").stdout.count("✔") == 2)
+    run_id = udata_process("job", "run", "-d", "--json", "sleep-test", "60").json()["run_id"]
+    waits_for(lambda: udata_process("job", "show", run_id, "--json").json()["state"] == "running")
+    for _ in range(2):
+        worker.terminate()
+        time.sleep(0.3)
+    assert worker.wait(PATIENCE) == 0
+    assert udata_process("embedded", "status").stdout.count("✔") == 2
+    assert udata_process("job", "show", run_id, "--json").json()["state"] == "queued"

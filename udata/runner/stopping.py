@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,8 @@ class Stopping:
 
 
 def _end_children() -> None:
-    """End every process below this one: asked to leave its run, and then to end, and at last killed."""
-    alive = psutil.Process().children(recursive=True)
+    """End the processes of the pool and what they started: asked to leave their runs, then to end, at last killed."""
+    alive = _children()
     deadline = time.monotonic() + INTERRUPT_SECONDS
     while alive and time.monotonic() < deadline:
         for child in alive:
@@ -95,6 +96,17 @@ def _end_children() -> None:
     for child in alive:
         _signal(child, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=1)
+
+
+def _children() -> list[psutil.Process]:
+    # The embedded servers may be children of this process, too; they have sessions of their own, and live on.
+    session = os.getsid(0)
+    found = []
+    for child in psutil.Process().children():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(child.pid) == session:
+                found += [child, *child.children(recursive=True)]
+    return found
 
 
 def _signal(child: psutil.Process, number: int) -> None:
