@@ -21,9 +21,9 @@ import redis as redis_py
 from benchmarks._mongodb import mongodb
 from benchmarks._redis import redis
 
-JOBS = 800
+JOBS = 600
 # Of a round's jobs these are run before the clock starts: a worker has to come up first.
-BEFORE = 40
+BEFORE = 30
 ROUNDS = 3
 CONCURRENCY = "2"
 

@@ -19,13 +19,13 @@ from tests.plugin import ROOT, install_jobs
 from udata.runner import broker, deadletters, queues
 
 HASTE = {
-    "UDATA_JOB_LEASE_SECONDS": "3",
+    "UDATA_JOB_LEASE_SECONDS": "2",
     "UDATA_REAPER_SECONDS": "1",
     "UDATA_WORKER_HEARTBEAT_SECONDS": "1",
     "UDATA_WORKER_WATCHDOG_SECONDS": "10",
 }
 # Long enough for another worker to take over what was running.
-FREEZE_SECONDS = 8.0
+FREEZE_SECONDS = 7.0
 WORKERS = 2
 WORKER = ("-m", "udata", "worker", "start", "--concurrency", "2", "--loglevel", "error")
 PATIENCE = 60.0

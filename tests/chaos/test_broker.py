@@ -1,6 +1,6 @@
 """The servers go away under workers and the process that hands jobs over, and come back: everything goes on.
 
-`UDATA_TEST_OUTAGE` says for how many seconds, 5 unless given; `--log-cli-level INFO` shows the figures.
+`UDATA_TEST_OUTAGE` says for how many seconds, 3 unless given; `--log-cli-level INFO` shows the figures.
 """
 
 import logging
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 log = logging.getLogger(__name__)
 
-OUTAGE = float(os.environ.get("UDATA_TEST_OUTAGE", "5"))
+OUTAGE = float(os.environ.get("UDATA_TEST_OUTAGE", "3"))
 JOBS = 100
 
 
