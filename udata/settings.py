@@ -41,6 +41,7 @@ SETTINGS = (
     Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None, "The search server. Without it, search commands end with exit code 4."),
+    Setting("AUTO_INDEX", bool, True, "Whether what a job or a command changes is indexed by the workers."),
     Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
     # Queues and workers
     Setting("CELERY_BROKER_USE_SSL", dict, None,

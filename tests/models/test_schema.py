@@ -16,7 +16,7 @@ from udata.models.base import Document, Index, index
 FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
-OWN = {"job_run", "lease"}
+OWN = {"job_run", "lease", "search_outbox"}
 
 # Fields of our own in the portal's collections.
 EXTRA = {"schedules": {"total_run_count", "last_run_id", "missed", "since"}}

@@ -22,6 +22,7 @@ MODULES = (
     "resource",
     "reuse",
     "schedule",
+    "search",
     "topic",
     "transfer",
     "user",
