@@ -170,10 +170,10 @@ class Stored(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """`alias` shall name `index` alone, and no other one."""
+    """`alias` shall name the index `index_name` alone."""
 
     alias: str
-    index: str
+    index_name: str
 
 
 class Engine(ABC):
