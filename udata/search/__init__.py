@@ -1,1 +1,1 @@
-"""The search index: which documents it holds, how they get there, and the engines behind one interface."""
+"""Search: what is indexed of a portal, and the engines that find it."""
