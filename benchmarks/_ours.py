@@ -47,9 +47,9 @@ def count_commands(runs: int = 100) -> None:
 
     monitoring.register(Listener())
     from udata.app import create_app
-    from udata.runner import run
     from udata.runner.enqueue import enqueue
-    from udata.runner.journal import Wake
+    from udata.runner.execution import run
+    from udata.runner.journal.runs import Wake
 
     with create_app().app_context():
         for number in range(-runs - 1, -1):

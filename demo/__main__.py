@@ -11,12 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from demo import sample
 from udata.app import create_app
 from udata.errors import UdataError, UsageError
-from udata.models.base import database, translated_errors
-from udata.services import sample
-from udata.services.restore import counts
+from udata.services.database.restore import counts
 from udata.settings import load
+from udata.store.connection import database, translated_errors
 
 EMAIL = "ada.demo@example.org"
 

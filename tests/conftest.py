@@ -210,8 +210,8 @@ def settings(
     monkeypatch.setenv("UDATA_CELERY_BROKER_URL", redis_url)
     monkeypatch.setenv("UDATA_CACHE_REDIS_URL", redis_url)
     yield load()
-    if base := sys.modules.get("udata.models.base"):
-        base.disconnect()
+    if connection := sys.modules.get("udata.store.connection"):
+        connection.disconnect()
     mongo_client.drop_database(database_name)
     with _redis(redis_url) as client:
         if client.dbsize():
@@ -266,7 +266,7 @@ def load_reference(reference: Path, database: "Database[dict[str, Any]]") -> Cal
 @pytest.fixture
 def sample_portal(database: "Database[dict[str, Any]]") -> None:
     """The sample portal in the test's database."""
-    from udata.services.sample import create
+    from demo.sample import create
 
     create(database)
 

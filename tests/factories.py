@@ -15,7 +15,6 @@ from mongoengine import Document as AnyDocument
 from udata.models import activity as activities
 from udata.models import chart as charts
 from udata.models import notification as notifications
-from udata.models.base import Document, database
 from udata.models.common import ContactPoint, License, Tag
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
@@ -31,6 +30,8 @@ from udata.models.schedule import Crontab, PeriodicTask
 from udata.models.topic import Topic, TopicElement
 from udata.models.transfer import Transfer
 from udata.models.user import ApiToken, GeopfToken, Role, User
+from udata.store.connection import database
+from udata.store.documents import Document
 
 MOMENT = datetime(2026, 1, 5, 9, 0)
 

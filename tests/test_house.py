@@ -17,8 +17,8 @@ PACKAGE = Path(__file__).parents[1] / "udata"
 # What the start cannot afford: each costs about as much as all of Click, or more.
 HEAVY = (
     "asyncio", "bson", "celery", "croniter", "elasticsearch", "flask", "flask_security", "importlib.metadata", "jinja2",
-    "kombu", "mongoengine", "platformdirs", "psutil", "pymongo", "redis", "rich", "udata.app", "udata.models.base",
-    "udata.services.users",
+    "kombu", "mongoengine", "platformdirs", "psutil", "pymongo", "redis", "rich", "udata.app", "udata.store.documents",
+    "udata.services.users.accounts",
 )  # fmt: skip
 
 LIGHT_COMMANDS = [["-?"], ["--version"], ["job", "list"], ["usr"], *([group, "-?"] for group in GROUPS)]

@@ -2,8 +2,8 @@
 
 from flask import Flask
 
-from udata.models.base import connect
 from udata.settings import Settings, home, load
+from udata.store.connection import connect
 
 
 def create_app(settings: Settings | None = None) -> Flask:

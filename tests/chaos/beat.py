@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from udata.app import create_app
 from udata.errors import ServerError
-from udata.runner.scheduler import TICK_SECONDS, Scheduler
+from udata.runner.schedule.scheduler import TICK_SECONDS, Scheduler
 
 log = logging.getLogger(__name__)
 

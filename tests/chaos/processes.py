@@ -16,7 +16,8 @@ from pymongo.database import Database
 from tests.chaos.enqueuer import run_id
 from tests.models.same import Stored
 from tests.plugin import ROOT, install_jobs
-from udata.runner import broker, deadletters, queues
+from udata.runner.broker import connection as broker
+from udata.runner.broker import dead_letters, queues
 
 HASTE = {
     "UDATA_JOB_LEASE_SECONDS": "2",
@@ -130,7 +131,7 @@ def check(processes: Processes, database: Database[Stored], settings: Any) -> To
     with broker.client(settings) as client:
         processes.wait_for(lambda: not any(queues.unacked(client, settings)))
         assert [queues.waiting(client, settings, queue) for queue in broker.QUEUES] == [0, 0, 0]
-        assert deadletters.count(client, settings) == 0
+        assert dead_letters.count(client, settings) == 0
     runs = list(database.job_run.find())
     numbers = range(processes.count)
     assert sorted(run["_id"] for run in runs) == sorted(map(run_id, numbers))

@@ -20,7 +20,7 @@ from udata.embedded import process
 from udata.embedded.mongodb import MongoDB
 from udata.embedded.redis import Redis
 from udata.embedded.server import Server, free_port
-from udata.runner import broker
+from udata.runner.broker import connection as broker
 
 pytestmark = pytest.mark.slow
 

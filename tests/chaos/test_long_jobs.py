@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.plugin import ROOT
-from udata.runner import broker
+from udata.runner.broker import connection as broker
 from udata.runner.enqueue import enqueue
 
 pytestmark = pytest.mark.slow

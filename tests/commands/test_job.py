@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from tests.conftest import Result, Run
 from tests.models.same import Stored
-from udata.runner.history import Run as Shown
+from udata.runner.journal.history import Run as Shown
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 

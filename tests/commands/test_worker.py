@@ -7,7 +7,8 @@ from flask import Flask
 
 from tests.conftest import Run
 from tests.runner.envelopes import envelope, pickled
-from udata.runner import broker, deadletters
+from udata.runner.broker import connection as broker
+from udata.runner.broker import dead_letters
 from udata.runner.enqueue import enqueue
 
 
@@ -15,13 +16,13 @@ from udata.runner.enqueue import enqueue
 def letters(app: Flask) -> list[str]:
     """The ids of three messages that could not be taken."""
     kept = [
-        deadletters.letter("default", envelope("export-csv"), "unknown", deadletters.UNKNOWN_REMEDY, "export-csv"),
-        deadletters.letter("default", pickled("log-test", "/x"), "pickled", deadletters.PICKLED_REMEDY, "log-test"),
-        deadletters.letter("low", b"garbage", "no envelope", deadletters.ENVELOPE_REMEDY),
+        dead_letters.letter("default", envelope("export-csv"), "unknown", dead_letters.UNKNOWN_REMEDY, "export-csv"),
+        dead_letters.letter("default", pickled("log-test", "/x"), "pickled", dead_letters.PICKLED_REMEDY, "log-test"),
+        dead_letters.letter("low", b"garbage", "no envelope", dead_letters.ENVELOPE_REMEDY),
     ]
     with broker.client(app.config) as client:
         for one in kept:
-            deadletters.keep(client, deadletters.key(app.config), one)
+            dead_letters.keep(client, dead_letters.key(app.config), one)
     return [one.id for one in kept]
 
 
@@ -78,7 +79,7 @@ def test_dead_letters_are_listed_with_reason_and_remedy(udata: Run, letters: lis
     assert shown.exit_code == 0
     heads = [line.split()[0] for line in shown.lines if not line.startswith(" ")]
     assert heads == letters
-    assert f"  pickled: {deadletters.PICKLED_REMEDY}" in shown.lines
+    assert f"  pickled: {dead_letters.PICKLED_REMEDY}" in shown.lines
     listed = udata("worker", "dead", "list", "--jsonl", letters[1]).jsonl()
     assert [set(one) for one in listed] == [{"id", "queue", "task", "reason", "remedy", "received", "size"}]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import bson
 
-from udata.models.base import Document
+from udata.store.documents import Document
 
 Stored = dict[str, Any]
 

@@ -7,7 +7,7 @@ from pymongo.database import Database
 from tests import factories
 from tests.models.same import Stored, assert_same
 from tests.models.test_schema import OWN
-from udata.models import registry
+from udata.store import registry
 
 NAMES = {"schedules": "schedule"}
 COLLECTIONS = [name for name in registry.by_collection() if name not in OWN]

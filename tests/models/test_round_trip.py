@@ -12,9 +12,9 @@ from mongoengine import EmbeddedDocument as AnyEmbedded
 from pymongo.database import Database
 
 from tests.models.same import Stored, assert_same, read, typed
-from udata.models import registry
-from udata.models.base import Document
-from udata.models.shapes import GENERIC_REFERENCES
+from udata.store import registry
+from udata.store.documents import Document
+from udata.store.shapes import GENERIC_REFERENCES
 
 SETS = ("clean", "broken", "after-purge")
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 from mongoengine.base import ComplexBaseField
 
-from udata.models import fields as kinds
-from udata.models import registry
 from udata.models.activity import Activity
-from udata.models.base import Document, Index, index
+from udata.store import fields as kinds
+from udata.store import registry
+from udata.store.documents import Document
+from udata.store.indexes import Index, index
 
 FILES = ("schema.txt", "schema-rest.txt")
 
@@ -136,7 +137,7 @@ def schema(reference: Path) -> list[Described]:
 
 def classes() -> dict[str, Any]:
     """Every class of the models, embedded ones too, by name."""
-    from udata.models.base import Lossless
+    from udata.store.documents import Lossless
 
     found: dict[str, Any] = {}
     todo: list[Any] = [Lossless]

@@ -11,8 +11,10 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.clock import Clock
 from tests.runner.ending import end_waiting
-from udata.runner import broker, queues, schedules
-from udata.runner.scheduler import Scheduler
+from udata.runner.broker import connection as broker
+from udata.runner.broker import queues
+from udata.runner.schedule import schedules
+from udata.runner.schedule.scheduler import Scheduler
 
 
 @pytest.fixture

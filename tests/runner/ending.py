@@ -1,13 +1,14 @@
 """What a worker does with runs, without a worker."""
 
-from udata.models.base import database
-from udata.runner import journal, registry
+from udata.runner import registry
+from udata.runner.journal import runs
+from udata.store.connection import database
 
 
 def end_waiting() -> None:
     """Claim and end every run that waits, as a worker would."""
     for run in list(database()["job_run"].find({"state": "queued"})):
-        wanted = journal.order(registry.find(run["job"]), run["args"], run["kwargs"])
-        held = journal.claim(run["_id"], wanted, "nobody", 60, run["fence"])
+        wanted = runs.order(registry.find(run["job"]), run["args"], run["kwargs"])
+        held = runs.claim(run["_id"], wanted, "nobody", 60, run["fence"])
         if held is not None:
-            journal.end(held, "succeeded", {})
+            runs.end(held, "succeeded", {})

@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from pymongo import monitoring
 
-from udata.models import connection
 from udata.runner import registry
 from udata.runner.registry import job
+from udata.store import connection
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,11 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.samples import samples
 from udata.errors import ServerError, UnknownName, UsageError
-from udata.models.fields import now
-from udata.runner import broker, celery, queues
+from udata.runner.broker import connection as broker
+from udata.runner.broker import queues
+from udata.runner.celery import app as celery
 from udata.runner.enqueue import enqueue
+from udata.store.fields import now
 
 __all__ = ["samples"]
 

@@ -15,10 +15,13 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.envelopes import envelope
 from tests.runner.samples import samples
-from udata.models.fields import now
-from udata.runner import alive, broker, deadletters, journal, registry, status
+from udata.runner import registry, status
+from udata.runner.broker import connection as broker
+from udata.runner.broker import dead_letters, heartbeats
 from udata.runner.enqueue import enqueue
+from udata.runner.journal import runs
 from udata.runner.status import munin_field
+from udata.store.fields import now
 
 __all__ = ["samples"]
 
@@ -37,7 +40,7 @@ def says(
     client: "redis.Redis", settings: Any, name: str, *listens: str, silent: float = 0, stops: bool = False
 ) -> None:
     """Let a worker speak."""
-    alive.say(client, settings, alive.Worker(name, "host", 1, list(listens), 2, now(), stops, [], 0.0, 5.0))
+    heartbeats.say(client, settings, heartbeats.Worker(name, "host", 1, list(listens), 2, now(), stops, [], 0.0, 5.0))
     if silent:
         key = f"{broker.key_prefix(settings)}workers"
         said = client.hget(key, name).decode()
@@ -86,15 +89,15 @@ def test_a_queue_that_is_not_empty_needs_a_living_worker_that_listens(app: Flask
 
 
 def test_a_run_without_a_message_is_a_problem_too(app: Flask) -> None:
-    journal.record(journal.order(registry.find("note"), ["a"]), "shell")
+    runs.record(runs.order(registry.find("note"), ["a"]), "shell")
     assert "which holds 1" in status.status(app.config).problems[0]
 
 
 def test_tasks_that_are_not_ours_are_named(app: Flask, client: "redis.Redis") -> None:
     client.lpush("default", envelope("export-csv"), envelope("export-csv"), envelope("test-log"))
     client.lpush("low", envelope("purge-datasets"))
-    letter = deadletters.letter("default", b"raw", "unknown", deadletters.UNKNOWN_REMEDY, "notify")
-    deadletters.keep(client, deadletters.key(app.config), letter)
+    letter = dead_letters.letter("default", b"raw", "unknown", dead_letters.UNKNOWN_REMEDY, "notify")
+    dead_letters.keep(client, dead_letters.key(app.config), letter)
     found = status.status(app.config)
     assert found.foreign == {"export-csv": 2, "notify": 1, "purge-datasets": 1}
     assert found.queues[1].tasks == {"export-csv": 2, "log-test": 1}

@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from tests.conftest import Run
-from udata.services.dump import raw_batches
+from udata.services.database.dump import raw_batches
 
 RAW = CodecOptions(document_class=RawBSONDocument)
 

@@ -20,8 +20,8 @@ from tests.conftest import Run
 from tests.models.same import Stored
 from tests.plugin import install_jobs
 from tests.runner.envelopes import envelope, pickled, wrapped
-from udata.runner import broker
-from udata.runner.queues import foreign_run_id
+from udata.runner.broker import connection as broker
+from udata.runner.broker.queues import foreign_run_id
 
 pytestmark = pytest.mark.slow
 

@@ -104,8 +104,8 @@ def needs_app(function: Callable[P, R]) -> Callable[P, R]:
 def open_app(ctx: click.Context) -> None:
     """Create the app and push its context until `ctx` closes; what is odd about the settings is said."""
     from udata.app import create_app
-    from udata.models.connection import end_at_once
     from udata.settings import home, load
+    from udata.store.connection import end_at_once
 
     settings = load()
     for text in settings.warnings:

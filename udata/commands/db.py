@@ -13,9 +13,9 @@ from udata.commands.integrity import check_integrity
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.services.database import CollectionStatus, Status
-    from udata.services.indexes import Outcome
-    from udata.services.restore import Plan, Restored
+    from udata.services.database.restore import Plan, Restored
+    from udata.services.database.status import CollectionStatus, Status
+    from udata.store.indexes import Outcome
 
 
 @click.group("db", cls=Group)
@@ -43,8 +43,8 @@ def status(exact: bool) -> None:
     Example:
       $ udata db status
     """
-    from udata.models.base import database
-    from udata.services import database as service
+    from udata.services.database import status as service
+    from udata.store.connection import database
 
     found = service.status(database(), exact=exact)
     if output.options.format == "json":
@@ -65,8 +65,8 @@ def create_indexes() -> None:
     Example:
       $ udata db create-indexes
     """
-    from udata.models.base import database
-    from udata.services import database as service
+    from udata.services.database import status as service
+    from udata.store.connection import database
 
     with output.progress("Indexes") as progress:
         outcomes = []
@@ -94,8 +94,8 @@ def dump(folder: Path) -> None:
     Example:
       $ udata db dump portal-dump
     """
-    from udata.models.base import database
-    from udata.services.dump import Dumped, dump
+    from udata.services.database.dump import Dumped, dump
+    from udata.store.connection import database
 
     written: list[Dumped] = []
     with (
@@ -134,8 +134,8 @@ def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
       $ udata db dump nightly
       $ udata db restore nightly --merge
     """
-    from udata.models.base import database
-    from udata.services.restore import Mode, count_known, plan_restore
+    from udata.services.database.restore import Mode, count_known, plan_restore
+    from udata.store.connection import database
 
     if drop and merge:
         raise UsageError("--drop and --merge exclude each other")
@@ -235,8 +235,8 @@ def _print_indexes(outcomes: "list[Outcome]") -> None:
 
 
 def _restore(plan: "Plan") -> "list[Restored]":
-    from udata.models.base import database
-    from udata.services.restore import restore
+    from udata.services.database.restore import restore
+    from udata.store.connection import database
 
     restored: list[Restored] = []
     said = lambda: output.notice(  # noqa: E731
@@ -300,8 +300,8 @@ def _removal(plan: "Plan") -> str:
 
 
 def _print_removed(plan: "Plan") -> None:
-    from udata.models.base import database
-    from udata.services.restore import ids_there
+    from udata.services.database.restore import ids_there
+    from udata.store.connection import database
 
     if output.options.verbosity:
         for collection, _id in ids_there(database(), plan):

@@ -51,8 +51,8 @@ def group(ctx: click.Context, strict: bool) -> None:
         return
     if output.options.format == "jsonl":
         raise UsageError("udata info does not print JSONL", "leave the option out")
-    from udata.models.connection import end_at_once
     from udata.services.diagnosis.run import diagnose
+    from udata.store.connection import end_at_once
 
     report = diagnose()
     end_at_once()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from udata.services.integrity.findings import Finding
     from udata.services.integrity.report import Report
     from udata.services.integrity.run import Summary
-    from udata.services.packed import PackedSet
+    from udata.store.compact_set import PackedSet
 
 EXAMPLES = 3
 SEVERITIES = ("error", "warning")
@@ -83,8 +83,8 @@ def _run(
 ) -> "Summary":
     from flask import current_app
 
-    from udata.models.base import database
     from udata.services.integrity.run import check_integrity
+    from udata.store.connection import database
 
     def found(finding: "Finding") -> None:
         add(finding)

@@ -13,9 +13,9 @@ from udata.commands.types import MOMENT
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.runner.history import Details, Run
+    from udata.runner.execution.run import Outcome
+    from udata.runner.journal.history import Details, Run
     from udata.runner.registry import Job
-    from udata.runner.run import Outcome
 
 
 @click.group("job", cls=Group)
@@ -107,7 +107,7 @@ def history(name: str | None, states: tuple[str, ...], since: datetime | None, l
     Example:
       $ udata job history --status failed,lost --since 7d
     """
-    from udata.runner import history as journal
+    from udata.runner.journal import history as journal
 
     output.listing(journal.history(name, states, since, limit), _print_runs)
 
@@ -124,7 +124,7 @@ def show(run_id: str) -> None:
     Example:
       $ udata job show last
     """
-    from udata.runner import history as journal
+    from udata.runner.journal import history as journal
 
     details = journal.show(run_id)
     if output.options.format == "json":
@@ -204,8 +204,9 @@ def _hand_over(name: str, args: list[str], kwargs: dict[str, str]) -> None:
 
 
 def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Outcome":
-    from udata.runner import journal, logs
-    from udata.runner.run import run_here
+    from udata.runner import logs
+    from udata.runner.execution.run import run_here
+    from udata.runner.journal import runs as journal
 
     logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
     with output.progress(job.name) as progress:

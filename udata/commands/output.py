@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from udata.errors import UdataError, UsageError
-from udata.words import size as size
+from udata.wording import size as size
 
 if TYPE_CHECKING:
     from datetime import datetime

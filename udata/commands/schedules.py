@@ -10,7 +10,7 @@ from udata.commands.base import Command, needs_app
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.runner.schedules import Damaged, LastRun, Schedule
+    from udata.runner.schedule.schedules import Damaged, LastRun, Schedule
 
 # How many times are shown at which a schedule is due.
 NEXT = 3
@@ -34,8 +34,8 @@ def schedule(words: tuple[str, ...], enabled: bool | None, missed: str | None) -
     Example:
       $ udata job schedule "0 3 * * mon-fri" count-tags
     """
-    from udata.runner import schedules
     from udata.runner.arguments import split_arguments
+    from udata.runner.schedule import schedules
 
     typed, name, rest = _take_crontab(words)
     args, kwargs = split_arguments(rest)
@@ -64,8 +64,8 @@ def unschedule(name: str, arguments: tuple[str, ...]) -> None:
     Example:
       $ udata job unschedule count-tags
     """
-    from udata.runner import schedules
     from udata.runner.arguments import split_arguments
+    from udata.runner.schedule import schedules
 
     args, kwargs = split_arguments(arguments)
     removed = schedules.unschedule(name, args, kwargs)
@@ -82,7 +82,7 @@ def scheduled() -> None:
     Example:
       $ udata job scheduled -v
     """
-    from udata.runner import schedules
+    from udata.runner.schedule import schedules
 
     found = list(schedules.listed())
     readable = [one for one in found if isinstance(one, schedules.Schedule)]
@@ -106,7 +106,7 @@ def scheduled() -> None:
 
 def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
     """The crontab, the name of the job and the rest of what was typed; the crontab may stand first or second."""
-    from udata.runner.crontab import is_crontab
+    from udata.runner.schedule.crontab import is_crontab
 
     for place, word in enumerate(words[:2]):
         if is_crontab(word):
@@ -118,7 +118,7 @@ def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, .
 
 
 def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
-    from udata.runner.schedules import Schedule
+    from udata.runner.schedule.schedules import Schedule
 
     if output.options.format == "json":
         plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
@@ -134,7 +134,7 @@ def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
 
 def _say_what_is_missing(one: "Schedule") -> None:
     """What is still to be done until the job is run."""
-    from udata.runner import health
+    from udata.runner.schedule import health
 
     if not one.enabled:
         output.notice("It is disabled, and not run until it is enabled: --enable")
@@ -144,8 +144,8 @@ def _say_what_is_missing(one: "Schedule") -> None:
 
 def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
     """Say so, and end with 1, where nothing was found."""
-    from udata.runner import schedules
     from udata.runner.arguments import label
+    from udata.runner.schedule import schedules
 
     if found:
         return
@@ -157,7 +157,7 @@ def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "li
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
-    from udata.models.fields import now
+    from udata.store.fields import now
 
     every = hasattr(one.when, "every")
     return {
@@ -186,7 +186,7 @@ def _marks(one: "Schedule") -> str:
 
 
 def _print_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
-    from udata.models.fields import now
+    from udata.store.fields import now
 
     if one.enabled and not one.obstacle:
         for word, moment in zip(("next", "", ""), one.upcoming(now(), NEXT), strict=True):
@@ -204,6 +204,6 @@ def _print_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
 
 def _local(moment: datetime) -> str:
     """A moment in the time zone of the crontabs."""
-    from udata.runner.schedules import time_zone
+    from udata.runner.schedule.schedules import time_zone
 
     return moment.replace(tzinfo=UTC).astimezone(time_zone()).strftime("%Y-%m-%d %H:%M:%S %Z")

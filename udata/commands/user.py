@@ -12,9 +12,9 @@ from udata.commands.base import Group, needs_app
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 
 if TYPE_CHECKING:
-    from udata.models.base import DocumentError
-    from udata.services.accounts import Account, Membership
-    from udata.services.users import Change
+    from udata.services.users.accounts import Change
+    from udata.services.users.listing import Account, Membership
+    from udata.store.documents import DocumentError
 
 UNBUILT = ("delete",)
 
@@ -71,8 +71,8 @@ def create(**given: Any) -> None:
     """
     from flask import current_app
 
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     _refuse_to_guess(given)
 
@@ -110,8 +110,8 @@ def list_(**wanted: Any) -> None:
     Example:
       $ udata user list --search holt
     """
-    from udata.models.base import database
-    from udata.services.accounts import Wanted, listed
+    from udata.services.users.listing import Wanted, listed
+    from udata.store.connection import database
 
     damaged = set[bool]()
     output.listing(_readable(listed(database(), Wanted(**wanted)), damaged), _print_accounts)
@@ -131,8 +131,8 @@ def show(email: str | None) -> None:
     Example:
       $ udata user show jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services.accounts import shown
+    from udata.services.users.listing import shown
+    from udata.store.connection import database
 
     account, organizations = shown(database(), _email(email))
     if output.options.format == "json":
@@ -151,8 +151,8 @@ def set_admin(email: str | None) -> None:
     Example:
       $ udata user set-admin jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     change = users.grant_admin(database(), _email(email), output.warning)
     _tell(change, "is an administrator now", "is an administrator already")
@@ -168,8 +168,8 @@ def unset_admin(email: str | None) -> None:
     Example:
       $ udata user unset-admin jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     change = users.revoke_admin(database(), _email(email))
     _tell(change, "is no administrator any more", "is no administrator")
@@ -185,8 +185,8 @@ def activate(email: str | None) -> None:
     Example:
       $ udata user activate jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     _tell(users.activate(database(), _email(email)), "can sign in now", "is active already")
 
@@ -207,8 +207,8 @@ def password(email: str | None, password: str | None, password_stdin: bool) -> N
     """
     from flask import current_app
 
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     email = _email(email)
     users.living(database(), email)
@@ -229,8 +229,8 @@ def rotate_password(email: str | None) -> None:
     Example:
       $ udata user rotate-password jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     change = users.demand_rotation(database(), _email(email))
     _tell(change, "must choose another password at the next login; all sessions are ended")
@@ -248,8 +248,8 @@ def unset_two_factor(email: str | None) -> None:
     Example:
       $ udata user unset-two-factor jonas.reed@example.org
     """
-    from udata.models.base import database
-    from udata.services import users
+    from udata.services.users import accounts as users
+    from udata.store.connection import database
 
     change = users.unset_two_factor(database(), _email(email))
     _tell(change, "signs in without a second factor now", "has no second factor")
@@ -295,7 +295,7 @@ def _password(given: str | None, from_stdin: bool) -> str:
 def _checked(password: str) -> str:
     from flask import current_app
 
-    from udata.services.passwords import Passwords
+    from udata.services.users.passwords import Passwords
 
     return Passwords(current_app.config).checked(password)
 

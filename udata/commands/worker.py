@@ -10,8 +10,8 @@ from udata.commands.base import Command, Group, needs_app, several
 from udata.errors import EXIT_FOUND
 
 if TYPE_CHECKING:
-    from udata.runner.alive import Worker
-    from udata.runner.deadletters import Letter
+    from udata.runner.broker.dead_letters import Letter
+    from udata.runner.broker.heartbeats import Worker
     from udata.runner.status import Queue, Status
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -47,7 +47,7 @@ def start(
     Example:
       $ udata worker start -Q high,default -c 4
     """
-    from udata.runner import worker
+    from udata.runner.worker import worker
 
     output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments)))
 
@@ -65,7 +65,8 @@ def beat(loglevel: str) -> None:
     Example:
       $ udata worker beat
     """
-    from udata.runner import logs, scheduler
+    from udata.runner import logs
+    from udata.runner.schedule import scheduler
 
     logs.set_up(loglevel)
     output.leave(scheduler.run())
@@ -140,9 +141,9 @@ def list_dead(ids: tuple[str, ...]) -> None:
     """
     from flask import current_app
 
-    from udata.runner import deadletters
+    from udata.runner.broker import dead_letters
 
-    output.listing(map(_plain, deadletters.letters(current_app.config, ids)), _print_letters)
+    output.listing(map(_plain, dead_letters.letters(current_app.config, ids)), _print_letters)
 
 
 @dead.command("retry", cls=Command, json=True)
@@ -158,9 +159,9 @@ def retry_dead(ids: tuple[str, ...], dry_run: bool) -> None:
     """
     from flask import current_app
 
-    from udata.runner import deadletters
+    from udata.runner.broker import dead_letters
 
-    _settle(deadletters.retry(current_app.config, ids, dry_run=dry_run), "put back", dry_run)
+    _settle(dead_letters.retry(current_app.config, ids, dry_run=dry_run), "put back", dry_run)
 
 
 @dead.command("drop", cls=Command, json=True)
@@ -176,9 +177,9 @@ def drop_dead(ids: tuple[str, ...], dry_run: bool) -> None:
     """
     from flask import current_app
 
-    from udata.runner import deadletters
+    from udata.runner.broker import dead_letters
 
-    _settle(deadletters.drop(current_app.config, ids, dry_run=dry_run), "dropped", dry_run)
+    _settle(dead_letters.drop(current_app.config, ids, dry_run=dry_run), "dropped", dry_run)
 
 
 def _settle(letters: "Iterable[Letter]", done: str, dry_run: bool) -> None:

@@ -10,7 +10,7 @@ def bump_metrics(*, progress: Callable[..., None]) -> dict[str, int]:
     """Recompute the counters of datasets, reuses, organizations, users and the site."""
     from flask import current_app
 
-    from udata.models.base import database
     from udata.services.metrics import bump
+    from udata.store.connection import database
 
     return bump(database(), current_app.config["SITE_ID"], progress)

@@ -1,7 +1,7 @@
 """Activities: who did what. Each kind has a class of its own, which says what it is related to."""
 
-from udata.models.base import Document, index
-from udata.models.fields import (
+from udata.store.documents import Document
+from udata.store.fields import (
     ActorField,
     DateTimeField,
     DictField,
@@ -11,6 +11,7 @@ from udata.models.fields import (
     UnionReferenceField,
     now,
 )
+from udata.store.indexes import index
 
 # The classes of activities by what they are related to.
 KINDS = {

@@ -1,7 +1,7 @@
 """The blocs that pages are made of, nested at any depth."""
 
-from udata.models.base import EmbeddedDocument
-from udata.models.fields import (
+from udata.store.documents import EmbeddedDocument
+from udata.store.fields import (
     EmbeddedDocumentListField,
     ListField,
     ReferenceField,

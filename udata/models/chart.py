@@ -1,8 +1,8 @@
 """Charts of what resources hold."""
 
-from udata.models.base import EmbeddedDocument, index
 from udata.models.common import OWNED_INDEXES, Owned
-from udata.models.fields import (
+from udata.store.documents import EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -17,6 +17,7 @@ from udata.models.fields import (
     UUIDTextField,
     now,
 )
+from udata.store.indexes import index
 
 
 class Filter(EmbeddedDocument):

@@ -1,7 +1,7 @@
 """What several documents have in common."""
 
-from udata.models.base import Document, EmbeddedDocument, index
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -14,6 +14,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 OWNED_INDEXES = (index("owner"), index("organization"))
 

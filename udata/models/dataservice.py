@@ -1,8 +1,7 @@
 """Dataservices: data behind an interface of their own."""
 
-from udata.models.base import index
 from udata.models.common import OWNED_INDEXES, Badge, HarvestMetadata, Owned, WithAccess
-from udata.models.fields import (
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -17,6 +16,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 
 class DataserviceHarvest(HarvestMetadata):

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from udata.models.base import EmbeddedDocument, index
 from udata.models.common import OWNED_INDEXES, Badge, HarvestMetadata, Owned, SpatialCoverage, TableSchema, WithAccess
-from udata.models.fields import (
+from udata.models.resource import Resource
+from udata.store.documents import EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateField,
     DateTimeField,
@@ -19,7 +20,7 @@ from udata.models.fields import (
     StringField,
     now,
 )
-from udata.models.resource import Resource
+from udata.store.indexes import index
 
 _MINUTES = {
     "oneMinute": 1,

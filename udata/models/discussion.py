@@ -1,7 +1,7 @@
 """Discussions of what is published, who follows it, and reports of what should not be there."""
 
-from udata.models.base import Document, EmbeddedDocument, index
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     DateTimeField,
     DictField,
     EmbeddedDocumentField,
@@ -14,6 +14,7 @@ from udata.models.fields import (
     UUIDTextField,
     now,
 )
+from udata.store.indexes import index
 
 
 class Message(EmbeddedDocument):

@@ -1,7 +1,8 @@
 """Geographic zones and their levels."""
 
-from udata.models.base import Document, index
-from udata.models.fields import DictField, IntField, ListField, StringField
+from udata.store.documents import Document
+from udata.store.fields import DictField, IntField, ListField, StringField
+from udata.store.indexes import index
 
 
 class GeoLevel(Document):

@@ -1,8 +1,8 @@
 """Harvest sources, and the runs that read them."""
 
-from udata.models.base import Document, EmbeddedDocument, index
 from udata.models.common import OWNED_INDEXES, Owned
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -15,6 +15,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 
 class HarvestValidation(EmbeddedDocument):

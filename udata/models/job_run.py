@@ -1,7 +1,8 @@
 """The journal: a document a run of a job."""
 
-from udata.models.base import Document, index
-from udata.models.fields import AnyField, BooleanField, DateTimeField, DictField, IntField, ListField, StringField
+from udata.store.documents import Document
+from udata.store.fields import AnyField, BooleanField, DateTimeField, DictField, IntField, ListField, StringField
+from udata.store.indexes import index
 
 STATES = ("queued", "running", "succeeded", "failed", "lost", "cancelled")
 

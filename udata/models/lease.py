@@ -1,7 +1,7 @@
 """Leases: what only one process at a time should do, and which one does it."""
 
-from udata.models.base import Document
-from udata.models.fields import DateTimeField, DictField, IntField, StringField
+from udata.store.documents import Document
+from udata.store.fields import DateTimeField, DictField, IntField, StringField
 
 
 class Lease(Document):

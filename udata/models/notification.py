@@ -1,7 +1,8 @@
 """Notifications, and what users want to be told of."""
 
-from udata.models.base import Document, EmbeddedDocument, index
-from udata.models.fields import (
+from udata.models.transfer import OWNERS
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     GenericEmbeddedDocumentField,
@@ -13,7 +14,7 @@ from udata.models.fields import (
     UUIDTextField,
     now,
 )
-from udata.models.transfer import OWNERS
+from udata.store.indexes import index
 
 TYPES = (
     "discussion.new",

@@ -1,7 +1,7 @@
 """Programs that act for a user by OAuth 2."""
 
-from udata.models.base import Document, index
-from udata.models.fields import (
+from udata.store.documents import Document
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     ImageField,
@@ -11,6 +11,7 @@ from udata.models.fields import (
     StringField,
     now,
 )
+from udata.store.indexes import index
 
 
 class OAuth2Client(Document):

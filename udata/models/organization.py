@@ -1,9 +1,9 @@
 """Organizations, their members and those who ask to be."""
 
-from udata.models.base import Document, EmbeddedDocument, index
 from udata.models.blocs import Bloc
 from udata.models.common import Badge
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     DateTimeField,
     DictField,
     EmbeddedDocumentField,
@@ -21,6 +21,7 @@ from udata.models.fields import (
     UUIDTextField,
     now,
 )
+from udata.store.indexes import index
 
 MEMBER_ROLES = ("admin", "editor", "partial_editor")
 

@@ -1,8 +1,8 @@
 """What the portal itself says: its posts and its home."""
 
-from udata.models.base import Document, EmbeddedDocument, index
 from udata.models.blocs import Bloc
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -17,6 +17,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 
 class Post(Document):

@@ -1,8 +1,8 @@
 """Resources: the files and addresses of a dataset, and those that its users add."""
 
-from udata.models.base import Document, EmbeddedDocument
 from udata.models.common import OWNED_INDEXES, Owned, TableSchema
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     DateTimeField,
     DictField,
     EmbeddedDocumentField,

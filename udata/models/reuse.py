@@ -1,8 +1,7 @@
 """Reuses: what somebody has made of data."""
 
-from udata.models.base import index
 from udata.models.common import OWNED_INDEXES, Badge, Owned
-from udata.models.fields import (
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -17,6 +16,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 REUSE_TYPES = ("api", "application", "idea", "news_article", "paper", "post", "visualization", "hardware")
 

@@ -1,7 +1,7 @@
 """Schedules: when which job is due."""
 
-from udata.models.base import Document, EmbeddedDocument, index
-from udata.models.fields import (
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -10,6 +10,7 @@ from udata.models.fields import (
     ListField,
     StringField,
 )
+from udata.store.indexes import index
 
 
 class Crontab(EmbeddedDocument):

@@ -1,7 +1,7 @@
 """What is kept about the search index: which documents changed since they were indexed."""
 
-from udata.models.base import Document
-from udata.models.fields import AnyField, DateTimeField, IntField, ListField, StringField, now
+from udata.store.documents import Document
+from udata.store.fields import AnyField, DateTimeField, IntField, ListField, StringField, now
 
 
 class ChangedDocuments(Document):

@@ -1,8 +1,8 @@
 """Topics: what is gathered around a theme."""
 
-from udata.models.base import Document, index
 from udata.models.common import OWNED_INDEXES, Owned, SpatialCoverage
-from udata.models.fields import (
+from udata.store.documents import Document
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -15,6 +15,7 @@ from udata.models.fields import (
     StringField,
     now,
 )
+from udata.store.indexes import index
 
 
 class Topic(Owned):

@@ -1,7 +1,7 @@
 """Users, their roles, and what they sign in with."""
 
-from udata.models.base import Document, index
-from udata.models.fields import (
+from udata.store.documents import Document
+from udata.store.fields import (
     BooleanField,
     DateTimeField,
     DictField,
@@ -16,6 +16,7 @@ from udata.models.fields import (
     URLField,
     now,
 )
+from udata.store.indexes import index
 
 
 class Role(Document):

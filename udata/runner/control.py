@@ -6,12 +6,15 @@ from typing import NamedTuple
 from flask import current_app
 
 from udata.errors import ServerError, UdataError, UsageError
-from udata.models.base import translated_errors
-from udata.models.fields import now
-from udata.runner import broker, journal, queues, registry
+from udata.runner import registry
+from udata.runner.broker import connection as broker
+from udata.runner.broker import queues
 from udata.runner.enqueue import wake_up
-from udata.runner.history import Run, find, shown
-from udata.runner.journal import ENDED, Stored, Wake
+from udata.runner.journal import runs as journal
+from udata.runner.journal.history import Run, find, shown
+from udata.runner.journal.runs import ENDED, Stored, Wake
+from udata.store.connection import translated_errors
+from udata.store.fields import now
 
 log = logging.getLogger(__name__)
 

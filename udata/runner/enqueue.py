@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from udata.errors import ServerError, UsageError
-from udata.models.base import translated_errors
-from udata.runner import celery, journal, registry
-from udata.runner.journal import Trigger, Wake
+from udata.runner import registry
+from udata.runner.celery import app as celery
+from udata.runner.journal import runs
+from udata.runner.journal.runs import Trigger, Wake
+from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +41,14 @@ def enqueue(
     and not recorded. Raises UnknownName, UsageError for wrong arguments and for secret ones, which nothing may store;
     ServerError where the database is away, and where a job without journal finds no broker.
     """
-    wanted = journal.order(registry.find(name), args, kwargs)
+    wanted = runs.order(registry.find(name), args, kwargs)
     job = wanted.job
     if wanted.hidden:
         raise UsageError(f"an argument of the job {job.name} is secret, and cannot wait in a queue", "run it here")
     if not job.journal:
         return Enqueued(celery.send_call(job.name, tuple(wanted.args), wanted.kwargs, job.queue), new=True, sent=True)
     with translated_errors():
-        recorded = journal.record(wanted, trigger, run_id=run_id, not_before=not_before)
+        recorded = runs.record(wanted, trigger, run_id=run_id, not_before=not_before)
     if not recorded.new or not_before is not None:
         return Enqueued(*recorded, sent=False)
     return Enqueued(*recorded, sent=wake_up(Wake(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue))

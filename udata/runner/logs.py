@@ -76,7 +76,7 @@ def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> No
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     _set_levels("info")
     # How a run goes is shown, not logged.
-    logging.getLogger("udata.runner.run").setLevel(logging.CRITICAL)
+    logging.getLogger("udata.runner.execution.run").setLevel(logging.CRITICAL)
 
 
 def _set_levels(level: str) -> None:

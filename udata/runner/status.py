@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from udata.errors import UsageError
-from udata.models.base import database, translated_errors
-from udata.models.fields import now
-from udata.runner import alive, broker, deadletters, journal, queues, registry, scheduler
+from udata.runner import registry
+from udata.runner.broker import connection as broker
+from udata.runner.broker import dead_letters, heartbeats, queues
+from udata.runner.journal import runs
+from udata.runner.schedule import scheduler
+from udata.store.connection import database, translated_errors
+from udata.store.fields import now
 
 if TYPE_CHECKING:
     import redis
@@ -40,7 +44,7 @@ class Status(NamedTuple):
     queues: list[Queue]
     dead: int
     foreign: dict[str, int]
-    workers: list[alive.Worker]
+    workers: list[heartbeats.Worker]
     scheduler: scheduler.Health
     unsent: list[str]
     problems: list[str]
@@ -53,11 +57,11 @@ def status(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> Status:
     """
     chosen = queues.check_names(names)
     with broker.client(settings) as client, translated_errors():
-        workers = alive.workers(client, settings)
+        workers = heartbeats.workers(client, settings)
         unacked = Counter(taken.queue for taken in queues.unacked(client, settings))
         shown = [_queue(client, settings, name, unacked[name], workers) for name in chosen]
-        foreign = Counter(deadletters.unknown_tasks(client, settings))
-        dead = deadletters.count(client, settings)
+        foreign = Counter(dead_letters.unknown_tasks(client, settings))
+        dead = dead_letters.count(client, settings)
         health = scheduler.health()
     for queue in shown:
         foreign.update({name: count for name, count in queue.tasks.items() if not registry.knows(name)})
@@ -98,7 +102,7 @@ def munin_field(name: str) -> str:
 
 
 def _queue(
-    client: "redis.Redis", settings: Mapping[str, Any], name: str, unacked: int, workers: Iterable[alive.Worker]
+    client: "redis.Redis", settings: Mapping[str, Any], name: str, unacked: int, workers: Iterable[heartbeats.Worker]
 ) -> Queue:
     tasks = _tasks(client, settings, name)
     recorded, oldest = _recorded(name)
@@ -117,7 +121,7 @@ def _tasks(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> di
 def _recorded(queue: str) -> tuple[int, float | None]:
     """How many runs the journal holds for `queue`, and the age in seconds of the oldest that is due."""
     moment = now()
-    due = {**journal.in_slots(f"queued/{queue}"), "not_before": {"$not": {"$gt": moment}}}
+    due = {**runs.in_slots(f"queued/{queue}"), "not_before": {"$not": {"$gt": moment}}}
     since = {"$ifNull": ["$not_before", "$queued_at"]}
     # One scan for both: the embedded database takes seconds for a very long queue.
     group = {"$group": {"_id": None, "count": {"$sum": 1}, "oldest": {"$min": since}}}

@@ -14,8 +14,8 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from udata.models.base import Document as Model
-from udata.models.fields import now
+from udata.store.documents import Document as Model
+from udata.store.fields import now
 
 Document = dict[str, Any]
 

@@ -7,12 +7,12 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from udata.models.base import translated_errors
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
 from udata.models.organization import Organization
 from udata.models.reuse import Reuse
-from udata.services.scan import Unreadable, chunks, documents, key
+from udata.store.connection import translated_errors
+from udata.store.scan import Unreadable, chunks, documents, key
 
 Document = dict[str, Any]
 Progress = Callable[[float, float | None, str | None], None]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 
-from udata.models.base import translated_errors
-from udata.services.scan import Unreadable, chunks, documents
+from udata.store.connection import translated_errors
+from udata.store.scan import Unreadable, chunks, documents
 
 Document = dict[str, Any]
 Progress = Callable[[float, float | None, str | None], None]

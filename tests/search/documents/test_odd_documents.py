@@ -89,7 +89,7 @@ def test_a_row_that_is_no_bson_is_named_and_the_others_are_built(database: Docum
     database["post"].update_one({"_id": rows[1]}, {"$set": {"name": "damaged", "content": "x" * 10}})
     kind = kinds()["post"]
     from udata.search.documents.building import build
-    from udata.services.scan import Unreadable
+    from udata.store.scan import Unreadable
 
     context = contexts.whole(database, settings, kind.needs)
     found = list(build(database, kind, context, [Unreadable(rows[1], "cut short"), database["post"].find_one() or {}]))

@@ -7,8 +7,9 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.services.diagnosis.looking import look
-from udata.runner import alive, broker, deadletters
-from udata.runner.alive import Worker
+from udata.runner.broker import connection as broker
+from udata.runner.broker import dead_letters, heartbeats
+from udata.runner.broker.heartbeats import Worker
 from udata.settings import Settings
 
 Db = Database[dict[str, Any]]
@@ -21,8 +22,8 @@ def worker(name: str) -> Worker:
 
 def test_workers_that_live_and_one_that_is_silent_are_told(settings: Settings) -> None:
     with broker.client(settings) as client:
-        alive.say(client, settings, worker("a@host"))
-        alive.say(client, settings, worker("b@host"))
+        heartbeats.say(client, settings, worker("a@host"))
+        heartbeats.say(client, settings, worker("b@host"))
         assert look("workers").value == "2 workers alive, 0 jobs running"
         [key] = client.keys("*workers")
         spoken = json.loads(client.hget(key, "b@host"))
@@ -38,16 +39,16 @@ def test_a_message_that_nobody_waits_for_is_a_problem(settings: Settings) -> Non
         check = look("queues")
         assert (check.ok, check.remedy) == (False, "udata worker start")
         assert check.details["waiting"] == {"high": 0, "default": 1, "low": 0}
-        alive.say(client, settings, worker("a@host"))
+        heartbeats.say(client, settings, worker("a@host"))
         check = look("queues")
         assert check.ok is True
         assert check.value == "waiting: high 0, default 1, low 0"
 
 
 def test_dead_letters_and_foreign_tasks_are_warnings(settings: Settings) -> None:
-    letter = deadletters.letter("default", b"{}", "unknown", deadletters.UNKNOWN_REMEDY, "portal.own_task")
+    letter = dead_letters.letter("default", b"{}", "unknown", dead_letters.UNKNOWN_REMEDY, "portal.own_task")
     with broker.client(settings) as client:
-        deadletters.keep(client, deadletters.key(settings), letter)
+        dead_letters.keep(client, dead_letters.key(settings), letter)
     check = look("queues")
     assert check.ok is True
     assert [note.text for note in check.warnings] == ["1 message could not be taken",

@@ -12,7 +12,7 @@ from udata.errors import UnknownName, UsageError
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding
 from udata.services.integrity.run import collections
-from udata.services.scan import Unreadable, split
+from udata.store.scan import Unreadable, split
 
 NOWHERE = ObjectId()
 

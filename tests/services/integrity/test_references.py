@@ -11,9 +11,10 @@ from mongoengine.base.common import _document_registry
 from pymongo.database import Database
 
 from tests.services.integrity.conftest import Run, Stored
-from udata.models import shapes
-from udata.models.base import Document, EmbeddedDocument
-from udata.models.fields import (
+from udata.services.integrity.references import WAITING
+from udata.store import shapes
+from udata.store.documents import Document, EmbeddedDocument
+from udata.store.fields import (
     DictField,
     EmbeddedDocumentField,
     EmbeddedDocumentListField,
@@ -26,7 +27,6 @@ from udata.models.fields import (
     ReferenceField,
     UnionReferenceField,
 )
-from udata.services.integrity.references import WAITING
 
 NOWHERE = ObjectId()
 

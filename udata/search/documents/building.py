@@ -10,7 +10,7 @@ from pymongo.database import Database
 from udata.search.documents import context as contexts
 from udata.search.documents.context import IN_QUERY, Context
 from udata.search.documents.kinds import Kind
-from udata.services.scan import Scan, Unreadable, chunks, split
+from udata.store.scan import Scan, Unreadable, chunks, split
 
 Document = dict[str, Any]
 

@@ -9,8 +9,8 @@ from pymongo.database import Database
 
 from udata.search.documents.formats import families
 from udata.search.documents.values import Row, badges, popularity, reference, text
-from udata.services.packed import PackedSet
-from udata.services.scan import Scan, Unreadable, chunks, key, keys, split
+from udata.store.compact_set import PackedSet
+from udata.store.scan import Scan, Unreadable, chunks, key, keys, split
 
 Document = dict[str, Any]
 

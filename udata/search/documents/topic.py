@@ -12,7 +12,7 @@ from udata.search.documents.context import IN_QUERY, Context
 from udata.search.documents.markup import plain
 from udata.search.documents.ownership import organization_of, owner_of, producers
 from udata.search.documents.values import Row, flag, known, mapping, second, text, texts
-from udata.services.scan import chunks, documents
+from udata.store.scan import chunks, documents
 
 FIELDS = (
     *ownership.FIELDS, "name", "description", "tags", "featured", "private", "created_at", "last_modified"

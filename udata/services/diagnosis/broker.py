@@ -8,12 +8,12 @@ from typing import Any
 import redis
 
 from udata.errors import ServerError, UdataError
-from udata.runner import broker
+from udata.runner.broker import connection as broker
 from udata.services import caching
 from udata.services.diagnosis.check import Check, Note, judged, milliseconds, passed_over
 from udata.services.diagnosis.embedded import stopped
 from udata.settings import Settings, mask_credentials
-from udata.words import size
+from udata.wording import size
 
 # A Redis that is filled so far is nearly full.
 NEARLY_FULL = 0.9

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from udata.embedded.supervisor import SECRETS
 from udata.errors import ConfigurationError
-from udata.runner import due
+from udata.runner.schedule import due
 from udata.services.diagnosis.check import Check, Note, counted, judged
 from udata.settings import BY_NAME, SETTINGS, Settings, masked
 

@@ -7,13 +7,12 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import ServerError
-from udata.models.base import connect, database, translated_errors
-from udata.models.connection import address
-from udata.services import database as service
-from udata.services import indexes
+from udata.services.database import status as service
 from udata.services.diagnosis.check import Check, Note, counted, judged, milliseconds, passed_over
 from udata.services.diagnosis.embedded import stopped
 from udata.settings import Settings, mask_credentials
+from udata.store import indexes
+from udata.store.connection import address, connect, database, translated_errors
 
 # Names that are listed before the rest is only counted.
 NAMED = 3

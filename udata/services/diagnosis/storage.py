@@ -7,7 +7,7 @@ from typing import Any
 
 from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.settings import Settings
-from udata.words import size
+from udata.wording import size
 
 # Below this, little can be stored any more.
 LITTLE_SPACE = 1_000_000_000

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from udata.runner import broker, health, status
-from udata.runner.alive import Worker
+from udata.runner import status
+from udata.runner.broker import connection as broker
+from udata.runner.broker.heartbeats import Worker
+from udata.runner.schedule import health
 from udata.runner.status import Status
 from udata.services.diagnosis.check import Check, Note, counted, judged, passed_over
 from udata.settings import Settings

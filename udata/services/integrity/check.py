@@ -10,16 +10,16 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UnknownName, UsageError
-from udata.models.shapes import Shape
 from udata.plugins import Plugin, PluginError, load, plugins
 from udata.services.integrity.findings import Finding, Severity
+from udata.store.shapes import Shape
 
 Document = dict[str, Any]
 
 # Where the checks are, by name; the order is that of the output.
 MODULES = {
     "references": "udata.services.integrity.references:References",
-    "missing-lists": "udata.services.integrity.lists:MissingLists",
+    "missing-lists": "udata.services.integrity.missing_lists:MissingLists",
     "duplicates": "udata.services.integrity.duplicates:Duplicates",
     "ownership": "udata.services.integrity.ownership:Ownership",
     "documents": "udata.services.integrity.documents:Documents",

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from udata.models.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 from udata.services.integrity.check import Check, Document
 from udata.services.integrity.findings import Finding
+from udata.store.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 
 # Paths, and what is wrong there.
 Problems = list[tuple[str, str]]

@@ -5,11 +5,11 @@ from hashlib import blake2b
 from time import monotonic
 from typing import Any, NamedTuple
 
-from udata.models.shapes import Embedded, ListOf, Node, Reference, Shape, Value
 from udata.services.integrity.check import Check, Document, settle
 from udata.services.integrity.findings import Finding
-from udata.services.packed import PackedSet
-from udata.services.scan import Unreadable, chunks, documents, key
+from udata.store.compact_set import PackedSet
+from udata.store.scan import Unreadable, chunks, documents, key
+from udata.store.shapes import Embedded, ListOf, Node, Reference, Shape, Value
 
 SECRET = ("token", "secret", "uniquifier")
 RESOURCES = "resources._id"

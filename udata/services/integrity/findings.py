@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from udata.errors import UsageError
-from udata.services.packed import PackedSet
+from udata.store.compact_set import PackedSet
 
 IDENTITY_BYTES = 16
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from udata.models.shapes import Shape
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Finding
 from udata.services.metrics import KEYS, Expected, expected
+from udata.store.shapes import Shape
 
 
 class Metrics(Check):

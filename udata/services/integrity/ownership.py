@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
-from udata.models.shapes import Shape
 from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
-from udata.services.scan import Unreadable, chunks, documents, key
+from udata.store.scan import Unreadable, chunks, documents, key
+from udata.store.shapes import Shape
 
 OWNED = ("dataset", "reuse", "dataservice")
 # How many organizations are looked at again in one query.

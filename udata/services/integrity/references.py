@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from bson import DBRef, ObjectId, Regex
 from mongoengine import Document as Model
 
-from udata.models.references import projection, references, target_collections
-from udata.models.shapes import ANYWHERE, Reference, Shape, id_types, known_class
 from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
-from udata.services.packed import PackedSet
-from udata.services.scan import Scan, Unreadable, chunks, documents, key, keys, scan
+from udata.store.compact_set import PackedSet
+from udata.store.references import projection, references, target_collections
+from udata.store.scan import Scan, Unreadable, chunks, documents, key, keys, scan
+from udata.store.shapes import ANYWHERE, Reference, Shape, id_types, known_class
 
 # How many ids a query names at the most, and how many references wait for their second look.
 LOOKS = 100

@@ -10,14 +10,14 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UsageError
-from udata.models import registry
-from udata.models.base import translated_errors
-from udata.models.references import without_children
-from udata.models.shapes import Shape, shape
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import IDENTITY_BYTES, Finding
-from udata.services.packed import PackedSet
-from udata.services.scan import Scan, Unreadable, scan, split
+from udata.store import registry
+from udata.store.compact_set import PackedSet
+from udata.store.connection import translated_errors
+from udata.store.references import without_children
+from udata.store.scan import Scan, Unreadable, scan, split
+from udata.store.shapes import Shape, shape
 
 Progress = Callable[[float, float | None, str | None], None]
 

@@ -1,0 +1,1 @@
+"""The broker: its connection, queues, dead letters and heartbeats."""

@@ -1,0 +1,1 @@
+"""Celery: the app, the tasks made from the registry, and the consumer of messages."""

@@ -1,0 +1,95 @@
+"""The tasks that a worker's processes run: taking up a recorded run, and recording what another program has sent."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Reject
+
+from udata.errors import ServerError
+from udata.runner import registry
+from udata.runner.broker.queues import EXPIRES_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
+from udata.runner.execution import run
+from udata.runner.journal import runs
+from udata.runner.journal.runs import Wake
+from udata.store.connection import translated_errors
+from udata.store.fields import now
+
+log = logging.getLogger(__name__)
+
+# How long a message waits for a database that is away, before it goes back to its queue.
+AWAY_SECONDS = 3.0
+
+REQUEST = "udata.runner.celery.consumer:Request"
+
+# A name that no other worker has, before or after; inherited by the processes that are forked.
+WORKER_NAME = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
+def register(app: Celery) -> None:
+    """Give `app` the task of the wake-ups, and one for each job."""
+    app.task(_wake, name=WAKE, Request=REQUEST)
+    for job in registry.jobs().values():
+        # The time of a recorded run is limited by its lease.
+        limit = None if job.journal else job.time_limit
+        app.task(_taker(job), name=job.name, bind=True, Request=REQUEST, time_limit=limit)
+
+
+def _wake(*wake: Any) -> None:
+    _patiently(lambda: run.execute(Wake(*wake), WORKER_NAME))
+
+
+def _ended(outcome: run.Outcome | None) -> None:
+    """See to it that the message of a run that was given back waits again."""
+    if outcome and outcome.state == "queued" and outcome.not_before is None:
+        raise Reject("the run was given back", requeue=True)
+
+
+def _taker(job: registry.Job) -> Callable[..., None]:
+    def take(task: Any, *args: Any, **kwargs: Any) -> None:
+        _patiently(lambda: _take(job, task.request, args, kwargs))
+
+    return take
+
+
+def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> run.Outcome | None:
+    """Run what another program asks for; the run's id follows from the message's, however often it is delivered."""
+    expires = _moment(request.get(EXPIRES_HEADER))
+    if expires is not None and expires < now():
+        log.warning("A message of %s is dropped: it was not to be taken after %s UTC", job.name, expires)
+        return None
+    wanted = runs.order(job, args, kwargs)
+    not_before = _moment(request.get(NOT_BEFORE_HEADER))
+    if not job.journal:
+        run.call(wanted)
+    elif not_before is None or not_before <= now():
+        return run.execute_order(wanted, foreign_run_id(request.id), WORKER_NAME)
+    else:
+        # The reaper sends it when it is due.
+        with translated_errors():
+            runs.record(wanted, "worker", run_id=foreign_run_id(request.id), not_before=not_before)
+    return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    """The moment, in UTC, that another program has written; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _patiently(take: Callable[[], run.Outcome | None]) -> None:
+    try:
+        _ended(take())
+    except ServerError as error:
+        log.warning("The message waits: %s", error)
+        time.sleep(AWAY_SECONDS)
+        raise Reject(error, requeue=True) from error

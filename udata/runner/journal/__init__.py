@@ -1,0 +1,1 @@
+"""The journal: what becomes of each run, kept in the database."""

@@ -1,0 +1,96 @@
+"""How the scheduler is: whether one leads, when it last looked, and what is never sent."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from udata.runner import registry
+from udata.runner.schedule import due, leader, schedules
+from udata.runner.schedule.schedules import Schedule
+from udata.store.connection import translated_errors
+from udata.store.fields import now
+
+# A scheduler that has not looked for this long is late.
+LATE = timedelta(seconds=60)
+# How long it is said that another program ran the schedules too.
+FOREIGN_SHOWN = timedelta(hours=1)
+
+
+class Health(NamedTuple):
+    """How the scheduler is: a line for people, and what is wrong, or None.
+
+    `last_tick` is when the leader last looked at the schedules, None where no scheduler has run yet. `enabled` counts
+    the schedules that should be sent, `unsent` names the enabled ones that never are, because no such job is here.
+    """
+
+    text: str
+    problem: str | None
+    leader: str | None
+    last_tick: datetime | None
+    enabled: int
+    unsent: list[str]
+
+
+def health(moment: datetime | None = None) -> Health:
+    """How the scheduler is at `moment` (UTC, by default now). Raises ServerError."""
+    moment = moment or now()
+    with translated_errors():
+        lease = leader.current()
+        found = list(schedules.listed())
+    enabled = [one for one in found if isinstance(one, Schedule) and one.enabled]
+    sent = [one for one in enabled if one.obstacle is None]
+    unsent = [one.label for one in enabled if not registry.knows(one.task)]
+    wrong = [
+        f"{one.label} is never sent: {one.obstacle}" for one in enabled if registry.knows(one.task) and one.obstacle
+    ]
+    last_tick = None if lease is None else lease.get("last_tick")
+    problems = [_late(last_tick, sent, moment), _foreign(lease or {}, moment), *wrong]
+    problem = "; ".join(filter(None, problems)) or None
+    return Health(
+        _text(lease, last_tick, moment, len(sent)), problem, (lease or {}).get("holder"), last_tick, len(sent), unsent
+    )
+
+
+def runs(moment: datetime | None = None) -> bool:
+    """Whether a scheduler has looked at the schedules lately."""
+    with translated_errors():
+        lease = leader.current() or {}
+    last_tick = lease.get("last_tick")
+    return last_tick is not None and (moment or now()) - last_tick <= LATE
+
+
+def _text(lease: dict[str, Any] | None, last_tick: datetime | None, moment: datetime, sent: int) -> str:
+    waiting = f"{sent} schedule{'' if sent == 1 else 's'} enabled"
+    if lease is None:
+        return f"none has run yet, {waiting}"
+    if last_tick is None:
+        return f"{lease.get('holder')} has begun, {waiting}"
+    leads = lease.get("holder") or "none leads"
+    return f"{leads}, last tick {_ago(moment - last_tick)} ago, {waiting}"
+
+
+def _late(last_tick: datetime | None, sent: list[Schedule], moment: datetime) -> str | None:
+    """That no scheduler does what it should; none is needed where nothing is scheduled."""
+    if last_tick is not None:
+        if sent and moment - last_tick > LATE:
+            return f"the scheduler is late, its last tick was {_ago(moment - last_tick)} ago: start udata worker beat"
+        return None
+    zone = schedules.time_zone()
+    overdue = [one.label for one in sent if one.base and due.latest(one.when, zone, one.base, moment - LATE)]
+    if overdue:
+        return f"no scheduler runs, and {', '.join(overdue)} is due: start udata worker beat"
+    return None
+
+
+def _foreign(lease: dict[str, Any], moment: datetime) -> str | None:
+    seen = lease.get("foreign") or {}
+    if seen and moment - seen["at"] < FOREIGN_SHOWN:
+        return f"another program's scheduler runs the schedules, too: it moved {seen['schedule']} at {seen['at']} UTC"
+    return None
+
+
+def _ago(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"

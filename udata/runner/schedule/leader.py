@@ -1,0 +1,86 @@
+"""Which of several schedulers leads: the one that holds a lease in the database.
+
+The holder counts its beats up there. Whoever sees the count unchanged for a while, by its own clock, takes the lease:
+the clocks of two machines are never compared. Two may lead for a moment; that no job is sent twice is none of the
+lease's business.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from udata.store.connection import database
+
+Stored = dict[str, Any]
+
+SCHEDULER = "scheduler"
+# A holder that is silent for this long has lost the lease, in seconds.
+LEASE_SECONDS = 10.0
+
+
+class Lease:
+    """A process's part in the lease of the scheduler. `clock` gives the moment, naive and in UTC."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.leader: str | None = None
+        self._seen: tuple[Any, Any] | None = None
+        self._seen_at = datetime.min
+
+    def hold(self, last_tick: datetime | None) -> bool:
+        """Whether this process leads, for now; `last_tick` is when it last did what a leader does."""
+        stored = current()
+        if stored is None:
+            return self._create()
+        self.leader = stored.get("holder")
+        if self.leader == self.holder:
+            ticked = {} if last_tick is None else {"last_tick": last_tick}
+            return self._write({"holder": self.holder}, ticked)
+        if self.leader is not None and not self._silent(stored):
+            return False
+        seen = {"holder": stored.get("holder"), "beats": stored.get("beats")}
+        if not self._write(seen, {"holder": self.holder, "since": self.clock()}):
+            return False
+        self.leader = self.holder
+        return True
+
+    def release(self, **written: Any) -> None:
+        """Let another take over at once; `written` is noted with it."""
+        leases().update_one({"_id": SCHEDULER, "holder": self.holder}, {"$set": {"holder": None, **written}})
+
+    def _silent(self, stored: Stored) -> bool:
+        """Whether the holder has not beaten for so long that it is taken for dead."""
+        seen, moment = (stored.get("holder"), stored.get("beats")), self.clock()
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, moment
+        return (moment - self._seen_at).total_seconds() > LEASE_SECONDS
+
+    def _create(self) -> bool:
+        try:
+            leases().insert_one({"_id": SCHEDULER, "holder": self.holder, "beats": 0, "since": self.clock()})
+        except DuplicateKeyError:
+            return False
+        self.leader = self.holder
+        return True
+
+    def _write(self, seen: Stored, change: Stored) -> bool:
+        written: Stored = {"$inc": {"beats": 1}} | ({"$set": change} if change else {})
+        return leases().update_one({"_id": SCHEDULER, **seen}, written).matched_count == 1
+
+
+def current() -> Stored | None:
+    """The lease as it is stored; None where no scheduler has ever run."""
+    return leases().find_one({"_id": SCHEDULER})
+
+
+def leases() -> Collection[Stored]:
+    """The collection, read where it is written."""
+    return database()["lease"].with_options(read_preference=ReadPreference.PRIMARY)

@@ -1,0 +1,1 @@
+"""A worker's life: its start, how it is stopped, and what watches it."""

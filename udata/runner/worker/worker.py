@@ -1,0 +1,209 @@
+"""A worker: Celery's, with our logging, heartbeat, watchdog and reaper beside it, and an end within a time."""
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import click
+from celery import Celery, bootsteps, signals
+from celery.exceptions import CPendingDeprecationWarning
+from celery.platforms import SecurityWarning
+from celery.utils.log import get_multiprocessing_logger
+from flask import Flask, current_app
+
+from udata.errors import EXIT_DONE, EXIT_FOUND, UdataError, UsageError
+from udata.runner.broker import queues
+from udata.runner.broker.connection import is_redis, queue_name
+from udata.runner.celery import tasks
+from udata.runner.celery.app import make_celery
+from udata.runner.celery.consumer import Request
+from udata.runner.journal import recovery
+from udata.runner.logs import set_up
+from udata.runner.reaper import Reaper
+from udata.runner.repeated import Repeated
+from udata.runner.schedule import scheduler
+from udata.runner.schedule.scheduler import Scheduler
+from udata.runner.worker.stopping import Stopping
+from udata.runner.worker.watch import LOOKS, Heartbeat, Watchdog
+from udata.store.connection import reconnect, translated_errors
+
+log = logging.getLogger(__name__)
+
+# Arguments of Celery's that are not handed on, and what to do instead.
+REFUSED = {
+    ("-B", "--beat"): "give --beat before the --",
+    ("-Q", "--queues"): "give -Q before the --",
+    ("-X", "--exclude-queues"): "give -Q before the --",
+    ("-P", "--pool"): "runs can only be stopped in processes of their own",
+    ("-D", "--detach"): "a supervisor does that",
+}
+
+# How long a tick of the scheduler may take when it is stopped.
+STOP_SECONDS = 3.0
+
+
+class Options(NamedTuple):
+    """How a worker is started: `queues` (none: all of them), the number of its processes, Celery's own arguments."""
+
+    queues: tuple[str, ...] = ()
+    concurrency: int | None = None
+    beat: bool = False
+    loglevel: str = "info"
+    arguments: tuple[str, ...] = ()
+
+
+def start(options: Options) -> int:
+    """Run a worker for the current app until it is told to stop; returns its exit code.
+
+    Raises UnknownName for a queue that does not exist, UsageError for arguments that Celery does not take,
+    ConfigurationError for an address that is none.
+    """
+    listens = list(queues.check_names(options.queues))
+    _check(options.arguments)
+    flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = make_celery(flask.config)
+    set_up(options.loglevel)
+    signals.setup_logging.connect(_leave_logging_alone, weak=False)
+    signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
+    app.steps["worker"].add(_beside(flask, listens, beat=options.beat))
+    return _run(app, _arguments(flask, options, listens), options.arguments)
+
+
+def _check(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        for (short, long), instead in REFUSED.items():
+            if argument.partition("=")[0] == long or argument.startswith(short):
+                raise UsageError(f"Celery's argument {argument} does not go with a worker of udata", instead)
+
+
+def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
+    named = ",".join(queue_name(flask.config, queue) for queue in listens)
+    arguments = ["worker", "--loglevel", options.loglevel, "--queues", named, "--hostname", tasks.WORKER_NAME]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    if options.concurrency:
+        arguments += ["--concurrency", str(options.concurrency)]
+    return [*arguments, *options.arguments]
+
+
+def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
+    # Running as root is dangerous where messages are pickled; ours are not.
+    warnings.simplefilter("ignore", SecurityWarning)
+    # What becomes of a run whose message cannot be acknowledged is the journal's to know.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
+    # What the pool says of its processes would go nowhere.
+    get_multiprocessing_logger().propagate = True
+    # Celery's greeting is for people; a log needs none.
+    app.log.already_setup = True
+    workers: list[Any] = []
+    signals.worker_init.connect(lambda sender, **_: workers.append(sender), weak=False)
+    try:
+        app.start(["--quiet", *arguments])
+    except click.ClickException as error:
+        raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
+    except (OSError, LookupError) as error:
+        if not given:
+            raise
+        # A file or a user that is not there, as an argument names it.
+        raise UsageError(f"Celery cannot start with the arguments {' '.join(given)}: {error}") from error
+    except SystemExit as ended:
+        # Celery has said why.
+        return ended.code if isinstance(ended.code, int) else EXIT_FOUND
+    return next((worker.exitcode or EXIT_DONE for worker in workers), EXIT_DONE)
+
+
+def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.StartStopStep]:
+    class Beside(bootsteps.StartStopStep):  # type: ignore[misc]
+        """What runs in the main process beside Celery's own parts."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, worker: Any) -> None:
+            """Called by Celery when its pool has started."""
+            self.parts = Parts(flask, worker, listens, beat=beat)
+            self.parts.start()
+            signals.worker_shutdown.connect(self.parts.stop, weak=False)
+
+        def stop(self, _worker: Any) -> None:
+            """Called by Celery when the worker takes nothing any more, and waits for what runs."""
+            self.parts.stop_caring()
+
+        terminate = stop
+
+    return Beside
+
+
+class Parts:
+    """The heartbeat, the reaper, the watchdog, with `beat` the scheduler, and the end of `worker`."""
+
+    def __init__(self, flask: Flask, worker: Any, listens: list[str], *, beat: bool) -> None:
+        settings = flask.config
+        self.flask = flask
+        reaper = Reaper(settings)
+        heartbeat = Heartbeat(settings, worker, tasks.WORKER_NAME, listens)
+        self.reaper = reaper
+        self.heartbeat = heartbeat
+        self.stopping = Stopping(settings, worker, self._give_back)
+        self.beating = Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], heartbeat.beat)
+        self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(self._reap))]
+        self.scheduler = Scheduler(settings) if beat else None
+        if self.scheduler:
+            tick = self._in_context(self.scheduler.tick)
+            self.caring.append(Repeated("scheduler", scheduler.TICK_SECONDS, tick))
+        if settings["WORKER_WATCHDOG_SECONDS"] and is_redis(settings):
+            watchdog = Watchdog(settings, worker, listens, self.stopping.give_up)
+            self.caring.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
+
+    def start(self) -> None:
+        """Take over the signals and start the threads. Where the broker is no Redis there is no place to beat."""
+        log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(self.heartbeat.listens))
+        self.stopping.install()
+        for thread in ([self.beating] if is_redis(self.flask.config) else []) + self.caring:
+            thread.start()
+
+    def stop_caring(self) -> None:
+        """Leave what concerns all to others; the worker lives until its last run has ended."""
+        for thread in self.caring:
+            thread.stop()
+        if self.scheduler:
+            self.caring[1].join(STOP_SECONDS)
+            try:
+                self._in_context(self.scheduler.stop)()
+            except UdataError as error:
+                log.warning("Another scheduler takes over a little later: %s", error)
+            self.scheduler = None
+
+    def stop(self, **_: Any) -> None:
+        """Say that the worker has gone."""
+        self.stop_caring()
+        self.beating.stop()
+        self.heartbeat.end()
+
+    def _reap(self) -> None:
+        killed = Request.lost[:]
+        if killed:
+            with translated_errors():
+                recovery.free_killed(tasks.WORKER_NAME, killed)
+            del Request.lost[: len(killed)]
+        self.reaper.reap()
+
+    def _give_back(self, message_ids: list[str]) -> None:
+        self.stop()
+        self._in_context(lambda: self.reaper.give_back(tasks.WORKER_NAME, message_ids))()
+
+    def _in_context(self, action: Callable[[], object]) -> Callable[[], None]:
+        def act() -> None:
+            with self.flask.app_context():
+                action()
+
+        return act
+
+
+def _enter_child(flask: Flask) -> None:
+    """Make a process of the pool one of its own: the database's connections do not survive the fork."""
+    reconnect()
+    flask.app_context().push()
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Tell Celery that the logging is set up."""

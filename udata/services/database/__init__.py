@@ -1,0 +1,1 @@
+"""The database as a whole: its state, dumps and restores."""

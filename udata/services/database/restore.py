@@ -1,0 +1,279 @@
+"""Dumps brought back: a folder in the layout of mongodump is read, checked whole, and put into the database.
+
+plan = plan_restore(database, folder, "merge")     looks, changes nothing
+for restored in restore(database, plan): …         of each collection the documents first, then the indexes
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne, ReplaceOne
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from udata.errors import UdataError, UsageError
+from udata.services.database.dump import UNFINISHED, Progress
+from udata.services.database.dump_folder import DumpFolder, Source, read_folder
+from udata.store import bson_files, indexes
+from udata.store.connection import translated_errors
+from udata.store.indexes import Outcome
+
+Mode = Literal["fresh", "drop", "merge"]
+
+# A request to the server: bounded in both, so that neither many small nor a few large documents fill the memory.
+BATCH_DOCUMENTS = 1_000
+BATCH_BYTES = 4 * 1024 * 1024
+
+# Ids looked up in one query.
+LOOKUP = 100
+
+EXAMPLES = 10
+
+# With these a server refuses a whole request for one document in it: BadValue, InvalidBSON, BSONObjectTooLarge.
+UNREADABLE = (2, 22, 10334)
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+
+
+class Planned(NamedTuple):
+    """A collection of the dump: `documents` in the dump, `there` in the database, `known` in both by `_id`."""
+
+    collection: str
+    documents: int
+    size: int
+    there: int
+    known: int | None = None
+
+
+@dataclass
+class Plan:
+    """What a restore would do. `untouched` are the collections with documents that the dump does not have."""
+
+    dump: DumpFolder
+    mode: Mode
+    collections: list[Planned]
+    untouched: list[str]
+    continues: bool = False
+
+    @property
+    def documents(self) -> int:
+        """How many documents the dump has."""
+        return sum(planned.documents for planned in self.collections)
+
+    @property
+    def removed(self) -> int:
+        """How many documents of the database would be dropped."""
+        return sum(planned.there for planned in self.collections) if self.mode == "drop" else 0
+
+
+@dataclass
+class Restored:
+    """What was done to a collection; `errors` are the first of the `failed` documents, with the reason."""
+
+    collection: str
+    documents: int = 0
+    inserted: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    errors: list[str] = field(default_factory=list)
+    indexes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every document and every index is there."""
+        return not self.failed and all(index.state not in ("failed", "different") for index in self.indexes)
+
+
+def plan_restore(
+    database: Database[dict[str, Any]], folder: Path, mode: Mode, progress: Progress | None = None
+) -> Plan:
+    """Look through the dump and the database, and say what a restore would do. Changes nothing.
+
+    Raises UsageError for a folder without a dump, or a database with documents where the mode is `fresh`;
+    DamagedFileError, ServerError.
+    """
+    dump = read_folder(folder, database.name, progress)
+    if mode == "drop" and dump.kind == "archive":
+        raise UsageError(f"{dump.folder} is an archive of a part, no whole database", "bring it back by --merge")
+    with translated_errors():
+        there = counts(database)
+        unfinished = database[UNFINISHED].find_one({}) or {}
+    continues = mode == "fresh" and unfinished.get("dump") == dump.fingerprint
+    if mode == "fresh" and any(there.values()) and not continues:
+        raise UsageError(
+            f"the database {database.name} is not empty: {sum(there.values()):,} documents",
+            "--merge adds the dump to it, --drop removes the collections of the dump first",
+        )
+    names = {source.collection for source in dump.sources}
+    planned = [Planned(one.collection, one.documents, one.size, there.get(one.collection, 0)) for one in dump.sources]
+    untouched = sorted(name for name, documents in there.items() if documents and name not in names)
+    return Plan(dump, mode, planned, untouched, continues)
+
+
+def count_known(database: Database[dict[str, Any]], plan: Plan) -> Plan:
+    """The plan with the number of documents that the dump and the database both have, by `_id`."""
+    sources = {source.collection: source for source in plan.dump.sources}
+    with translated_errors():
+        known = [
+            one._replace(known=_known(database[one.collection], sources[one.collection]) if one.there else 0)
+            for one in plan.collections
+        ]
+    return Plan(plan.dump, plan.mode, known, plan.untouched, plan.continues)
+
+
+def ids_there(database: Database[dict[str, Any]], plan: Plan) -> Iterator[tuple[str, Any]]:
+    """The collection and id of every document that stands in a collection of the dump. Raises ServerError."""
+    with translated_errors():
+        for planned in plan.collections:
+            for document in database[planned.collection].find({}, {"_id": 1}):
+                yield planned.collection, document["_id"]
+
+
+def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress | None = None) -> Iterator[Restored]:
+    """Put the dump into the database, and yield each collection when its documents and then its indexes are there.
+
+    `drop` removes a collection right before it is filled; `merge` replaces documents of the same `_id` and inserts
+    the others. An index that the documents violate costs no document. What was restored stays when this is
+    interrupted, and the same again goes on. Raises DamagedFileError, ServerError, UdataError.
+    """
+    embedded = indexes.is_embedded(database)
+    try:
+        with translated_errors():
+            database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
+            done = 0
+            for source in plan.dump.sources:
+                result = Restored(source.collection)
+                wanted = _prepare(database, source, plan)
+                early, late = _parted(wanted) if embedded else ([], wanted)
+                result.indexes += indexes.create(database, source.collection, early, omit=embedded)
+                for batch in _batches(source):
+                    _write(database, result, batch, replace=plan.mode == "merge" or plan.continues)
+                    done += len(batch)
+                    if progress:
+                        progress(done, plan.documents, source.collection)
+                result.indexes += indexes.create(database, source.collection, late, omit=embedded)
+                yield result
+            database.drop_collection(UNFINISHED)
+    except OperationFailure as error:
+        raise UdataError(f"the server refused: {indexes.reason(error)}") from error
+
+
+def counts(database: Database[dict[str, Any]]) -> dict[str, int]:
+    """About how many documents each collection has; 0 for those that have none for sure. Raises ServerError."""
+    found = {}
+    with translated_errors():
+        for about in database.cursor_command({"listCollections": 1, "nameOnly": True}):
+            name = about["name"]
+            if about.get("type") == "view" or name.startswith("system.") or name == UNFINISHED:
+                continue
+            collection = database[name]
+            found[name] = collection.estimated_document_count() or len(list(collection.find({}, {"_id": 1}, limit=1)))
+    return found
+
+
+def _prepare(database: Database[dict[str, Any]], source: Source, plan: Plan) -> list[indexes.Spec]:
+    """Make the collection ready for its documents, and say which indexes it must have behind them."""
+    name = source.collection
+    if plan.mode == "drop":
+        database.drop_collection(name)
+    present = indexes.existing(database, name)
+    if not present and (source.options or not source.documents):
+        database.create_collection(name, **source.options)
+    declared = indexes.declared(name) if not present or plan.mode != "merge" else []
+    wanted: list[indexes.Spec] = list(declared if source.indexes is None else source.indexes)
+    if plan.continues:
+        # Those that the interrupted run took away are not known any more.
+        wanted += declared
+    if plan.mode == "fresh" and not plan.continues:
+        # The collection is empty: its unique indexes step aside, so that they cost no document.
+        for spec in present:
+            if spec.get("unique"):
+                database[name].drop_index(spec["name"])
+                wanted.append(spec)
+    return wanted
+
+
+def _parted(wanted: list[indexes.Spec]) -> tuple[list[indexes.Spec], list[indexes.Spec]]:
+    """Those that no document can violate, and the others.
+
+    The embedded database fills an index four times faster while documents come than over those that are there.
+    """
+    plain = [spec for spec in wanted if not spec.get("unique") and all(way in (1, -1) for _, way in indexes.keys(spec))]
+    return plain, [spec for spec in wanted if spec not in plain]
+
+
+def _batches(source: Source) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for document in bson_files.documents(source.path) if source.path else ():
+        if batch and (len(batch) >= BATCH_DOCUMENTS or size + len(document) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(document)
+        size += len(document)
+    if batch:
+        yield batch
+
+
+def _write(database: Database[dict[str, Any]], result: Restored, batch: list[bytes], *, replace: bool) -> None:
+    collection: Collection[Any] = database.get_collection(result.collection, codec_options=RAW)
+    requests = [_request(RawBSONDocument(document, RAW), replace) for document in batch]
+    done: Mapping[str, Any]
+    try:
+        done = collection.bulk_write(requests, ordered=False).bulk_api_result
+    except BulkWriteError as error:
+        done = error.details or {}
+    except OperationFailure as error:
+        if error.code not in UNREADABLE:
+            raise
+        _write_apart(database, result, batch, error, replace)
+        return
+    result.documents += len(batch)
+    result.inserted += done.get("nInserted", 0) + done.get("nUpserted", 0)
+    result.replaced += done.get("nModified", 0)
+    result.unchanged += done.get("nMatched", 0) - done.get("nModified", 0)
+    for failure in done.get("writeErrors", ()):
+        _note(result, batch[failure["index"]], indexes.reason(failure))
+
+
+def _write_apart(
+    database: Database[dict[str, Any]], result: Restored, batch: list[bytes], error: OperationFailure, replace: bool
+) -> None:
+    """Halve a batch that the server refuses whole, until the document that it is about stands alone."""
+    if len(batch) == 1:
+        result.documents += 1
+        _note(result, batch[0], indexes.reason(error))
+        return
+    middle = len(batch) // 2
+    _write(database, result, batch[:middle], replace=replace)
+    _write(database, result, batch[middle:], replace=replace)
+
+
+def _note(result: Restored, document: bytes, why: str) -> None:
+    result.failed += 1
+    if len(result.errors) < EXAMPLES:
+        result.errors.append(f"{result.collection} {RawBSONDocument(document, RAW).get('_id')}: {why}")
+
+
+def _request(document: RawBSONDocument, replace: bool) -> InsertOne[RawBSONDocument] | ReplaceOne[RawBSONDocument]:
+    if replace and "_id" in document:
+        return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+    return InsertOne(document)
+
+
+def _known(collection: Collection[dict[str, Any]], source: Source) -> int:
+    found = 0
+    for batch in _batches(source):
+        ids = [RawBSONDocument(document, RAW).get("_id") for document in batch]
+        for start in range(0, len(ids), LOOKUP):
+            some = ids[start : start + LOOKUP]
+            found += sum(1 for _ in collection.find({"_id": {"$in": some}}, {"_id": 1}))
+    return found

@@ -1,0 +1,1 @@
+"""Accounts: creating and changing them, listing them, and their passwords."""

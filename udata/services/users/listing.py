@@ -1,0 +1,277 @@
+"""Accounts as they may be shown: found by e-mail, listed, described. Nothing secret leaves this module."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from functools import cache
+from time import monotonic
+from typing import Any, NamedTuple, cast
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from udata.errors import UnknownName, UsageError, nearest
+from udata.models.user import User
+from udata.store.connection import translated_errors
+from udata.store.documents import DocumentError
+from udata.store.scan import BATCH, LENIENT, Unreadable, chunks, split
+from udata.store.shapes import Value, node
+
+Stored = dict[str, Any]
+
+ADMIN = "admin"
+
+# How long similar e-mails are looked for, in seconds, and how many letters of the beginning are taken to be right.
+PATIENCE = 2.0
+ALIKE = 3
+
+# What is shown of an account, though not all of it as it is.
+SHOWN = (
+    "email", "first_name", "last_name", "slug", "roles", "active", "confirmed_at", "created_at", "deleted",
+    "last_login_at", "password", "tf_primary_method", "password_rotation_demanded", "password_rotation_performed",
+)  # fmt: skip
+
+# What it takes to find an account, to name it and to change it.
+KNOWN_BY = ("email", "first_name", "last_name", "roles", "active", "confirmed_at", "deleted")
+
+
+class Account(NamedTuple):
+    """What may be shown of a user: not the password's hash, nor what sessions and the second factor hang on."""
+
+    id: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    slug: str | None
+    admin: bool
+    roles: list[str]
+    active: bool
+    confirmed_at: datetime | None
+    created_at: datetime | None
+    deleted: datetime | None
+    last_login_at: datetime | None
+    has_password: bool
+    two_factor: str | None
+    password_rotation_demanded: datetime | None
+    password_rotation_performed: datetime | None
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return " ".join(filter(None, (self.first_name, self.last_name)))
+
+    @property
+    def state(self) -> str:
+        """`deleted`, `inactive`, `unconfirmed`, or `active`: only the last can sign in."""
+        if self.deleted:
+            return "deleted"
+        if not self.active:
+            return "inactive"
+        return "active" if self.confirmed_at else "unconfirmed"
+
+
+class Membership(NamedTuple):
+    """A place in an organization."""
+
+    id: str
+    name: str | None
+    slug: str | None
+    role: str | None
+
+
+class Wanted(NamedTuple):
+    """Which accounts to list. Deleted ones only where `deleted` asks for them, and then no others.
+
+    `search` is text of which each word must occur in the name or the e-mail, whatever the case.
+    """
+
+    admin: bool = False
+    deleted: bool = False
+    inactive: bool = False
+    search: str = ""
+    limit: int | None = None
+
+
+def users(database: Database[Stored]) -> Collection[Stored]:
+    """The collection of users, in which a date that Python cannot hold hides nothing."""
+    return database["user"].with_options(codec_options=LENIENT)
+
+
+def find(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> Stored:
+    """The user whose e-mail is `email`: as it is spelled, else whatever the case. `fields` of it are read.
+
+    Raises UnknownName with the nearest e-mails, UsageError where it means several, ServerError.
+    """
+    with translated_errors():
+        found = with_email(collection, text("e-mail", email).strip(), fields)
+        if not found:
+            raise UnknownName("e-mail", email, _nearest(collection, email))
+    if len(found) > 1:
+        raise UsageError(
+            f"{email} means several accounts", "spell it as " + " or as ".join(one["email"] for one in found)
+        )
+    return found[0]
+
+
+def with_email(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> list[Stored]:
+    """The users with this e-mail, whatever the case; where there is one that is spelled so, that one alone.
+
+    E-mails are stored in lower case, and found by the index; only what an older portal has stored otherwise, or what
+    does not exist, costs a pass over all e-mails.
+    """
+    projection = dict.fromkeys(fields, 1)
+    spelled = list(collection.find({"email": {"$in": [email, email.lower()]}}, projection))
+    exact = [one for one in spelled if one["email"] == email] or spelled
+    if exact:
+        return exact
+    pattern = {"$regex": f"^{re.escape(email)}$", "$options": "i"}
+    return [one for one in collection.find({"email": pattern}, projection) if one["email"].lower() == email.lower()]
+
+
+def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | DocumentError]:
+    """The accounts by e-mail, one at a time; in the place of one that its model cannot read, why.
+
+    Raises UsageError, ServerError.
+    """
+    with translated_errors():
+        roles = role_names(database)
+        found = users(database).find_raw_batches(
+            _query(wanted, admin_roles(database)),
+            dict.fromkeys(SHOWN, 1),
+            sort=[("email", 1)],
+            limit=wanted.limit or 0,
+            batch_size=BATCH,
+        )
+        with closing(found):
+            for batch in cast(Iterator[bytes], found):
+                for stored in split(batch):
+                    yield _read(stored, roles)
+
+
+def shown(database: Database[Stored], email: str) -> tuple[Account, list[Membership]]:
+    """The account of `email`, and where it is a member. Raises as `find`, DocumentError where it cannot be read."""
+    stored = find(users(database), email, SHOWN)
+    with translated_errors():
+        return account(stored, role_names(database)), list(_memberships(database, stored["_id"]))
+
+
+def account(stored: Stored, roles: dict[str, str]) -> Account:
+    """What may be shown of the stored user; `roles` are the names by the role's id.
+
+    Raises DocumentError where a field is not stored as its model declares it.
+    """
+    _check(stored)
+    held = [_role(role, roles) for role in stored.get("roles") or []]
+    return Account(
+        id=str(stored["_id"]),
+        email=stored.get("email"),
+        first_name=stored.get("first_name"),
+        last_name=stored.get("last_name"),
+        slug=stored.get("slug"),
+        admin=ADMIN in held,
+        roles=held,
+        active=stored.get("active") is True,
+        confirmed_at=stored.get("confirmed_at"),
+        created_at=stored.get("created_at"),
+        deleted=stored.get("deleted"),
+        last_login_at=stored.get("last_login_at"),
+        has_password=bool(stored.get("password")),
+        two_factor=stored.get("tf_primary_method"),
+        password_rotation_demanded=stored.get("password_rotation_demanded"),
+        password_rotation_performed=stored.get("password_rotation_performed"),
+    )
+
+
+def role_names(database: Database[Stored]) -> dict[str, str]:
+    """The name of each role, by its id as text. Raises ServerError."""
+    with translated_errors():
+        return {str(role["_id"]): str(role.get("name")) for role in database["role"].find({}, {"name": 1})}
+
+
+def admin_roles(database: Database[Stored]) -> list[Any]:
+    """The ids of the role that makes an administrator; several only where its name is not unique."""
+    with translated_errors():
+        return [role["_id"] for role in database["role"].find({"name": ADMIN}, {"_id": 1})]
+
+
+def text(what: str, value: str) -> str:
+    """`value`, which may have been typed in another encoding than the terminal's: then UsageError."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the {what} is not in the terminal's encoding") from error
+    return value
+
+
+def _query(wanted: Wanted, admins: list[Any]) -> Stored:
+    clauses: list[Stored] = [{"deleted": {"$ne": None} if wanted.deleted else None}]
+    if wanted.admin:
+        clauses.append({"roles": {"$in": admins}})
+    if wanted.inactive:
+        clauses.append({"$or": [{"active": {"$ne": True}}, {"confirmed_at": None}]})
+    for word in text("text to search for", wanted.search).split():
+        pattern = {"$regex": re.escape(word), "$options": "i"}
+        clauses.append({"$or": [{field: pattern} for field in ("email", "first_name", "last_name")]})
+    return {"$and": clauses}
+
+
+def _read(stored: Stored | Unreadable, roles: dict[str, str]) -> Account | DocumentError:
+    if isinstance(stored, Unreadable):
+        return DocumentError(f"user {stored.id} is damaged: {stored.reason}")
+    try:
+        return account(stored, roles)
+    except DocumentError as error:
+        return error
+
+
+def _check(stored: Stored) -> None:
+    """Raise DocumentError where a field that is shown is not stored as the model declares it."""
+    for name, declared in _declared().items():
+        value = stored.get(name)
+        if value is not None and not isinstance(value, declared):
+            raise DocumentError(
+                f"user {stored['_id']} is damaged: {name} is stored as {type(value).__name__}",
+                "udata db check-integrity",
+            )
+
+
+@cache
+def _declared() -> dict[str, tuple[type, ...]]:
+    values = {name: node(User._fields[name]) for name in SHOWN if name != "roles"}
+    plain = {name: value.types for name, value in values.items() if isinstance(value, Value)}
+    return {**plain, "roles": (list,)}
+
+
+def _memberships(database: Database[Stored], id: Any) -> Iterator[Membership]:
+    for one in database["organization"].find(
+        {"members.user": id, "deleted": None}, {"name": 1, "slug": 1, "members": 1}
+    ):
+        places = [place for place in one["members"] if isinstance(place, dict) and place.get("user") == id]
+        role = places[0].get("role") if places else None
+        yield Membership(str(one["_id"]), _text(one.get("name")), _text(one.get("slug")), _text(role))
+
+
+def _nearest(collection: Collection[Stored], email: str) -> list[str]:
+    """The most similar of the e-mails, with a few of them in memory at a time.
+
+    Those that begin alike come first, by the index; the others are gone through for as long as somebody waits.
+    """
+    best: list[str] = []
+    deadline = monotonic() + PATIENCE
+    for begin in (email[:ALIKE].lower(), ""):
+        query = {"email": {"$regex": f"^{re.escape(begin)}"}, "deleted": None}
+        found = collection.find(query, {"email": 1, "_id": 0}, batch_size=BATCH)
+        for some in chunks((one["email"] for one in found), BATCH):
+            best = nearest(email, [*best, *some])
+            if monotonic() > deadline:
+                return best
+    return best
+
+
+def _role(role: Any, names: dict[str, str]) -> str:
+    return names.get(str(role), str(role))
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)

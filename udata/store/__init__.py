@@ -1,0 +1,1 @@
+"""The machinery below the models: connection, documents, fields, references, indexes and scans."""
