@@ -61,16 +61,19 @@ THEMES = {
 # What one publisher alone has: title, description, organization, acronym.
 SINGLES = {
     "fr": (
-        ("Base Adresse Nationale", "Toutes les adresses du pays, avec leurs coordonnées.", "Institut géographique", "BAN"),
+        ("Base Adresse Nationale", "Toutes les adresses du pays, avec leurs coordonnées.",
+         "Institut géographique", "BAN"),
         ("Répertoire des entreprises et de leurs établissements", "Identifiants, activités, effectifs.",
          "Institut de la statistique", "SIRENE"),
         ("Demandes de valeurs foncières", "Prix des ventes de maisons et d’appartements sur cinq ans.",
          "Direction des finances publiques", "DVF"),
-        ("Contours des communes", "Limites administratives, généralisées à cent mètres.", "Institut géographique", None),
+        ("Contours des communes", "Limites administratives, généralisées à cent mètres.",
+         "Institut géographique", None),
         ("Population légale recensée", "Habitants de chaque commune au dernier recensement.",
          "Institut de la statistique", None),
         ("Jours fériés et vacances scolaires", "Calendrier des trois zones.", "Ministère de l’Éducation", None),
-        ("Prénoms donnés aux nouveau-nés", "Fréquence de chaque prénom depuis 1900.", "Institut de la statistique", None),
+        ("Prénoms donnés aux nouveau-nés", "Fréquence de chaque prénom depuis 1900.",
+         "Institut de la statistique", None),
         ("Monuments historiques classés ou inscrits", "Immeubles protégés, avec leur date de protection.",
          "Ministère de la Culture", None),
         ("Hôpitaux et cliniques", "Établissements de santé, lits et places par discipline.", "Ministère de la Santé",
