@@ -1,7 +1,7 @@
-"""What is kept about the search index: which documents changed since they were indexed."""
+"""What is kept about the search indices: which documents changed since, and how the last rebuild went."""
 
 from udata.store.documents import Document
-from udata.store.fields import AnyField, DateTimeField, IntField, ListField, StringField, now
+from udata.store.fields import AnyField, BooleanField, DateTimeField, FloatField, IntField, ListField, StringField, now
 
 
 class ChangedDocuments(Document):
@@ -19,3 +19,29 @@ class ChangedDocuments(Document):
     noted_at = DateTimeField(required=True, default=now)
     held_until = DateTimeField()
     rebuild = StringField()
+
+
+class Rebuild(Document):
+    """The last rebuild of a model's index, which is its id, and who is at it.
+
+    `token` is that of the run that is building, `beat_at` its last sign of life. `state` is `building`; `built` when
+    the index is complete and no alias names it; `live` when the alias does. `previous` is the index that it named
+    before. `current_at` is until when the index has what changed in the database; `partial` says that it holds only
+    what was changed since some moment. `failed` documents are missing in it.
+    """
+
+    meta = {"collection": "search_rebuild"}
+
+    id = StringField(primary_key=True)
+    index = StringField(required=True)
+    previous = StringField()
+    state = StringField(required=True, choices=("building", "built", "live"))
+    token = StringField()
+    partial = BooleanField()
+    started_at = DateTimeField(required=True)
+    beat_at = DateTimeField(required=True)
+    current_at = DateTimeField()
+    ended_at = DateTimeField()
+    documents = IntField()
+    failed = IntField()
+    seconds = FloatField()

@@ -1,7 +1,7 @@
 """The fields of a search document, by model: their names and kinds. The one source for every engine.
 
 A portal's web application searches by these names and kinds: they are a contract. How a text is analysed is not.
-A field that is not listed here is stored with its document, and not searched.
+A field that is not listed here is stored with its document; what else becomes of it is the server's affair.
 """
 
 from collections.abc import Mapping

@@ -14,6 +14,7 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from udata.search.engines.opening import is_configured
 from udata.store.documents import Document as Model
 from udata.store.fields import now
 
@@ -77,31 +78,60 @@ def changing(
 
 def is_wanted(settings: Mapping[str, Any]) -> bool:
     """Whether changes are noted at all: a search engine is configured, and AUTO_INDEX does not say otherwise."""
-    return bool(settings["AUTO_INDEX"] and settings["ELASTICSEARCH_URL"])
+    return bool(settings["AUTO_INDEX"] and is_configured(settings))
 
 
 def backlog(database: Database[Document]) -> Backlog:
     """What waits to be indexed."""
     count, oldest = 0, None
-    for note in _outbox(database).find({}, {"count": 1, "noted_at": 1}):
+    for note in _outbox(database).find({"rebuild": None}, {"count": 1, "noted_at": 1}):
         count += note["count"]
         oldest = min(oldest or note["noted_at"], note["noted_at"])
     return Backlog(count, oldest)
 
 
-def drain(database: Database[Document], index: Callable[[str, Sequence[Any]], None]) -> int:
+def has_due(database: Database[Document], building: Mapping[str, str]) -> bool:
+    """Whether something waits that can be indexed now, and is not kept for the indices that are being built."""
+    return _outbox(database).find_one(_free(building.values()), {"_id": 1}) is not None
+
+
+def drain(
+    database: Database[Document],
+    index: Callable[[str, Sequence[Any]], None],
+    rebuilding: Callable[[], Mapping[str, str]] = dict,
+) -> int:
     """Hand what waits to `index(collection, ids)`, the oldest first, until nothing waits; returns how many ids.
 
     A note is removed when `index` has returned, and only if its writer has not touched it since. What `index` raises
-    leaves the notes where they are.
+    leaves the notes where they are. Where a collection's index is being rebuilt, as `rebuilding` says (collection:
+    index), the note stays for that one.
     """
     drained = 0
-    while notes := _due(database):
+    while True:
+        # Asked before a row is read: a rebuild that begins later reads what was written before.
+        building = rebuilding()
+        notes = _due(database, building.values())
+        if not notes:
+            return drained
         for collection in SEARCHABLE:
-            ids = list(dict.fromkeys(id for note in notes if note["model"] == collection for id in note["ids"]))
+            ids = _ids(note for note in notes if note["model"] == collection)
             if ids:
                 index(collection, ids)
                 drained += len(ids)
+            if collection in building:
+                mine = [note["_id"] for note in notes if note["model"] == collection]
+                _outbox(database).update_many({"_id": {"$in": mine}}, {"$set": {"rebuild": building[collection]}})
+        _remove(database, [note for note in notes if note["model"] not in building])
+
+
+def drain_for(database: Database[Document], index_name: str, index: Callable[[Sequence[Any]], None]) -> int:
+    """Hand what was kept for a rebuild to `index(ids)`, as `drain` does; returns how many ids."""
+    drained = 0
+    kept = {"rebuild": index_name}
+    while notes := list(_outbox(database).find(kept).sort("_id", 1).limit(NOTES)):
+        ids = _ids(notes)
+        index(ids)
+        drained += len(ids)
         _remove(database, notes)
     return drained
 
@@ -126,10 +156,18 @@ def _note(
     return notes
 
 
-def _due(database: Database[Document]) -> list[Document]:
-    """The oldest notes whose writers are done, or gone."""
-    free = {"$or": [{"held_until": None}, {"held_until": {"$lte": now()}}]}
-    return list(_outbox(database).find(free).sort("_id", 1).limit(NOTES))
+def _ids(notes: Iterable[Document]) -> list[Any]:
+    return list(dict.fromkeys(id for note in notes for id in note["ids"]))
+
+
+def _due(database: Database[Document], kept_for: Iterable[str]) -> list[Document]:
+    """The oldest notes whose writers are done, or gone, and that are not kept for one of these rebuilds."""
+    return list(_outbox(database).find(_free(kept_for)).sort("_id", 1).limit(NOTES))
+
+
+def _free(kept_for: Iterable[str]) -> Document:
+    released = {"$or": [{"held_until": None}, {"held_until": {"$lte": now()}}]}
+    return {**released, "rebuild": {"$nin": list(kept_for)}}
 
 
 def _remove(database: Database[Document], notes: Sequence[Document]) -> None:

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from udata.search.documents import context as contexts
 from udata.search.documents.context import IN_QUERY, Context
 from udata.search.documents.kinds import Kind
-from udata.store.scan import Scan, Unreadable, chunks, split
+from udata.store.scan import Scan, Unreadable, chunks, scan, split
 
 Document = dict[str, Any]
 
@@ -30,26 +30,49 @@ class Unbuilt(NamedTuple):
 
 
 def built(
-    database: Database[Document], kind: Kind, context: Context, query: Mapping[str, Any] | None = None
+    database: Database[Document],
+    kind: Kind,
+    context: Context,
+    query: Mapping[str, Any] | None = None,
+    *,
+    ordered: bool = False,
 ) -> Iterator[Built | Unbuilt]:
-    """The search document of each visible row that `query` finds, in no order."""
-    scan = Scan(kind.name, kind.fields)
-    batches = scan.batches(database, {"$and": [dict(kind.visible), dict(query)]} if query else dict(kind.visible))
-    yield from build(database, kind, context, (row for batch in batches for row in split(batch)))
+    """The search document of each visible row that `query` finds, sorted by id where `ordered`.
+
+    The server reads on meanwhile.
+    """
+    scans = [Scan(kind.name, kind.fields, _visible(kind, query), ordered)]
+    for _, rows in scan(database, scans, split):
+        yield from build(database, kind, context, rows)
 
 
 def built_few(
-    database: Database[Document], settings: Mapping[str, Any], kind: Kind, ids: Iterable[Any]
+    database: Database[Document],
+    settings: Mapping[str, Any],
+    kind: Kind,
+    ids: Iterable[Any],
+    context: Context | None = None,
 ) -> Iterator[Built | Unbuilt]:
-    """The search document of each of `ids` that is visible, with what these refer to and no more."""
+    """The search document of each of `ids` that is visible, a hundred at a time.
+
+    Without a `context` what each hundred refers to is looked up, and no more.
+    """
     for some in chunks(ids, IN_QUERY):
-        query = {"_id": {"$in": some}, **kind.visible}
-        rows = [row for batch in Scan(kind.name, kind.fields).batches(database, query) for row in split(batch)]
+        read = Scan(kind.name, kind.fields, _visible(kind, {"_id": {"$in": some}}))
+        rows = [row for batch in read.batches(database) for row in split(batch)]
         readable = [row for row in rows if not isinstance(row, Unreadable)]
         complete = list(readable if kind.complete is None else kind.complete(database, readable))
         elements = [DBRef(kind.name, row["_id"]) for row in readable]
-        context = contexts.part(database, settings, kind.needs, _named(kind, complete), elements)
-        yield from _build_each(kind, context, [*complete, *(row for row in rows if isinstance(row, Unreadable))])
+        known = context or contexts.part(database, settings, kind.needs, _named(kind, complete), elements)
+        yield from _build_each(kind, known, [*complete, *(row for row in rows if isinstance(row, Unreadable))])
+
+
+def hidden(database: Database[Document], kind: Kind, query: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """The ids of the rows that `query` finds and the index must not hold."""
+    if kind.visible:
+        conditions = [{"$nor": [dict(kind.visible)]}, *([dict(query)] if query else [])]
+        for batch in Scan(kind.name, frozenset(), {"$and": conditions}).batches(database):
+            yield from (str(row.id if isinstance(row, Unreadable) else row["_id"]) for row in split(batch))
 
 
 def build(
@@ -74,6 +97,10 @@ def _build_each(kind: Kind, context: Context, rows: Iterable[Document | Unreadab
             yield Built(str(row["_id"]), kind.build(row, context))
         except Exception as error:  # whatever is odd about one row, the others are built
             yield Unbuilt(str(row["_id"]), f"{type(error).__name__}: {error}")
+
+
+def _visible(kind: Kind, query: Mapping[str, Any] | None) -> Document:
+    return {"$and": [dict(kind.visible), dict(query)]} if query and kind.visible else dict(query or kind.visible)
 
 
 def _named(kind: Kind, rows: Sequence[Document]) -> dict[str, set[Any]]:

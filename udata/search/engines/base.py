@@ -10,6 +10,8 @@ the names and kinds of `udata.search.fields`.
 Errors (all of them in the tree of `udata.errors`):
 
     ServerError                the engine does not answer, or refuses
+    ├── Unavailable            it is away, starting or overloaded: the same may be tried again
+    ├── TooLarge               it takes no request of that size
     ├── ReadOnly               it takes no writes: its disk is full, or somebody has said so
     └── WriterBusy             embedded: another process has been writing for longer than SEARCH_LOCK_SECONDS
     ConfigurationError         no engine is configured, or the server is none that is known
@@ -26,6 +28,17 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import orjson
 
 from udata.errors import ServerError, UdataError
+
+# The status of an action that was refused for what it holds.
+REFUSED = 400
+
+
+class Unavailable(ServerError):
+    """The engine does not answer, or takes nothing for now: the same may be tried again a little later."""
+
+
+class TooLarge(ServerError):
+    """The server, or a proxy before it, takes no request of this size."""
 
 
 class ReadOnly(ServerError):
@@ -187,6 +200,8 @@ class Engine(ABC):
     batch_bytes: ClassVar[int]
     batch_actions: ClassVar[int]
     concurrency: ClassVar[int]
+    # For how many seconds the sender goes on trying while the engine is away or overloaded.
+    patience: float = 120.0
 
     @abstractmethod
     def server(self) -> Server:
@@ -231,8 +246,12 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def prepare(self, action: Action) -> Prepared:
-        """The action as this engine sends it. Raises ValueError for a document that cannot be written as JSON."""
+    def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
+        """The action as this engine sends it to `target`: made once, in the thread that reads.
+
+        Raises ValueError for a document that cannot be stored: one that is no JSON or, where the engine itself would
+        not say so in time, one with a value of the wrong kind.
+        """
 
     @abstractmethod
     def post(self, target: str, batch: Sequence[Prepared], *, alias: bool = False) -> Outcome:
@@ -267,7 +286,14 @@ class Engine(ABC):
 
     def bulk(self, target: str, actions: Iterable[Action], *, alias: bool = False) -> Outcome:
         """Prepare and post a few actions as one batch. For many, and to try again, see `sender.send`."""
-        return self.post(target, [self.prepare(action) for action in actions], alias=alias)
+        batch, refused = [], []
+        for action in actions:
+            try:
+                batch.append(self.prepare(target, action, alias=alias))
+            except ValueError as error:
+                refused.append(Failure(action.id, REFUSED, str(error)))
+        answer = self.post(target, batch, alias=alias)
+        return answer._replace(failures=[*refused, *answer.failures])
 
     @abstractmethod
     def close(self) -> None:
