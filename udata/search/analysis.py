@@ -24,14 +24,14 @@ class Language(NamedTuple):
     possessive: bool = False
 
 
-# A stop word that is also a word that people look for (été, the season) is none.
+# Not in the lists: what, without its accents, is also a word that people look for (été, est, maïs, son).
 LANGUAGES = {
     "fr": Language(
         articles="l m t qu n s j d c jusqu quoiqu lorsqu puisqu",
         stop_words=(
             "a ai ait as au aux avait avec avez avoir avons ce ces cet cette ceux chez comme dans de des du elle elles"
-            " en entre es est et eu eux fut il ils je la le les leur leurs lui mais me meme memes mes mon ne nos notre"
-            " nous on ont ou par pas pour qu que qui sa sans se ses si soit son sont sous sur ta te tes toi ton tu un"
+            " en entre es et eu eux fut il ils je la le les leur leurs lui me meme memes mes mon ne nos notre"
+            " nous on ont ou par pas pour qu que qui sa sans se ses si soit sont sous sur ta te tes toi ton tu un"
             " une vers vos votre vous y etaient etait etant etre"
         ),
         light_stemmer="light_french",
