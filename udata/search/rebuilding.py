@@ -23,7 +23,9 @@ from udata.search.indexing import Tally, Target, update, write
 from udata.search.records import Holding
 from udata.search.selection import Selection, object_id
 from udata.search.session import SILENT, Listener, Session, version
+from udata.store.compact_set import PackedSet
 from udata.store.connection import translated_errors
+from udata.store.scan import key
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +62,21 @@ class _Building(NamedTuple):
     holding: Holding
     index_name: str
     started: float
+    # The ids of the documents that failed, each of which is told once, however often it is tried.
+    failed: PackedSet
 
     @property
     def target(self) -> Target:
         return Target(self.index_name, is_alias=False)
+
+    def told(self, listener: Listener) -> Listener:
+        """The listener, who hears of each failure once."""
+
+        def failed(model: str, id: str, reason: str) -> None:
+            if self.failed.add(key(id)):
+                listener.failed(model, id, reason)
+
+        return listener._replace(failed=failed)
 
 
 def rebuild(
@@ -94,11 +107,11 @@ def rebuild(
             documents = _checked(built(session.database, build.kind, context, selection.query(build.kind)), build)
             total = None if selection.since else session.database[build.kind.name].estimated_document_count()
             tallies[build.kind.name] = write(
-                session, build.kind, build.target, version(moment), documents, (), listener, total
+                session, build.kind, build.target, version(moment), documents, (), build.told(listener), total
             )
         for build in builds:
             if not selection.since:
-                tallies[build.kind.name] += _complete(session, build, moment, listener)
+                tallies[build.kind.name] += _complete(session, build, moment, build.told(listener))
         for build in builds:
             session.engine.refresh(build.index_name)
             build.holding.check()
@@ -133,7 +146,7 @@ def _begin(session: Session, kind: Kind, suffix: str, selection: Selection, stac
     if held.abandoned:
         _remove(session, held.abandoned, alias)
     holding = Holding(session.database, held)
-    build = _Building(kind, holding, name, monotonic())
+    build = _Building(kind, holding, name, monotonic(), PackedSet(12))
     stack.callback(_clean_up, session, build)
     stack.enter_context(holding)
     definition = session.definitions(kind.name)
@@ -155,7 +168,8 @@ def _complete(session: Session, build: _Building, moment: datetime, listener: Li
         more, moment = _follow(session, build, moment, listener)
         tally += more
         session.engine.refresh(build.index_name)
-        differing = compare_ids(session, kind, build.index_name)
+        found = compare_ids(session, kind, build.index_name)
+        differing = [id for id in found if key(id) not in build.failed]
         # On a portal at work there are always some, but never the same again.
         stuck = before.intersection(differing)
         if stuck and turn == PASSES - 1:
@@ -193,6 +207,7 @@ def _finish(
     listener: Listener,
     suffix: str,
 ) -> list[Rebuilt]:
+    tallies = {build.kind.name: tallies[build.kind.name]._replace(failed=len(build.failed)) for build in builds}
     failed = sum(tally.failed for tally in tallies.values())
     live = options.swap and (options.force or not failed)
     before = move(session, [(build.kind, build.index_name) for build in builds]) if live else {}
@@ -201,7 +216,7 @@ def _finish(
         tally, seconds = tallies[build.kind.name], monotonic() - build.started
         done = {"documents": session.engine.count(build.index_name), "failed": tally.failed, "seconds": seconds}
         if live:
-            _settle(session, build, before[build.kind.name], done, listener)
+            _settle(session, build, before[build.kind.name], done, build.told(listener))
         else:
             build.holding.note({**done, "state": "built", "ended_at": session.clock()})
         count = session.engine.count(build.index_name)
