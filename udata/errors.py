@@ -1,6 +1,7 @@
 """What can go wrong, and the exit code of each.
 
     UdataError                 1   the work was done, and something failed
+    ├── PartlyDone             1   the same, and its result says what was done
     ├── UsageError             2   what was typed cannot be meant
     │   └── UnknownName        2   a name that matches nothing; carries the nearest names
     ├── ServerError            3   a server could not be reached or refused
@@ -11,6 +12,7 @@ check are no errors: they are results.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_DONE = 0
 EXIT_FOUND = 1
@@ -32,6 +34,14 @@ class UdataError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class PartlyDone(UdataError):
+    """The work went on to its end, and parts of it failed: `result` is what it would have returned."""
+
+    def __init__(self, message: str, result: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.result = result
 
 
 class UsageError(UdataError):

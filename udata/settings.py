@@ -42,7 +42,8 @@ SETTINGS = (
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None,
             "The search server (Elasticsearch 7.10 to 9, OpenSearch 1 to 3), or several of one cluster with commas"
-            " between; or `tantivy:` and a folder of this machine. Without it, and with another server named, search commands end with exit code 4."),
+            " between; or `tantivy:` and a folder of this machine. Without it, and with another server named, search"
+            " commands end with exit code 4."),
     Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
     # Search
     Setting("ELASTICSEARCH_INDEX_BASENAME", str, "",

@@ -116,8 +116,10 @@ def set_alias(
 ) -> list[Verified]:
     """Let the portal search the indices with `suffix`, which are brought up to date first, and once more behind it.
 
-    With `all_kinds` those that have no such index stay as they are. Raises UnknownName where none has one.
+    `last` is the newest suffix that an index not in use has. With `all_kinds` those that have no such index stay as
+    they are. Raises UnknownName where none has one.
     """
+    suffix = _last(session, kinds) if suffix == "last" else suffix
     wanted, known = [], set()
     for kind in kinds:
         alias, indices = session.alias(kind.name), _ours(session, kind)
@@ -142,6 +144,15 @@ def rollback(session: Session, kinds: Sequence[Kind], listener: Listener = SILEN
     wanted = [(kind, _before(session, kind)) for kind in kinds]
     _move(session, wanted)
     return [_mend(session, kind, name, listener) for kind, name in wanted]
+
+
+def _last(session: Session, kinds: Sequence[Kind]) -> str:
+    unused = [
+        names.suffix_of(session.alias(kind.name), one.name) or "" for kind in kinds for one in unnamed(session, [kind])
+    ]
+    if not unused:
+        raise UdataError("there is no index that is not in use", "udata search index --reindex true builds new ones")
+    return max(unused)
 
 
 def _move(session: Session, wanted: Sequence[tuple[Kind, str]]) -> None:

@@ -15,6 +15,7 @@ from udata.search.documents.kinds import Kind, kinds
 from udata.search.engines.base import NoSuchIndex
 from udata.search.indexing import MANY, Tally, in_use, update
 from udata.search.session import SILENT, Listener, Session
+from udata.store.connection import database
 from udata.store.fields import now
 from udata.store.scan import chunks
 
@@ -54,6 +55,11 @@ def is_due(database: Database[Document], settings: Mapping[str, Any]) -> bool:
     if not outbox.is_wanted(settings):
         return False
     return outbox.has_due(database, records.building(database)) and _take_turn(database)
+
+
+def is_due_here(settings: Mapping[str, Any]) -> bool:
+    """The same, of the connected database."""
+    return is_due(database(), settings)
 
 
 def extend_turn(database: Database[Document]) -> None:

@@ -36,9 +36,19 @@ class Session(NamedTuple):
 
 
 @contextmanager
-def opened(database: Database[Document], settings: Mapping[str, Any]) -> Iterator[Session]:
-    """A session with the engine that the settings name. Raises ConfigurationError where they name none."""
+def opened(
+    database: Database[Document],
+    settings: Mapping[str, Any],
+    batch_size: int | None = None,
+    concurrency: int | None = None,
+) -> Iterator[Session]:
+    """A session with the engine that the settings name. Raises ConfigurationError where they name none.
+
+    `batch_size` and `concurrency` take the place of the engine's own: documents a request, and requests at once.
+    """
     with open_engine(settings) as engine:
+        own = {"batch_actions": batch_size, "concurrency": concurrency}
+        vars(engine).update({name: value for name, value in own.items() if value})
         yield Session(engine, database, settings, lambda model: definition(settings, model))
 
 
