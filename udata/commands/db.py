@@ -260,14 +260,18 @@ def _report_restored(plan: "Plan", restored: "list[Restored]") -> None:
         output.did(
             f"Restored {sum(one.documents - one.failed for one in restored):,} documents from {plan.dump.folder}"
         )
+        for name, reason in plan.dump.lost.items():
+            output.bad(f"{name} was not restored: {reason}")
         if plan.untouched:
             output.notice(f"Left as they were, since the dump has none: {', '.join(plan.untouched)}")
         output.notice("See that all is well: udata db check-integrity")
-    if failed:
+    if failed or plan.dump.lost:
         output.leave(EXIT_FOUND)
 
 
 def _print_failures(one: "Restored") -> None:
+    if one.refused:
+        output.bad(f"{one.collection} was not restored: {one.refused}")
     for error in one.errors:
         output.bad(error)
     if one.failed > len(one.errors):
@@ -290,6 +294,8 @@ def _print_plan(plan: "Plan") -> None:
     if plan.removed:
         output.line(f"{_removal(plan)} would be removed first.")
         _print_removed(plan)
+    for name, reason in plan.dump.lost.items():
+        output.bad(f"{name} would not be restored: {reason}")
     output.line(f"{plan.documents:,} documents would be restored. Nothing was changed.")
 
 
@@ -316,4 +322,5 @@ def _about(plan: "Plan") -> dict[str, Any]:
         "removed": plan.removed,
         "untouched": plan.untouched,
         "skipped": plan.dump.skipped,
+        "lost": plan.dump.lost,
     }

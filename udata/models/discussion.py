@@ -32,7 +32,12 @@ class Discussion(Document):
     """Messages about something."""
 
     meta = {"collection": "discussion"}
-    INDEXES = (index("$title", "$discussion.content"), index("user"), index("subject"), index("-created"))
+    INDEXES = (
+        index("$title", "$discussion.content", weights={"title": 10, "discussion.content": 5}, language="french"),
+        index("user"),
+        index("subject"),
+        index("-created"),
+    )
 
     user = ReferenceField("User")
     organization = ReferenceField("Organization")

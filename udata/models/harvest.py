@@ -33,7 +33,7 @@ class HarvestSource(Owned):
     meta = {"collection": "harvest_source"}
     INDEXES = (
         *OWNED_INDEXES,
-        index("$name", "$url"),
+        index("$name", "$url", weights={"name": 10, "url": 5}, language="french"),
         index("-created_at"),
         index("slug", unique=True),
         index("deleted", "-created_at"),

@@ -28,7 +28,7 @@ class Post(Document):
         index("-created_at"),
         index("-published"),
         index("parent"),
-        index("$name", "$headline", "$content"),
+        index("$name", "$headline", "$content", weights={"name": 10, "headline": 5, "content": 4}, language="french"),
         index("slug", unique=True),
     )
     # Which documents the portal shows.

@@ -38,7 +38,13 @@ class User(Document):
 
     meta = {"collection": "user"}
     INDEXES = (
-        index("$last_name", "$first_name", "$email"),
+        index(
+            "$last_name",
+            "$first_name",
+            "$email",
+            weights={"last_name": 10, "email": 10, "first_name": 5},
+            language="french",
+        ),
         index("-created_at"),
         index("slug", unique=True),
         index("email", unique=True),

@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from bson import decode
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
 from udata.errors import UdataError
+from udata.store.codec import LENIENT
 
 # What a server stores at most, and the empty document.
 LARGEST = 16 * 1024 * 1024
 SMALLEST = 5
-
-# Takes every document that a server takes: a date beyond year 9999, a text that is not UTF-8.
-_LENIENT: CodecOptions[dict[str, object]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
 
 
 class DamagedFileError(UdataError):
@@ -69,7 +64,7 @@ def examine(path: Path) -> Iterator[Totals]:
     count = size = 0
     for document in documents(path):
         try:
-            decode(document, codec_options=_LENIENT)
+            decode(document, codec_options=LENIENT)
         except (BSONError, ValueError) as error:
             raise DamagedFileError(path, size, f"document {count + 1:,} is not valid BSON ({error})") from error
         count += 1

@@ -55,6 +55,9 @@ def connect(settings: Settings) -> None:
             host=uri,
             uuidRepresentation="standard",
             tz_aware=False,
+            # What a document holds must not stop who reads it: see `udata.store.codec`.
+            unicode_decode_error_handler="replace",
+            datetime_conversion="DATETIME_AUTO",
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=max(milliseconds, PATIENCE),
         )
