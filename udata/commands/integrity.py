@@ -12,12 +12,12 @@ from udata.errors import EXIT_FOUND
 
 if TYPE_CHECKING:
     from udata.services.integrity.check import Check
-    from udata.services.integrity.findings import Finding
+    from udata.services.integrity.findings import Baseline, Finding
     from udata.services.integrity.report import Report
     from udata.services.integrity.run import Summary
-    from udata.store.compact_set import PackedSet
 
 EXAMPLES = 3
+KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread", "broken", "seconds")
 SEVERITIES = ("error", "warning")
 # How much of a finding's message is shown on the screen: it may quote what is stored.
 MESSAGE = 200
@@ -57,7 +57,8 @@ def check_integrity(
       $ udata db check-integrity --models Dataset,Reuse --checks references
     """
     from udata.services.integrity import check, findings, run
-    from udata.services.integrity.report import Report, require_writable
+    from udata.services.integrity.report import Report
+    from udata.store.written_files import require_writable
 
     if report:
         require_writable(report)
@@ -79,7 +80,7 @@ def check_integrity(
 
 
 def _run(
-    wanted: list[str], checks: "list[Check]", accepted: "PackedSet | None", add: "Callable[[Finding], None]"
+    wanted: list[str], checks: "list[Check]", accepted: "Baseline | None", add: "Callable[[Finding], None]"
 ) -> "Summary":
     from flask import current_app
 
@@ -111,10 +112,12 @@ def _print(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> N
     if not summary.documents and not summary.unread:
         lack = "is empty" if summary.empty else "has no documents of what was chosen"
         output.warning(f"The database {summary.database} {lack}: nothing was checked")
+    if summary.gone:
+        output.notice(f"{_count(summary.gone, 'finding')} of the baseline gone: it can be written anew")
     if summary.accepted:
         output.notice(f"{_count(summary.accepted, 'finding')} of the baseline not counted")
     if output.options.format == "json":
-        output.json({key: getattr(summary, key) for key in ("checked", "findings", "errors", "warnings", "seconds")})
+        output.json({key: getattr(summary, key) for key in KEYS})
     elif output.options.format == "text":
         _print_places(page, limit)
         _print_end(summary, failed=failed)

@@ -38,6 +38,8 @@ class Dataservice(WithAccess, Owned):
         index("slug", unique=True),
     )
     # Which documents the portal shows.
+    BADGES = frozenset(("hvd",))
+
     VISIBLE = {"private": {"$ne": True}, "deleted_at": None, "archived_at": None}
 
     badges = EmbeddedDocumentListField(Badge)

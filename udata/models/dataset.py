@@ -153,6 +153,8 @@ class Dataset(WithAccess, Owned):
         index("resources.urlhash"),
     )
     # Which documents the portal shows.
+    BADGES = frozenset(("pivotal-data", "spd", "inspire", "hvd", "sl", "sr"))
+
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "archived": None}
 
     badges = EmbeddedDocumentListField(Badge)

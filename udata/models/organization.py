@@ -65,6 +65,8 @@ class Organization(Document):
     """Who publishes."""
 
     meta = {"collection": "organization"}
+    BADGES = frozenset(("public-service", "certified", "association", "company", "local-authority"))
+
     INDEXES = (
         index("$name"),
         index("created_at"),

@@ -55,6 +55,8 @@ class Reuse(Owned):
         index("slug", unique=True),
     )
     # Which documents the portal shows.
+    BADGES = frozenset[str]()
+
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "datasets.0": {"$exists": True}}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -19,6 +19,8 @@ Document = dict[str, Any]
 Item = TypeVar("Item")
 
 BATCH = 1000
+# How long a key is that stands for an id.
+KEY_BYTES = 12
 # How much is read ahead of who looks at it, in bytes; one batch more where a batch is larger.
 AHEAD = 4 * 2**20
 # How long a reader that is no longer wanted is waited for, in seconds.
@@ -203,7 +205,7 @@ def key(id: Any) -> bytes:
         return id.binary
     from hashlib import blake2b
 
-    return blake2b(_spelled(id).encode(errors="surrogatepass"), digest_size=12).digest()
+    return blake2b(_spelled(id).encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 def _spelled(id: Any) -> str:

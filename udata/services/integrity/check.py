@@ -24,6 +24,7 @@ MODULES = {
     "ownership": "udata.services.integrity.ownership:Ownership",
     "documents": "udata.services.integrity.documents:Documents",
     "metrics": "udata.services.integrity.metrics:Metrics",
+    "undeclared": "udata.services.integrity.undeclared:Undeclared",
 }
 UNBUILT = ("files",)
 
@@ -90,11 +91,19 @@ class Check:
         return ()
 
     def finding(
-        self, collection: str, id: Any, path: str, message: str, *, target: str | None = None, missing: Any = None
+        self,
+        collection: str,
+        id: Any,
+        path: str,
+        message: str,
+        *,
+        target: str | None = None,
+        missing: Any = None,
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this check."""
+        """A finding of this check, of the check's severity unless another is given."""
         lacks = None if missing is None else str(missing)
-        return Finding(self.name, self.severity, collection, str(id), path, target, lacks, message)
+        return Finding(self.name, severity or self.severity, collection, str(id), path, target, lacks, message)
 
 
 def settle(since: float) -> None:

@@ -248,7 +248,7 @@ def _admin_role(database: Database[Stored], warn: Callable[[str], None]) -> Any:
 
 def _inserted(database: Database[Stored], user: User) -> Account:
     for _ in range(ATTEMPTS):
-        stored = {**user.to_mongo(), "slug": unique_slug(User, f"{user.first_name} {user.last_name}")}
+        stored = {**user.to_mongo(), "slug": unique_slug(database, "user", f"{user.first_name} {user.last_name}")}
         try:
             with _refusals():
                 database["user"].insert_one(stored)
