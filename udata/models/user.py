@@ -53,6 +53,8 @@ class User(Document):
     # Who may sign in and be written to. The portal shows those of them who own a dataset or a reuse.
     ACTIVE = {"active": True, "deleted": None}
 
+    SECRETS = ("password", "fs_uniquifier", "tf_totp_secret")
+
     metrics = DictField()
     slug = SlugField(required=True, unique=True, max_length=255)
     email = StringField(required=True, unique=True, max_length=255)
@@ -94,6 +96,7 @@ class ApiToken(Document):
 
     meta = {"collection": "api_token"}
     INDEXES = (index("token_hash", unique=True), index("user"), index("user", "-created_at"))
+    SECRET = True
 
     token_hash = StringField(required=True, unique=True)
     token_prefix = StringField(required=True)
@@ -113,6 +116,7 @@ class GeopfToken(Document):
 
     meta = {"collection": "geopf_token"}
     INDEXES = (index("user", unique=True),)
+    SECRET = True
 
     user = ReferenceField(User, required=True, unique=True, on_target_delete="CASCADE")
     access_token = StringField(required=True)
