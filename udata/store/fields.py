@@ -22,7 +22,6 @@ from mongoengine.fields import (
     FloatField,
     IntField,
     ListField,
-    MapField,
     StringField,
 )
 
@@ -143,6 +142,17 @@ def _can_be_followed(stored: dict[str, Any]) -> bool:
     except NotRegistered:
         return False
     return True
+
+
+class MapField(mongoengine.MapField):
+    """A mapping by names that anybody may choose; what it holds is given as it is stored.
+
+    MongoEngine looks for references in it when it is read, and raises for an embedded document of an unknown class.
+    """
+
+    @property
+    def _auto_dereference(self) -> bool:
+        return False
 
 
 class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
