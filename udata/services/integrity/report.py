@@ -34,6 +34,8 @@ class Report:
     def __init__(self, limit: int, about: Mapping[str, str] | None = None) -> None:
         self.limit = limit
         self.about = about or {}
+        # What the documents of examples are called, by collection and id, as `titles.read_titles` gives it.
+        self.titles: Mapping[tuple[str, str], tuple[str | None, str | None]] = {}
         self.places: dict[tuple[str, str, Severity], Place] = {}
 
     def add(self, finding: Finding) -> None:
@@ -86,6 +88,7 @@ class Report:
             most=max((errors + warnings for _, errors, warnings in rows), default=0),
             checks=self.by_check(),
             about=self.about,
+            titles=self.titles,
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
 
