@@ -74,6 +74,11 @@ SETTINGS = (
     Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
     Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
             " those of one kind.", also=Path),
+    Setting("FS_LOCAL_ROOT", str, None, "The same as `FS_ROOT`, before it.", also=Path),
+    Setting("FS_S3_ENDPOINT", str, None, "The address of the S3 server where `FS_BACKEND` is `s3`."),
+    Setting("FS_S3_REGION", str, None, "Its region."),
+    Setting("FS_S3_ACCESS_KEY", str, None, "Its access key.", secret=True),
+    Setting("FS_S3_SECRET_KEY", str, None, "Its secret key.", secret=True),
     Setting("SEND_MAIL", bool, True, "Whether mails are sent at all."),
     Setting("MAIL_SERVER", str, None, "The server that takes the mails."),
     Setting("MAIL_PORT", int, 25, "The port of `MAIL_SERVER`."),
@@ -143,6 +148,10 @@ IGNORED = {
     "CELERY_TASK_QUEUES": "each job names its queue",
     "CELERY_TASK_DEFAULT_QUEUE": "each job names its queue",
 }
+
+# The storages of a portal. Each may have any setting of the storages for itself: `AVATARS_FS_ROOT`.
+STORAGES = ("resources", "avatars", "logos", "images", "chunks", "references")
+_OF_A_STORAGE = re.compile(rf"(?:(?:{'|'.join(STORAGES).upper()})_)?FS_[A-Z0-9_]+")
 
 # Any of these means servers of one's own: then nothing embedded is started.
 NAMES_A_SERVER = ("MONGODB_HOST", "CELERY_BROKER_URL", "ELASTICSEARCH_URL")
@@ -291,7 +300,7 @@ def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
         if not variable.startswith(PREFIX) or name in ("SETTINGS", "HOME") or name.startswith("TEST_"):
             continue
         setting = BY_NAME.get(name)
-        if setting is None and name not in IGNORED:
+        if setting is None and name not in IGNORED and not _OF_A_STORAGE.fullmatch(name):
             hint = did_you_mean([PREFIX + near for near in nearest(name, BY_NAME, limit=1)])
             settings.warnings.append(f"{variable} is no setting" + (f": {hint}" if hint else ""))
             continue
