@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from udata.network.failures import BadAnswer, BadStatus, TooLarge, translated
-from udata.words import size
+from udata.wording import size
 
 
 @dataclass(frozen=True)
