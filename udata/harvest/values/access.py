@@ -1,0 +1,32 @@
+"""Who may have data: the European Union's access rights, INSPIRE's limits, the levels of Project Open Data."""
+
+import re
+
+from udata.harvest.records import Access
+from udata.harvest.values.addresses import last_segment
+from udata.models.common import ACCESS_REASONS
+
+# Article 13 (1) of directive 2007/2/EC, letters a to h.
+_ARTICLE_13 = dict(zip("abcdefgh", ACCESS_REASONS, strict=True))
+_RIGHTS = {
+    "public": "open",
+    "nolimitations": "open",
+    "restricted": "restricted",
+    "restrictedpublic": "restricted",
+    "nonpublic": "restricted",
+    "sensitive": "restricted",
+    "confidential": "restricted",
+}
+_AUTHORITIES = ("/access-right/", "/limitationsonpublicaccess/", "/limitationsonpublicaccess#")
+
+
+def access(published: str) -> Access | None:
+    """The access that an authority's address, or a bare level such as `non-public`, stands for; None if unknown."""
+    text = published.strip()
+    word = last_segment(text)
+    if article := re.search(r"Article13_1([a-h])$", word, re.IGNORECASE):
+        return Access("restricted", _ARTICLE_13[article[1].lower()])
+    if "/" in text and not any(authority in text.lower() for authority in _AUTHORITIES):
+        return None
+    kind = _RIGHTS.get(re.sub(r"[\s_\-]", "", word).lower())
+    return Access(kind) if kind else None
