@@ -82,6 +82,25 @@ SETTINGS = (
     Setting("MAIL_USERNAME", str, None, "The user that `MAIL_SERVER` asks for."),
     Setting("MAIL_PASSWORD", str, None, "The password of `MAIL_USERNAME`.", secret=True),
     Setting("MAIL_DEFAULT_SENDER", str, "webmaster@udata", "Who sends the mails.", also=tuple),
+    Setting("MAIL_MAX_EMAILS", int, None, "After how many mails the connection to `MAIL_SERVER` is made anew."),
+    Setting("MAIL_SUPPRESS_SEND", bool, False, "Whether mails are kept back, as Flask-Mail reads it."),
+    Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes."),
+    Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up."),
+    # Requests to other servers
+    Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included."),
+    Setting("HTTP_CONNECT_TIMEOUT", float, 10.0, "Seconds after which a server that does not take the connection is"
+            " given up."),
+    Setting("HTTP_READ_TIMEOUT", float, 30.0, "Seconds after which a server that falls silent is given up."),
+    Setting("HTTP_MAX_BYTES", int, 200_000_000, "How large an answer may be, decompressed, in bytes."),
+    Setting("HTTP_MAX_REDIRECTS", int, 10, "How many redirects are followed."),
+    Setting("HTTP_USER_AGENT", str, None, "How a request names who asks; by default `udata`, its version and"
+            " `CDATA_BASE_URL`."),
+    Setting("HTTP_PROXY_URL", str, None, "The proxy through which other servers are asked, as in"
+            " `http://proxy.example.org:3128`."),
+    Setting("HTTP_ALLOW_PRIVATE", list, None, "The networks that may be asked though they are not public, as in"
+            " `[\"10.1.0.0/16\"]`. Where it is set, no other is."),
+    Setting("URLS_ALLOW_PRIVATE", bool, False, "Whether all private networks, and this machine, may be asked."),
+    Setting("URLS_ALLOW_LOCAL", bool, False, "Whether this machine may be asked."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
