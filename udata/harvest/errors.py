@@ -3,6 +3,7 @@
 HarvestError                 1   a catalogue could not be harvested
 ├── UnreadableCatalogue      1   the content is no catalogue in any format that is read here
 │   └── UnsafeContent        1   it would exhaust the machine: an entity bomb, endless nesting, too large
+├── NoArea                   1   a text is no area: caught, and noted beside the record
 ├── RemoteFault              1   the other portal answered with an error of its own
 └── EndlessPaging            1   its pages lead in a circle, elsewhere, or on without end
 """
@@ -20,6 +21,10 @@ class UnreadableCatalogue(HarvestError):
 
 class UnsafeContent(UnreadableCatalogue):
     """Reading it would exhaust the machine, or open what it must not."""
+
+
+class NoArea(HarvestError):
+    """A text that is no area, with the reason."""
 
 
 class RemoteFault(HarvestError):

@@ -75,7 +75,7 @@ def _recovered(content: bytes, charset: str | None) -> tuple[etree._Element, lis
     except (etree.XMLSyntaxError, LookupError) as error:
         _refuse_unsafe(str(error))
         raise UnreadableCatalogue(f"the XML cannot be read: {error}") from error
-    damages = []
+    damages: list[Damage] = []
     for entry in parser.error_log:
         _refuse_unsafe(entry.message)
         if entry.domain == etree.ErrorDomains.NAMESPACE:

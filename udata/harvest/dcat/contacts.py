@@ -64,8 +64,8 @@ def contacts(thing: Thing) -> tuple[Contact, ...]:
         found += [contact(thing, term, kind) for term in thing.terms(*predicates)]
     for attribution in thing.things(PROV.qualifiedAttribution):
         code = attribution.word(DCAT.hadRole, PROV.hadRole) or ""
-        if kind := role(code):
-            found += [contact(thing, term, kind) for term in attribution.terms(PROV.agent)]
+        if named := role(code):
+            found += [contact(thing, term, named) for term in attribution.terms(PROV.agent)]
         elif code:
             thing.remark("contacts", code, "no role that a contact can have")
     once = {_key(one): one for one in reversed(found) if not one.is_empty}

@@ -1,11 +1,14 @@
 """Where and when: the areas and the time that data are about."""
 
+from pyoxigraph import Literal
+
 from udata.harvest.dcat.thing import Thing
+from udata.harvest.errors import NoArea
 from udata.harvest.rdf.graph import Term, is_literal, node, text
 from udata.harvest.rdf.terms import DCAT, DCT, GEO, LOCN, SCHEMA, TIME
 from udata.harvest.records import MultiPolygon, Period, Place
 from udata.harvest.values.addresses import is_uri
-from udata.harvest.values.geometry import NoArea, area
+from udata.harvest.values.geometry import area
 from udata.harvest.values.moments import period, period_in
 
 _SHAPES = (DCAT.bbox, LOCN.geometry, GEO.asGeoJSON, GEO.asWKT, GEO.asGML, *SCHEMA.both("box"), GEO.hasGeometry)
@@ -41,8 +44,7 @@ def _place(thing: Thing, term: Term) -> Place | None:
     return None if found == Place() else found
 
 
-def _geometry(thing: Thing, published: list[Term]) -> MultiPolygon | None:
-    literals = [shape for shape in published if is_literal(shape)]
+def _geometry(thing: Thing, literals: list[Literal]) -> MultiPolygon | None:
     literals.sort(key=lambda shape: _notation(shape.datatype.value))
     reasons = []
     for shape in literals:

@@ -54,7 +54,7 @@ class Thing:
         return thing
 
     def texts(self, *predicates: str) -> Texts:
-        """The texts of the first of the properties that has any: each once, sorted, so that no server's order counts."""
+        """The texts of the first of the properties that has any, each once, sorted: no server's order counts."""
         for predicate in predicates:
             found = {text(term) for term in self.properties.get(predicate, ()) if is_literal(term)}
             for term in self.properties.get(predicate, ()):

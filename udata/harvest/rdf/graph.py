@@ -48,7 +48,7 @@ class Graph:
     def add(self, quad: Quad) -> None:
         """Take a statement in."""
         subject = quad.subject
-        name = subject.value if type(subject) is NamedNode else f"_:{subject.value}"
+        name = node(subject) or ""
         predicate = quad.predicate.value
         term = quad.object
         properties = self._properties.get(name)

@@ -46,8 +46,8 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
 
 def read_element(root: etree._Element, graph: Graph) -> None:
     """Add the statements of an element of RDF/XML to `graph`. Raises UnreadableCatalogue if it is no RDF."""
-    if not root.nsmap and not root.tag.startswith("{"):
-        raise UnreadableCatalogue(f"the page is XML, but no RDF: {root.tag!r}")
+    if etree.QName(root).namespace is None:
+        raise UnreadableCatalogue(f"the page is XML, but no RDF: {etree.QName(root).localname!r}")
     before = len(graph.damages)
     _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     if not graph.size and root.tag != f"{_RDF}RDF":
