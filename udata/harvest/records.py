@@ -61,6 +61,13 @@ class Damage(NamedTuple):
     reason: str
 
 
+class Unread(NamedTuple):
+    """An entry of a page that could not be read: what names it, as far as that is known, and the reason."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """A postal address."""

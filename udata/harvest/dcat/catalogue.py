@@ -1,10 +1,9 @@
 """What a page of DCAT holds: its datasets, data services and series, each under its own identity."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.coverage import places, temporal
@@ -12,7 +11,7 @@ from udata.harvest.dcat.distributions import distributions
 from udata.harvest.dcat.thing import Thing
 from udata.harvest.rdf.graph import Graph, node
 from udata.harvest.rdf.terms import ADMS, DC, DCAT, DCATAP, DCT, FOAF, GEODCAT, OWL, POD, RDFS, SKOS
-from udata.harvest.records import Access, Concept, DataService, Dataset, Record, Remark, Series, Text
+from udata.harvest.records import Access, Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
 from udata.harvest.values.access import access
 from udata.harvest.values.addresses import is_uri
 from udata.harvest.values.frequency import frequency
@@ -34,20 +33,41 @@ _CATEGORIES = {
     "c_e1da4e07": (Text("Statistics", "en"), Text("Statistiques", "fr")),
 }
 
-Kind = TypeVar("Kind", bound=Record)
 
-
-def records(graph: Graph, now: datetime | None = None) -> Iterator[Record]:
+def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], list[Unread]]:
     """The records of a page: series first, then datasets, then data services, in the order of the page.
+
+    Beside them what could not be read: one bad thing costs no other.
 
     Identity is `dct:identifier`, else the address that names the thing, never the name of a blank node. Where
     several things of a page share an identifier, their addresses tell them apart. `now` is what moments may not
     be ahead of.
     """
-    series = [_series(Thing(graph, name, now)) for name in graph.of_type(DCAT.DatasetSeries)]
-    yield from _told_apart(series)
-    yield from _told_apart([_dataset(Thing(graph, name, now)) for name in _datasets(graph)])
-    yield from _told_apart([_service(Thing(graph, name, now)) for name in _services(graph)])
+    unread: list[Unread] = []
+    found: list[Record] = []
+    for names, reader in (
+        (graph.of_type(DCAT.DatasetSeries), _series),
+        (_datasets(graph), _dataset),
+        (_services(graph), _service),
+    ):
+        found += _told_apart(_read(names, reader, graph, now, unread))
+    return found, unread
+
+
+def _read(
+    names: Iterable[str],
+    reader: Callable[[Thing], Record],
+    graph: Graph,
+    now: datetime | None,
+    unread: list[Unread],
+) -> list[Record]:
+    read = []
+    for name in names:
+        try:
+            read.append(reader(Thing(graph, name, now)))
+        except Exception as error:  # whatever strangers wrote into one thing, the others are read
+            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+    return read
 
 
 def _datasets(graph: Graph) -> list[str]:
@@ -70,7 +90,7 @@ def _services(graph: Graph) -> list[str]:
     return [name for name in found if not (name.startswith("_:") and name in nested)]
 
 
-def _told_apart(found: list[Kind]) -> Iterator[Kind]:
+def _told_apart(found: list[Record]) -> Iterator[Record]:
     sharing: dict[str, set[str | None]] = defaultdict(set)
     for record in found:
         if record.identifier:

@@ -21,8 +21,9 @@ from udata.harvest.rdf.terms import (
     VCARD,
 )
 from udata.harvest.records import Address, Contact, Text
-from udata.harvest.values.addresses import last_segment, web_address
+from udata.harvest.values.addresses import web_address
 from udata.harvest.values.languages import language
+from udata.harvest.values.roles import role
 
 _ROLES = {
     "contact": (DCAT.contactPoint, ADMS.contactPoint),
@@ -37,24 +38,12 @@ _ROLES = {
     "resourceProvider": (GEODCAT.resourceProvider,),
     "user": (GEODCAT.user,),
 }
-# INSPIRE's codes of roles, in lower case; what is not here names a role as it is.
-_CODES = {
-    "pointofcontact": "contact",
-    "owner": "rightsHolder",
-    "author": "creator",
-    **{role.lower(): role for role in _ROLES},
-}
 _NAMES = (VCARD.fn, FOAF.name, *SCHEMA.both("name"), VCARD["hasFN"], VCARD["full-name"])
 _OTHER_NAMES = (SKOS.prefLabel, RDFS.label, DCT.title, DC.title)
 _ORGANIZATION = (VCARD["organization-name"], VCARD.hasOrganizationName, VCARD["hasOrganizationUnit"])
 _EMAIL = (VCARD.hasEmail, VCARD.email, FOAF.mbox, *SCHEMA.both("email"), VCARD.mbox)
 _URL = (VCARD.hasURL, VCARD.hasUrl, VCARD.url, FOAF.workplaceHomepage, FOAF.homepage, FOAF.page, *SCHEMA.both("url"))
 _PHONE = (VCARD.hasTelephone, VCARD.tel, FOAF.phone, *SCHEMA.both("telephone"))
-
-
-def role(code: str) -> str | None:
-    """The role that a contact point can have for a code of ISO 19115 or INSPIRE's address of one; None if unknown."""
-    return _CODES.get(last_segment(code).lower())
 
 
 def contacts(thing: Thing) -> tuple[Contact, ...]:

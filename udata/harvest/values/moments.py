@@ -12,6 +12,9 @@ _MOMENT = re.compile(
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+# As DKAN writes them in the language of the portal: `jeu, 19/12/2019 - 03:00`, `Thu, 12/19/2019 - 03:00`.
+_SPOKEN = re.compile(r"(?:.*\s)?(?P<weekday>\w{2,4})\.?, (\d{1,2})/(\d{1,2})/(\d{4}) - (\d{1,2}:\d{2})")
+_ENGLISH = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 # Clocks differ; a day ahead is no future.
 _AHEAD = timedelta(days=1)
@@ -41,6 +44,10 @@ def _read(text: str) -> datetime | None:
     text = text.strip()
     if compact := _COMPACT.fullmatch(text):
         text = "-".join(compact.groups())
+    if spoken := _SPOKEN.fullmatch(text):
+        weekday, first, second, year, hour = spoken.groups()
+        month, day = (first, second) if weekday.lower() in _ENGLISH else (second, first)
+        text = f"{year}-{month}-{day} {hour}"
     match = _MOMENT.fullmatch(text)
     if match is None:
         return None
