@@ -299,7 +299,7 @@ class _Metadata:
             is_about = bool(_ABOUT_METADATA.search(url)) or function == "information"
             kind = None if is_about else service_in(url) or service_type(protocol if protocol != "atom" else None)
             # A link without protocol whose name speaks of services leads to them.
-            is_service = bool(kind) or not (is_about or protocol) and any(service_type(one.value) for one in titles)
+            is_service = bool(kind) or (not (is_about or protocol) and any(service_type(one.value) for one in titles))
             takes_format = given is not None and not is_service and not is_about
             yield Distribution(
                 url=url,
