@@ -103,7 +103,6 @@ class _Package:
             self._remark("frequency", published, "no frequency that is known")
         fields = {
             "remote_id": identifier,
-            "identifier": identifier,
             "name": name,
             "landing_page": self._landing_page(name),
             "titles": self._texts("title") or ((Text(name),) if name else ()),

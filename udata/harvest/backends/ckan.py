@@ -57,7 +57,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
+def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
     """The packages that are not deleted, and those that could not be read: one bad package costs no other."""
     found, unread = list[Dataset](), list[Unread]()
     for one in given if isinstance(given, list) else [given]:
@@ -101,7 +101,7 @@ class CKANBackend:
                 paging.content(address, answer.body)
             total = given.get("count")
             count = total if isinstance(total, int) and total >= 0 else None
-            found, unread = _packages(entries, site)
+            found, unread = packages(entries, site)
             first = count if first is None else first
             seen.update(plain(one.get("id")) or "" for one in entries)
             start += len(entries)
@@ -147,7 +147,7 @@ class DKANBackend:
             for name in names[start : start + PAGE_SIZE]:
                 try:
                     shown = result(fetch(f"{actions}/package_show?{urlencode({'id': name})}"))
-                    read, odd = _packages(shown, site)
+                    read, odd = packages(shown, site)
                     found += read
                     unread += odd
                     failures = 0

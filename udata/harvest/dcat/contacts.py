@@ -93,7 +93,9 @@ def contact(thing: Thing, term: Term, kind: str) -> Contact:
 
 
 def _bare(email: str) -> str:
-    return re.sub(r"^mailto:\s*", "", email.strip(), flags=re.IGNORECASE).partition("?")[0].strip()
+    bare = re.sub(r"^mailto:\s*", "", email.strip(), flags=re.IGNORECASE).partition("?")[0].strip()
+    # Without `mailto:` it was taken for a relative address.
+    return bare.rpartition("/")[2] if bare.startswith("http") and "@" in bare else bare
 
 
 def _values(agent: Thing, *predicates: str) -> list[str]:

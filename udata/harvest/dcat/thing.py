@@ -38,8 +38,12 @@ class Thing:
 
     def terms(self, *predicates: str) -> Iterator[Term]:
         """The terms of the properties, in the order of `predicates` and of the page."""
+        page = self.graph.address
         for predicate in predicates:
-            yield from self.properties.get(predicate, ())
+            for term in self.properties.get(predicate, ()):
+                # An empty reference means the page itself, which is nobody's licence, contact or format.
+                if page is None or is_literal(term) or node(term) != page:
+                    yield term
 
     def things(self, *predicates: str) -> "Iterator[Thing]":
         """The things that the properties name."""

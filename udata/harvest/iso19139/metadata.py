@@ -93,7 +93,7 @@ class _Metadata:
             "rights": rights,
             "access_rights": access_rights,
             "access": min(
-                (found for text in access_rights if (found := access(text))),
+                (found for text in (*access_rights, *rights) if (found := access(text))),
                 key=lambda found: (found.type == "open", found.reason_category is None),
                 default=None,
             ),

@@ -17,15 +17,19 @@ _RIGHTS = {
     "sensitive": "restricted",
     "confidential": "restricted",
 }
+_ARTICLE = re.compile(r"Article\s*13\s*[._(]*\s*1\s*[._()]*\s*([a-h])\b", re.IGNORECASE)
+_NO_LIMITS = re.compile(r"pas de restriction d.acc[èe]s public|no limitations? (?:to|on) public access", re.IGNORECASE)
 _AUTHORITIES = ("/access-right/", "/limitationsonpublicaccess/", "/limitationsonpublicaccess#")
 
 
 def access(published: str) -> Access | None:
-    """The access that an authority's address, or a bare level such as `non-public`, stands for; None if unknown."""
+    """The access that an authority's address, a level such as `non-public` or INSPIRE's wording stands for, or None."""
     text = published.strip()
     word = last_segment(text)
-    if article := re.search(r"Article13_1([a-h])$", word, re.IGNORECASE):
+    if article := _ARTICLE.search(text):
         return Access("restricted", _ARTICLE_13[article[1].lower()])
+    if _NO_LIMITS.search(text):
+        return Access("open")
     if "/" in text and not any(authority in text.lower() for authority in _AUTHORITIES):
         return None
     kind = _RIGHTS.get(re.sub(r"[\s_\-]", "", word).lower())

@@ -58,6 +58,8 @@ def file_format(published: str) -> Format:
         return Format(service_type(text))
     if is_uri(text) or "://" in text:
         text = last_segment(text)
+        if re.search(r"\.(?:xml|html?|rdf)$", text):
+            return Format()  # a page about a format
     return Format(text.lower().lstrip(".") or None)
 
 
