@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import skip_or_fail
-from udata.harvest.backends.csw import CSWDCATBackend, CSWISOBackend, results
 from udata.harvest.backends.ckan import packages
+from udata.harvest.backends.csw import CSWDCATBackend, CSWISOBackend, results
 from udata.harvest.dcat.catalogue import records
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.read import read

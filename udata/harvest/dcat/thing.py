@@ -7,6 +7,7 @@ from udata.harvest.rdf.graph import Graph, Term, is_literal, node, text
 from udata.harvest.rdf.terms import ADMS, DC, DCT, FOAF, RDF, RDFS, SCHEMA, SKOS
 from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts
 from udata.harvest.values.addresses import addresses_in, is_uri, last_segment, web_address
+from udata.harvest.values.languages import language
 from udata.harvest.values.moments import moment
 
 _NAMES = (
@@ -38,12 +39,9 @@ class Thing:
 
     def terms(self, *predicates: str) -> Iterator[Term]:
         """The terms of the properties, in the order of `predicates` and of the page."""
-        page = self.graph.address
         for predicate in predicates:
-            for term in self.properties.get(predicate, ()):
-                # An empty reference means the page itself, which is nobody's licence, contact or format.
-                if page is None or is_literal(term) or node(term) != page:
-                    yield term
+            if found := self.properties.get(predicate):
+                yield from found
 
     def things(self, *predicates: str) -> "Iterator[Thing]":
         """The things that the properties name."""
@@ -60,13 +58,16 @@ class Thing:
     def texts(self, *predicates: str) -> Texts:
         """The texts of the first of the properties that has any, each once, sorted: no server's order counts."""
         for predicate in predicates:
-            found = {text(term) for term in self.properties.get(predicate, ()) if is_literal(term)}
+            found = set()
             for term in self.properties.get(predicate, ()):
-                if is_literal(term) and term.language and text(term).language is None:
-                    self.remark("language", term.language, "no code of a language")
-            found.discard(Text("", None))
-            if kept := sorted((one for one in found if one.value), key=lambda one: (one.language or "", one.value)):
-                return tuple(kept)
+                if is_literal(term) and (value := term.value.strip()):
+                    tag = term.language
+                    code = language(tag) if tag else None
+                    if tag and code is None:
+                        self.remark("language", tag, "no code of a language")
+                    found.add(Text(value, code))
+            if found:
+                return tuple(found) if len(found) == 1 else tuple(sorted(found, key=_by_language))
         return ()
 
     def words(self, *predicates: str) -> tuple[str, ...]:
@@ -157,6 +158,10 @@ class Thing:
             elif name := node(term):
                 found.append(_license(self.other(name)))
         return tuple(dict.fromkeys(hint for hint in found if hint != LicenseHint()))
+
+
+def _by_language(one: Text) -> tuple[str, str]:
+    return one.language or "", one.value
 
 
 def _license(thing: Thing) -> LicenseHint:

@@ -3,7 +3,7 @@
 Things are named by text: an address, or `_:` and the name of a blank node, which means nothing beyond the page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
@@ -40,28 +40,34 @@ class Graph:
 
     def __init__(self, address: str | None = None) -> None:
         self.address = address
+        self._page = NamedNode(address) if address else None
         self.damages: list[Damage] = []
         self.size = 0
         self._properties: dict[str, Properties] = {}
         self._of_type: dict[str, dict[str, None]] = {}
 
-    def add(self, quad: Quad) -> None:
-        """Take a statement in."""
-        subject = quad.subject
-        name = node(subject) or ""
-        predicate = quad.predicate.value
-        term = quad.object
-        properties = self._properties.get(name)
-        if properties is None:
-            properties = self._properties[name] = {}
-        terms = properties.get(predicate)
-        if terms is None:
-            properties[predicate] = [term]
-        elif term not in terms:
-            terms.append(term)
-        if predicate == RDF_TYPE and type(term) is NamedNode:
-            self._of_type.setdefault(term.value, {})[name] = None
-        self.size += 1
+    def add(self, quads: Iterable[Quad]) -> None:
+        """Take statements in. Those about the page itself are left out: they come of empty references."""
+        properties_of, page, size = self._properties, self._page, 0
+        try:
+            for subject, predicate_node, term, _ in quads:
+                size += 1
+                if term == page:
+                    continue
+                name = subject.value if type(subject) is NamedNode else f"_:{subject.value}"
+                predicate = predicate_node.value
+                properties = properties_of.get(name)
+                if properties is None:
+                    properties = properties_of[name] = {}
+                terms = properties.get(predicate)
+                if terms is None:
+                    properties[predicate] = [term]
+                else:
+                    terms.append(term)
+                if predicate == RDF_TYPE and type(term) is NamedNode:
+                    self._of_type.setdefault(term.value, {})[name] = None
+        finally:
+            self.size += size
 
     def properties(self, name: str | None) -> Properties:
         """What is said of a thing: the terms of each property; empty for what nothing is said of."""

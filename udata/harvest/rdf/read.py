@@ -16,6 +16,9 @@ from udata.harvest.values.addresses import web_address
 
 _FORMATS = {"turtle": RdfFormat.TURTLE, "n-triples": RdfFormat.N_TRIPLES}
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_PREFIXES = {"rdf": _RDF.strip("{}")}
+_NAMING_TEXT = etree.XPath("//*[@rdf:resource][not(*)][normalize-space()]", namespaces=_PREFIXES)
+_NAMING_MORE = etree.XPath("//*[@rdf:resource][*]", namespaces=_PREFIXES)
 # Statements of a page: beyond them it is no page.
 MAX_STATEMENTS = 20_000_000
 
@@ -49,11 +52,21 @@ def read_element(root: etree._Element, graph: Graph) -> None:
     if etree.QName(root).namespace is None:
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {etree.QName(root).localname!r}")
     before = len(graph.damages)
+    _mend(root, graph)
     _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     if not graph.size and root.tag != f"{_RDF}RDF":
         name = etree.QName(root).localname
         reason = graph.damages[before].reason if graph.damages[before:] else f"its root is {name!r}"
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {reason}")
+
+
+def _mend(root: etree._Element, graph: Graph) -> None:
+    """Drop the text of elements that already name a resource, as GeoNetwork writes them; note those with more."""
+    for element in _NAMING_TEXT(root):
+        element.text = None
+    for element in _NAMING_MORE(root)[:MAX_DAMAGES]:
+        line = element.sourceline
+        graph.damages.append(Damage(line, f"{etree.QName(element).localname} names a resource and has content, too"))
 
 
 def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
@@ -63,12 +76,10 @@ def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
 
 def _take(graph: Graph, statements: Iterator[Quad]) -> None:
     """Add `statements`, going on behind each place that the parser stumbles over, up to MAX_DAMAGES of them."""
-    add = graph.add
     damages = 0
     while damages < MAX_DAMAGES:
         try:
-            for statement in statements:
-                add(statement)
+            graph.add(statements)
             break
         except (SyntaxError, ValueError) as error:
             damages += 1

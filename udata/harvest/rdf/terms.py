@@ -10,7 +10,9 @@ class Vocabulary:
     def __getattr__(self, name: str) -> str:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self[name]
+        term = self[name]
+        setattr(self, name, term)  # asked for a million times in a large catalogue
+        return term
 
     def __getitem__(self, name: str) -> str:
         return self._bases[0] + name.rstrip("_")

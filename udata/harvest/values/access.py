@@ -1,6 +1,7 @@
 """Who may have data: the European Union's access rights, INSPIRE's limits, the levels of Project Open Data."""
 
 import re
+from functools import lru_cache
 
 from udata.harvest.records import Access
 from udata.harvest.values.addresses import last_segment
@@ -22,6 +23,7 @@ _NO_LIMITS = re.compile(r"pas de restriction d.acc[èe]s public|no limitations? 
 _AUTHORITIES = ("/access-right/", "/limitationsonpublicaccess/", "/limitationsonpublicaccess#")
 
 
+@lru_cache(maxsize=4096)
 def access(published: str) -> Access | None:
     """The access that an authority's address, a level such as `non-public` or INSPIRE's wording stands for, or None."""
     text = published.strip()

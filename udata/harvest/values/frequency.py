@@ -1,6 +1,7 @@
 """How often data are renewed: the words of many vocabularies, as the models' terms."""
 
 import re
+from functools import lru_cache
 
 from udata.harvest.values.addresses import last_segment
 
@@ -69,6 +70,7 @@ _means("other", "autre", "fourtimesaweek")
 _means("unknown", "unkn", "inconnu", "inconnue")
 
 
+@lru_cache(maxsize=4096)
 def frequency(published: str) -> str | None:
     """The term for a frequency published as an address, a code or a word in several languages; None if unknown."""
     text = published.strip()

@@ -1,6 +1,7 @@
 """Codes of languages: https://www.rfc-editor.org/info/bcp47"""
 
 import re
+from functools import lru_cache
 
 from udata.harvest.values.addresses import last_segment
 
@@ -16,6 +17,7 @@ _SHORT = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def language(published: str | None) -> str | None:
     """The code for a language named by a code of two or three letters or an authority's address; None if none.
 

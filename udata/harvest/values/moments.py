@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from udata.harvest.records import Period
@@ -40,6 +41,7 @@ def moment(text: str, now: datetime | None = None) -> Moment:
     return Moment(read)
 
 
+@lru_cache(maxsize=4096)
 def _read(text: str) -> datetime | None:
     text = text.strip()
     if compact := _COMPACT.fullmatch(text):
