@@ -40,8 +40,27 @@ SETTINGS = (
     Setting("MONGODB_DB", str, "udata", "The database's name where `MONGODB_HOST` does not hold one."),
     Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
-    Setting("ELASTICSEARCH_URL", str, None, "The search server. Without it, search commands end with exit code 4."),
+    Setting("ELASTICSEARCH_URL", str, None,
+            "The search server (Elasticsearch 7.10 to 9, OpenSearch 1 to 3), or several of one cluster with commas"
+            " between. Without it, and with another server named, search commands end with exit code 4."),
     Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
+    # Search
+    Setting("ELASTICSEARCH_INDEX_BASENAME", str, "",
+            "Stands before the names of indices and aliases, with a hyphen, so that portals can share a server."),
+    Setting("ELASTICSEARCH_TIMEOUT", float, 10.0, "Seconds after which an answer of the search server is given up."),
+    Setting("ELASTICSEARCH_INDEX_TIMEOUT", float, 60.0,
+            "Seconds after which the answer to a batch of documents is given up."),
+    Setting("ELASTICSEARCH_CA_CERTS", str, None,
+            "The file of the authorities that sign the search server's certificate."),
+    Setting("SEARCH_LANGUAGE", str, None,
+            "The language of the portal's texts, `fr` or `en`: decides stop words and stems. Else `DEFAULT_LANGUAGE`;"
+            " texts in others are searched by their words as they stand."),
+    Setting("SEARCH_SYNONYMS", list, None,
+            "Lines of words that mean the same (`car, automobile`), or also another (`sncf => train`)."),
+    Setting("SEARCH_LOCK_SECONDS", float, 60.0,
+            "Embedded search: how long a process waits for another one that writes."),
+    Setting("SEARCH_PATIENCE_SECONDS", float, 120.0,
+            "How long indexing goes on trying when the search server is away or overloaded."),
     # Queues and workers
     Setting("CELERY_BROKER_USE_SSL", dict, None,
             "TLS options of the queue's connection, as Celery takes them (`ssl_ca_certs`, `ssl_cert_reqs` …)."),

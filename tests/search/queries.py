@@ -1,0 +1,110 @@
+"""What people type, and the title that they expect to find first. Written before any weight was chosen."""
+
+from typing import NamedTuple
+
+# Lines of synonyms as an operator would set them.
+SYNONYMS = {
+    "fr": ("vélo, bicyclette, deux-roues", "essence, carburant", "ban => base adresse nationale", "toubib => médecin"),
+    "en": ("bicycle, bike", "gas, petrol", "gp => general practitioner", "rubbish, waste, recycling"),
+}
+
+
+class Asked(NamedTuple):
+    """A question and the title that answers it. `about`: what is special about the question."""
+
+    text: str
+    title: str
+    about: str
+
+
+QUERIES = {
+    "fr": (
+        Asked("élections municipales Drôme", "Résultats des élections municipales – Drôme", "as written"),
+        Asked("elections municipales drome", "Résultats des élections municipales – Drôme", "no accents"),
+        Asked("ELECTION MUNICIPALE DRÔME", "Résultats des élections municipales – Drôme", "singular, capitals"),
+        Asked("electoins municipales drôme", "Résultats des élections municipales – Drôme", "two letters swapped"),
+        Asked("élections départementales Isère", "Résultats des élections départementales – Isère", "a near twin"),
+        Asked("résultat élection départementale isere", "Résultats des élections départementales – Isère", "singular"),
+        Asked("école primaire Gers", "Liste des écoles primaires – Gers", "singular"),
+        Asked("les écoles du Gers", "Liste des écoles primaires – Gers", "stop words"),
+        Asked("horaires de bus Savoie", "Arrêts de bus et horaires théoriques – Savoie", "other order"),
+        Asked("arrêt de bus Hérault", "Arrêts de bus et horaires théoriques – Hérault", "singular"),
+        Asked("qualité de l'eau potable Vendée", "Qualité de l’eau potable – Vendée", "straight apostrophe"),
+        Asked("qualité de l’eau Vendée", "Qualité de l’eau potable – Vendée", "typographic apostrophe"),
+        Asked("eau du robinet Jura", "Qualité de l’eau potable – Jura", "words of the description"),
+        Asked("piste cyclable Landes", "Pistes cyclables et stationnement des vélos – Landes", "singular"),
+        Asked("bicyclette Landes", "Pistes cyclables et stationnement des vélos – Landes", "synonym"),
+        Asked("budget primitif Orne", "Budget primitif et compte administratif – Orne", "as written"),
+        Asked("defibrilateur Aube", "Défibrillateurs accessibles au public – Aube", "a letter missing"),
+        Asked("menu cantine scolaire Cantal", "Menus des cantines scolaires – Cantal", "singular"),
+        Asked("arbre remarquable Ardeche", "Arbres remarquables – Ardèche", "singular, no accent"),
+        Asked("subventions associations Finistere", "Subventions versées aux associations – Finistère", "no accent"),
+        Asked("prix du carburant Creuse", "Prix des carburants dans les stations-service – Creuse", "singular"),
+        Asked("prix de l'essence Creuse", "Prix des carburants dans les stations-service – Creuse", "apostrophe"),
+        Asked("déchetterie Lozère", "Déchèteries et points d’apport volontaire – Lozère", "other spelling"),
+        Asked("points d'apport volontaire Eure", "Déchèteries et points d’apport volontaire – Eure", "apostrophe"),
+        Asked("accident de la circulation Oise", "Accidents corporels de la circulation – Oise", "singular"),
+        Asked("toubib Mayenne", "Effectifs des médecins généralistes – Mayenne", "one-way synonym"),
+        Asked("medecin generaliste mayenne", "Effectifs des médecins généralistes – Mayenne", "no accents"),
+        Asked("parcelle agricole Allier", "Cadastre des parcelles agricoles – Allier", "singular"),
+        Asked("marché public Nièvre", "Marchés publics attribués – Nièvre", "singular"),
+        Asked("BAN", "Base Adresse Nationale", "acronym"),
+        Asked("adresses nationales", "Base Adresse Nationale", "plural"),
+        Asked("sirene", "Répertoire des entreprises et de leurs établissements", "acronym in lower case"),
+        Asked("entreprises établissements", "Répertoire des entreprises et de leurs établissements", "two words"),
+        Asked("valeur foncière", "Demandes de valeurs foncières", "singular"),
+        Asked("prix des maisons", "Demandes de valeurs foncières", "words of the description"),
+        Asked("contour des communes", "Contours des communes", "singular"),
+        Asked("recensement population", "Population légale recensée", "a noun for a participle"),
+        Asked("vacances scolaires", "Jours fériés et vacances scolaires", "half a title"),
+        Asked("prenoms nouveaux-nés", "Prénoms donnés aux nouveau-nés", "another hyphen"),
+        Asked("monument historique", "Monuments historiques classés ou inscrits", "singular"),
+        Asked("hopital", "Hôpitaux et cliniques", "irregular plural, no accent"),
+        Asked("consommation d’electricité", "Consommation d’électricité par région", "typographic apostrophe"),
+        Asked("journal officiel", "Journaux officiels numérisés", "irregular plural"),
+        Asked("festival d'été", "Festival d’été : concerts en plein air", "a noun that is a stop word elsewhere"),
+    ),
+    "en": (
+        Asked("local elections Kent", "Results of the local elections – Kent", "as written"),
+        Asked("local election result kent", "Results of the local elections – Kent", "singular"),
+        Asked("electoin results Kent", "Results of the local elections – Kent", "two letters swapped"),
+        Asked("primary school Devon", "List of primary schools – Devon", "singular"),
+        Asked("the schools of Devon", "List of primary schools – Devon", "stop words"),
+        Asked("bus timetable Surrey", "Bus stops and timetables – Surrey", "singular"),
+        Asked("drinking-water Essex", "Drinking water quality – Essex", "a hyphen"),
+        Asked("tap water Essex", "Drinking water quality – Essex", "words of the description"),
+        Asked("bike parking Oxford", "Cycle paths and bicycle parking – Oxford", "synonym"),
+        Asked("cycle path York", "Cycle paths and bicycle parking – York", "singular"),
+        Asked("budget Norfolk", "Annual budget and accounts – Norfolk", "one word"),
+        Asked("defibrilators Dorset", "Public defibrillators – Dorset", "a letter missing"),
+        Asked("school menu Suffolk", "School meals and menus – Suffolk", "singular"),
+        Asked("veteran tree Sussex", "Veteran trees – Sussex", "singular"),
+        Asked("grants to charity Fife", "Grants paid to charities – Fife", "irregular plural"),
+        Asked("fuel price Cumbria", "Fuel prices at filling stations – Cumbria", "singular"),
+        Asked("gas price Cumbria", "Fuel prices at filling stations – Cumbria", "synonym in the description"),
+        Asked("recycling centre Durham", "Recycling centres and bottle banks – Durham", "singular"),
+        Asked("rubbish Durham", "Recycling centres and bottle banks – Durham", "synonym"),
+        Asked("road collision Derby", "Road traffic collisions – Derby", "singular"),
+        Asked("gp Cornwall", "General practitioners – Cornwall", "one-way synonym"),
+        Asked("family doctor Cornwall", "General practitioners – Cornwall", "words of the description"),
+        Asked("farmland Rutland", "Farmland parcels – Rutland", "two near words"),
+        Asked("council contracts Warwick", "Contracts awarded by the council – Warwick", "other order"),
+        Asked("air polution Lincoln", "Air pollution measurements – Lincoln", "a letter missing"),
+        Asked("address gazetteer", "National Address Gazetteer", "as written"),
+        Asked("nag", "National Address Gazetteer", "acronym in lower case"),
+        Asked("companies register", "Register of companies", "other order"),
+        Asked("company", "Register of companies", "irregular plural"),
+        Asked("house price", "House prices paid", "singular"),
+        Asked("ward boundary", "Ward boundaries", "irregular plural"),
+        Asked("census", "Census population by age", "one word"),
+        Asked("school term", "Bank holidays and school terms", "singular"),
+        Asked("baby name", "Baby names", "singular"),
+        Asked("listed building", "Listed buildings", "singular"),
+        Asked("hospital clinic", "Hospitals and clinics", "singular"),
+        Asked("electricity demands", "Electricity demand by region", "plural"),
+        Asked("people's archive", "The people’s archive of photographs", "straight apostrophe"),
+        Asked("people’s photograph", "The people’s archive of photographs", "typographic apostrophe"),
+        Asked("flood warning", "Flood warning areas", "as written"),
+        Asked("floood warnings", "Flood warning areas", "a letter too many"),
+    ),
+}

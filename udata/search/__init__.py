@@ -1,0 +1,1 @@
+"""Search: what is indexed of a portal, and the engines that find it."""

@@ -1,0 +1,1 @@
+"""Elasticsearch and OpenSearch, through the one official client."""

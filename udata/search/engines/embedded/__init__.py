@@ -1,0 +1,1 @@
+"""The embedded engine: tantivy, in the process that uses it."""

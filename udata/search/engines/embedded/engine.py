@@ -1,0 +1,199 @@
+"""The embedded engine: tantivy, in this process, with a folder an index under `UDATA_HOME`.
+
+One process at a time writes to an index, and others wait for it; any number read meanwhile. A process that is killed
+leaves the index as it was at its last commit. See `folders` for what aliases guarantee.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Any, ClassVar, NamedTuple
+
+import tantivy
+
+from udata.errors import UdataError
+from udata.search.engines.base import (
+    Action,
+    Definition,
+    Disk,
+    Engine,
+    Found,
+    Health,
+    Index,
+    NoSuchIndex,
+    Outcome,
+    Prepared,
+    Server,
+    Stored,
+    Swap,
+)
+from udata.search.engines.embedded import reading, schema
+from udata.search.engines.embedded.folders import Folders
+from udata.search.engines.embedded.query import question
+from udata.search.engines.embedded.writing import Change, writing, written
+
+# What is counted for what is left of a removed document.
+TOMBSTONE_BYTES = 100
+
+
+class Opened(NamedTuple):
+    """An index that is open in this process."""
+
+    identity: str
+    files: tantivy.Index
+    definition: Definition
+
+
+class EmbeddedEngine(Engine):
+    """The indices under the folder `root`. `lock_seconds`: how long a writer waits for that of another process."""
+
+    batch_bytes: ClassVar[int] = 16_000_000
+    batch_actions: ClassVar[int] = 20_000
+    concurrency: ClassVar[int] = 1
+
+    def __init__(self, root: Path, *, lock_seconds: float = 60.0) -> None:
+        self.root = root
+        self._folders = Folders(root, lock_seconds)
+        self._lock_seconds = lock_seconds
+        self._opened: dict[Path, Opened] = {}
+        self._opening = Lock()
+
+    def server(self) -> Server:
+        """The library and its version."""
+        return Server("tantivy", version("tantivy"), str(self.root))
+
+    def health(self) -> Health:
+        """Green, unless an index cannot be opened. Read-only: what this user may not write to."""
+        names = self._folders.names()
+        blocked = tuple(name for name in names if not os.access(self._folders.indices / name, os.W_OK))
+        return Health("red" if any(self._damaged(name) for name in names) else "green", 1, blocked)
+
+    def disk(self) -> Disk:
+        """The disk of the folder."""
+        existing = next(path for path in (self.root, *self.root.parents) if path.exists())
+        usage = shutil.disk_usage(existing)
+        return Disk(usage.total, usage.free, 0)
+
+    def indices(self, alias: str) -> list[Index]:
+        """The indices under `<alias>-`."""
+        named: dict[str, list[str]] = {}
+        for one, name in self._folders.aliases().items():
+            named.setdefault(name, []).append(one)
+        found = []
+        for name in self._folders.names(f"{alias}-"):
+            path = self._folders.indices / name
+            try:
+                created, documents = self._folders.describe(path).created, self._count(path)
+            except NoSuchIndex:
+                continue
+            except UdataError:
+                # Damaged: `health` says so, and whoever cleans up has to see it.
+                created, documents = datetime.fromtimestamp(path.stat().st_mtime, UTC), 0
+            found.append(Index(name, documents, self._folders.size(path), created, tuple(sorted(named.get(name, ())))))
+        return found
+
+    def aliases(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """The index behind each alias."""
+        held = self._folders.aliases()
+        return {name: [held[name]] if name in held else [] for name in names}
+
+    def create_index(self, name: str, alias: str, definition: Definition) -> None:
+        """Create the index; it is there with its definition, or not at all."""
+        with self._folders.creating(name, definition) as folder:
+            tantivy.Index(schema.schema(definition.model), path=str(folder))
+
+    def put_template(self, alias: str, definition: Definition) -> None:
+        """Nothing: no other program creates an index here."""
+
+    def delete_index(self, name: str) -> None:
+        """Remove the folder; who reads it goes on reading."""
+        self._folders.delete(name)
+        self._opened.pop(self._folders.indices / name, None)
+
+    def swap_aliases(self, swaps: Sequence[Swap]) -> None:
+        """Move the aliases by the replacement of one link."""
+        self._folders.swap(swaps)
+
+    def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
+        """The document as tantivy takes it, its values checked."""
+        model = self._open(self._folders.resolve(target, alias=alias)).definition.model
+        if action.document is None:
+            gone = schema.tombstone(model, action.id, action.version)
+            return Prepared(action.id, TOMBSTONE_BYTES, Change(action.id, action.version, gone, removes=True))
+        source, document = schema.document(model, action.id, action.version, action.document)
+        return Prepared(action.id, len(source), Change(action.id, action.version, document, removes=False))
+
+    def post(self, target: str, batch: Sequence[Prepared], *, alias: bool = False) -> Outcome:
+        """Write and commit the batch. After any error its writer is thrown away, and nothing of it is written."""
+        if not batch:
+            return Outcome(0, 0, [])
+        while True:
+            path = self._folders.resolve(target, alias=alias)
+            opened = self._open(path)
+            with writing(opened.files, path.name, len(batch), self._lock_seconds) as writer:
+                # While another one wrote, the alias may have moved on, or the index gone.
+                if self._folders.resolve(target, alias=alias) == path and self._open(path) is opened:
+                    model = opened.definition.model
+                    return written(opened.files, writer, schema.schema(model), [one.payload for one in batch])
+
+    def refresh(self, target: str) -> None:
+        """Nothing to do: readers see each commit."""
+        self._folders.resolve(target)
+
+    def count(self, target: str) -> int:
+        """How many documents there are."""
+        return self._count(self._folders.resolve(target))
+
+    def search(self, target: str, model: str, text: str, *, limit: int = 10) -> Found:
+        """The documents that `text` is about."""
+        opened = self._open(self._folders.resolve(target))
+        wanted = question(schema.schema(model), model, opened.definition, text)
+        return reading.found(reading.searcher(opened.files), schema.schema(model), wanted, model, limit)
+
+    def stored(self, target: str) -> Iterator[Stored]:
+        """Every document by id, page by page, as they are at the moment of the first."""
+        opened = self._open(self._folders.resolve(target))
+        yield from reading.stored(reading.searcher(opened.files), schema.schema(opened.definition.model))
+
+    def get(self, target: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The documents with these ids."""
+        opened = self._open(self._folders.resolve(target))
+        return reading.get(reading.searcher(opened.files), schema.schema(opened.definition.model), ids)
+
+    def close(self) -> None:
+        """Let the files go."""
+        self._opened.clear()
+
+    def _open(self, path: Path) -> Opened:
+        """The index in the folder, opened once in this process. Raises NoSuchIndex, UdataError."""
+        described = self._folders.describe(path)
+        with self._opening:
+            opened = self._opened.get(path)
+            if opened is None or opened.identity != described.identity:
+                try:
+                    index = schema.register(tantivy.Index.open(str(path)), described.definition.language)
+                except ValueError as error:
+                    if not path.is_dir():
+                        raise NoSuchIndex(path.name) from error
+                    hint = "remove the folder, and index again"
+                    raise UdataError(f"the index in {path} cannot be opened: {error}", hint) from error
+                index.config_reader("manual")
+                opened = self._opened[path] = Opened(described.identity, index, described.definition)
+            return opened
+
+    def _count(self, path: Path) -> int:
+        opened = self._open(path)
+        return reading.count(reading.searcher(opened.files), schema.schema(opened.definition.model))
+
+    def _damaged(self, name: str) -> bool:
+        try:
+            self._open(self._folders.indices / name)
+        except NoSuchIndex:
+            return False
+        except UdataError:
+            return True
+        return False

@@ -1,0 +1,104 @@
+"""Writes to an index of the embedded engine: one writer at a time, versions, and what is left of removed documents."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import uniform
+from typing import NamedTuple
+
+from tantivy import Document, FieldType, Index, IndexWriter, Query, Schema
+
+from udata.errors import ServerError
+from udata.search.engines.base import Outcome, ReadOnly, WriterBusy
+from udata.search.engines.embedded import reading
+from udata.search.engines.embedded.schema import REMOVED
+
+log = logging.getLogger(__name__)
+
+# A writer's memory in bytes and its threads, for a batch of few documents (one segment) and for one of many.
+SMALL, LARGE = (15_000_000, 1), (64_000_000, 2)
+FEW = 2_000
+# How long it is remembered what was removed, in seconds: a late write of an older version comes within it.
+REMEMBERED = 3_600
+# After how many seconds of waiting for another writer it is said.
+PATIENT = 1.0
+
+
+class Change(NamedTuple):
+    """A document of tantivy that takes the place of the one with its id, unless that one's version is newer."""
+
+    id: str
+    version: int
+    document: Document
+    removes: bool
+
+
+@contextmanager
+def writing(index: Index, name: str, count: int, lock_seconds: float) -> Iterator[IndexWriter]:
+    """A writer for `count` documents, thrown away behind this: what is not committed is not written.
+
+    Waits `lock_seconds` for the writer of another process or thread, and then raises WriterBusy. What tantivy says
+    inside becomes ServerError, or ReadOnly when the disk is full.
+    """
+    writer = _writer(index, name, *(SMALL if count <= FEW else LARGE), lock_seconds)
+    try:
+        yield writer
+    except ValueError as error:
+        if "No space left" in str(error) or "StorageFull" in str(error):
+            raise ReadOnly(f"the disk of the index {name} is full", "free disk space, then try again") from error
+        raise ServerError(f"the index {name} cannot be written: {error}") from error
+    finally:
+        # Merges that go on are given their time, else small commits leave ever more files; the lock is free then.
+        writer.wait_merging_threads()
+
+
+def written(index: Index, writer: IndexWriter, schema: Schema, batch: Sequence[Change]) -> Outcome:
+    """Write the batch and commit it. What has a newer version in the index stays as it is."""
+    view = reading.searcher(index)
+    known = reading.versions(view, schema, [change.id for change in batch]) if view.num_docs else {}
+    last: dict[str, Change] = {}
+    stale = 0
+    for change in batch:
+        before = last[change.id].version if change.id in last else known.get(change.id, -1)
+        if before > change.version:
+            stale += 1
+        else:
+            last[change.id] = change
+    for identity in last:
+        if identity in known:
+            writer.delete_documents_by_term("id", identity)
+    for change in last.values():
+        writer.add_document(change.document)
+    _forget(writer, schema, view)
+    writer.commit()
+    return Outcome(len(batch) - stale, stale, [])
+
+
+def _forget(writer: IndexWriter, schema: Schema, view: object) -> None:
+    """Drop what is left of documents that were removed long ago."""
+    before = int((time.time() - REMEMBERED) * 1_000_000)
+    writer.delete_documents_by_query(
+        Query.range_query(schema, REMOVED, FieldType.Unsigned, upper_bound=before, include_upper=False)
+    )
+
+
+def _writer(index: Index, name: str, heap: int, threads: int, lock_seconds: float) -> IndexWriter:
+    begin = time.monotonic()
+    said = False
+    while True:
+        try:
+            return index.writer(heap, threads)
+        except ValueError as error:
+            if "LockBusy" not in str(error):
+                raise ServerError(f"the index {name} cannot be written: {error}") from error
+            waited = time.monotonic() - begin
+            if waited >= lock_seconds:
+                raise WriterBusy(
+                    f"another process has been writing to the index {name} for {lock_seconds:g} seconds",
+                    "wait until it ends, or raise SEARCH_LOCK_SECONDS",
+                ) from error
+        if waited > PATIENT and not said:
+            log.warning("another process writes to the index %s: waiting for %g seconds at most", name, lock_seconds)
+            said = True
+        time.sleep(uniform(0.01, 0.05))  # noqa: S311 (so that two that wait do not try at the same moment)
