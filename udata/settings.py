@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from udata.errors import ConfigurationError, did_you_mean, nearest
+from udata.masking import masked, remember, remember_address
 
 PREFIX = "UDATA_"
 
@@ -179,16 +180,6 @@ _TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "tru
                list: "a list", dict: "a mapping"}  # fmt: skip
 
 
-HIDDEN = "********"
-
-_SOUNDS_SECRET = re.compile(r"SECRET|PASS|TOKEN|SALT|DSN|CREDENTIAL|PRIVATE|KEY")
-# Up to the last @ where there is a colon before it, for a password may hold anything; else up to the end of the host.
-_CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s@:]*:(?:(?!://)\S)*|[^/?#\s]*)@")
-# An address and nothing else, of which the password may hold spaces, too; the scheme may be missing.
-_WHOLE_ADDRESS = re.compile(r"^([\w+.-]+://|)[^/?#@:\s]*:(?!//)(?:(?!://).)*@", re.DOTALL)
-_QUERY_SECRET = re.compile(r"(?i)([?&;][\w.-]*(?:password|passwd|secret|token|api_?key)=)[^&;\s'\"]*")
-
-
 class Settings(dict[str, Any]):
     """Values by name. `sources` says where each came from: `default`, `environment` or the file's path.
 
@@ -219,6 +210,19 @@ class Settings(dict[str, Any]):
             self.embedded = False
         self[name] = value
         self.sources[name] = source
+        self._remember(name, setting)
+
+    def shown(self, name: str) -> Any:
+        """The value of `name` as it may be shown: secrets hidden, and credentials inside addresses."""
+        setting = BY_NAME.get(name)
+        return masked(name, self[name], secret=setting.secret if setting else None)
+
+    def _remember(self, name: str, setting: Setting | None) -> None:
+        """Let what is secret be taken out of whatever leaves this process."""
+        if setting and setting.secret and self[name] != setting.default:
+            remember(self[name])
+        else:
+            remember_address(self[name])
 
     def refuse(self, setting: Setting, message: str) -> None:
         """Note that `setting` was given a value that it cannot have."""
@@ -252,31 +256,6 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("udata", appauthor=False)
-
-
-def masked(name: str, value: Any) -> Any:
-    """`value` as it may be shown: secrets are hidden, and so are credentials inside an address, at any depth.
-
-    What is not a setting of ours is hidden where its name sounds like a secret.
-    """
-    setting = BY_NAME.get(name)
-    if value is not None and (setting.secret if setting else _SOUNDS_SECRET.search(name.upper())):
-        return HIDDEN
-    if isinstance(value, Mapping):
-        return {str(key): masked(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked("", item) for item in value]
-    if isinstance(value, str):
-        return mask_credentials(_WHOLE_ADDRESS.sub(rf"\1{HIDDEN}@", value))
-    return value
-
-
-def mask_credentials(text: str) -> str:
-    """`text` with the user and password of every address in it hidden, and with what its query says of secrets.
-
-    Where a password holds what should be escaped in an address, rather too much is hidden than too little.
-    """
-    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _CREDENTIALS.sub(f"{HIDDEN}@", text))
 
 
 def _take_file(settings: Settings, path: Path) -> None:

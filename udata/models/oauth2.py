@@ -1,5 +1,6 @@
 """Programs that act for a user by OAuth 2."""
 
+from udata.clock import now
 from udata.store.documents import Document
 from udata.store.fields import (
     BooleanField,
@@ -9,7 +10,6 @@ from udata.store.fields import (
     ListField,
     ReferenceField,
     StringField,
-    now,
 )
 from udata.store.indexes import index
 

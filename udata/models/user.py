@@ -1,5 +1,6 @@
 """Users, their roles, and what they sign in with."""
 
+from udata.clock import now
 from udata.store.documents import Document
 from udata.store.fields import (
     BooleanField,
@@ -14,7 +15,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 

@@ -18,7 +18,7 @@ from typing import ClassVar
 import aiohttp
 
 from udata.errors import ServerError
-from udata.settings import mask_credentials
+from udata.masking import mask_credentials
 
 # How much of an address is shown.
 _SHOWN = 200

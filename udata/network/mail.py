@@ -19,7 +19,7 @@ from email.utils import formatdate, make_msgid, parseaddr
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from udata.errors import ConfigurationError, ServerError
+from udata.errors import ConfigurationError, InnerError, ServerError
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-class _HungUpError(Exception):
+class _HungUpError(InnerError):
     """The connection ended, or fell silent, before the mail was handed over."""
 
     def __init__(self, reason: str, *, silent: bool) -> None:

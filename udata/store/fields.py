@@ -5,7 +5,7 @@ A reference says by `on_target_delete` what becomes of it when its target goes: 
 what purges. Where it is silent, the purge decides by what the field requires.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -53,14 +53,7 @@ __all__ = [
     "UUIDField",
     "UUIDTextField",
     "UnionReferenceField",
-    "now",
 ]
-
-
-def now() -> datetime:
-    """This moment in UTC, naive and to the millisecond, as dates are stored."""
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class ReferenceField(mongoengine.ReferenceField):

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UdataError
+from udata.masking import HIDDEN, sounds_secret
 from udata.store import registry
 from udata.store.connection import database as connected
 from udata.store.connection import translated_errors
@@ -27,8 +28,6 @@ OPTIONS = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
 DUPLICATE_KEY = 11000
 NAMESPACE_NOT_FOUND = 26
 
-# A value of such a field is never shown.
-SECRET_WORDS = ("token", "secret", "password", "uniquifier", "code")
 
 EXAMPLES = 3
 
@@ -300,7 +299,7 @@ def _example(collection: Collection[dict[str, Any]], error: OperationFailure) ->
 
 
 def _shown(field: str, value: Any) -> str:
-    return "********" if any(word in field for word in SECRET_WORDS) else repr(value)
+    return HIDDEN if sounds_secret(field) or field.endswith("code") else repr(value)
 
 
 def _direction(value: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from udata.errors import ConfigurationError, UnknownName
+from udata.masking import masked
 from udata.network.storage.local import Local
 from udata.network.storage.s3 import S3
 from udata.network.storage.storages import is_configured, storage
-from udata.settings import load, masked
+from udata.settings import load
 
 
 @pytest.mark.parametrize(

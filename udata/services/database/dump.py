@@ -11,7 +11,7 @@ owner alone, since they hold passwords' hashes and tokens.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +25,13 @@ from pymongo.database import Database
 
 from udata import __version__
 from udata.errors import UdataError, UnknownName, UsageError
+from udata.progress import Progress
 from udata.store import bson_files, indexes, registry
 from udata.store.connection import translated_errors
 
 MARKER = "dump.json"
 # A restore that was interrupted leaves this collection behind; it is no part of a dump.
 UNFINISHED = "udata_restore"
-
-Progress = Callable[[float, float | None, str | None], None]
 
 
 class Dumped(NamedTuple):

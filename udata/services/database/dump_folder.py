@@ -16,7 +16,8 @@ from bson.errors import BSONError
 from bson.json_util import loads
 
 from udata.errors import UdataError, UsageError
-from udata.services.database.dump import MARKER, UNFINISHED, Progress, read_marker
+from udata.progress import Progress
+from udata.services.database.dump import MARKER, UNFINISHED, read_marker
 from udata.store import bson_files
 
 # Databases that a server keeps for itself, and the log that mongodump may add.

@@ -17,7 +17,8 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from udata.errors import UdataError, UsageError
-from udata.services.database.dump import UNFINISHED, Progress
+from udata.progress import Progress
+from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
 from udata.store import bson_files, indexes
 from udata.store.codec import RAW

@@ -6,8 +6,9 @@ from time import perf_counter
 
 from udata.errors import ServerError
 from udata.network.mail import connected, reason, sign_in, unchecked
-from udata.services.diagnosis.check import Check, Note, judged, milliseconds, passed_over
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.settings import Settings
+from udata.wording import milliseconds
 
 
 def look(settings: Settings) -> list[Check]:

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from time import monotonic
 from typing import Any, NamedTuple
 
+from udata.masking import sounds_secret
 from udata.services.integrity.check import Check, Document, settle
 from udata.services.integrity.findings import Finding
 from udata.store import registry
@@ -12,7 +13,6 @@ from udata.store.compact_set import CompactSet
 from udata.store.scan import Unreadable, chunks, documents, key
 from udata.store.shapes import Embedded, ListOf, Node, Reference, Shape, Value
 
-SECRET = ("token", "secret", "uniquifier")
 RESOURCES = "resources._id"
 # Stands between the names of fields that are to be unique together.
 AND = ","
@@ -107,7 +107,7 @@ class Duplicates(Check):
             values = held.get(key(id), {}).get(digest, [])
             same = key(id) == key(other)
             if len(values) > same and (same or held.get(key(other), {}).get(digest)):
-                shown = "a value" if any(word in path for word in SECRET) else repr(values[0])
+                shown = "a value" if sounds_secret(path) else repr(values[0])
                 message = f"has {shown} twice" if same else f"has {shown}, which is also in {other}"
                 yield self.finding(collection, id, path, message)
 

@@ -10,6 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UsageError
+from udata.progress import Progress, silent
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Baseline, Finding
 from udata.store import registry
@@ -17,8 +18,6 @@ from udata.store.connection import translated_errors
 from udata.store.references import without_children
 from udata.store.scan import Scan, Unreadable, scan, split
 from udata.store.shapes import Shape, shape
-
-Progress = Callable[[float, float | None, str | None], None]
 
 # How often progress is told, in documents.
 TELL = 2000
@@ -88,7 +87,7 @@ def check_integrity(
     site_id: str = "default",
     baseline: Baseline | None = None,
     found: Callable[[Finding], None] = lambda finding: None,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = silent,
 ) -> Summary:
     """Run `checks` over the collections `wanted` and hand each finding to `found`. Nothing is written.
 

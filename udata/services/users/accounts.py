@@ -9,13 +9,13 @@ from pymongo import ReadPreference
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from udata.clock import now
 from udata.errors import ServerError, UdataError, UsageError
 from udata.models.user import Role, User
 from udata.services.users import listing as accounts
 from udata.services.users.listing import ADMIN, Account, Stored
 from udata.store import indexes
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 from udata.store.slugs import unique_slug
 
 LONGEST = 255
