@@ -105,6 +105,10 @@ def skip_or_fail(reason: str) -> NoReturn:
 def pytest_configure() -> None:
     # So that the servers are stopped when the run is ended from outside, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A run in the background (`nohup make test &`) was started with interrupts ignored, and so would be every child.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A handler is no part of what a child inherits; this process goes on, as `nohup` means it.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,54 @@ from udata.embedded.server import HOST, free_port
 USER, PASSWORD = "portal", "mail-password"
 
 
+Answers = Callable[[Any, str], Awaitable[str | None]]
+
+
 class MailServer:
-    """What was said to it: the mails, the passwords, and how often somebody said good-bye."""
+    """What was said to it: the mails, the passwords, how often somebody came, and how often said good-bye.
+
+    `on_recipient` and `on_mail` answer in its place, where they answer anything: they are given aiosmtpd's server and
+    the recipient.
+    """
+
+    on_recipient: Answers | None = None
+    on_mail: Answers | None = None
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.mails: list[Any] = []
         self.passwords: list[str] = []
+        self.came = 0
         self.ended = 0
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (named by aiosmtpd)
-        """Take a mail."""
+    @property
+    def recipients(self) -> list[str]:
+        """Who got a mail, as often as one."""
+        return [recipient for mail in self.mails for recipient in mail.rcpt_tos]
+
+    async def handle_EHLO(  # noqa: N802 (named by aiosmtpd)
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Greet somebody."""
+        session.host_name = hostname
+        self.came += 1
+        return responses
+
+    async def handle_RCPT(  # noqa: N802 (named by aiosmtpd)
+        self, server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        """Take a recipient, or not."""
+        answer = await self.on_recipient(server, address) if self.on_recipient else None
+        if answer:
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 known"
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (named by aiosmtpd)
+        """Take a mail, or not."""
+        answer = await self.on_mail(server, envelope.rcpt_tos[0]) if self.on_mail else None
+        if answer:
+            return answer
         self.mails.append(envelope)
         return "250 taken"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from udata.plugins import PluginError, load, plugins
+from udata.plugins import PluginError, load, plugins, unclashing
 
 
 @pytest.fixture
@@ -51,3 +51,14 @@ def test_a_plugin_that_fails_to_load_is_named_with_its_distribution(site: Path, 
     sys.modules.pop("bad_plugin", None)
     with pytest.raises(PluginError, match="the plugin c of bad cannot be loaded"):
         load(plugins("udata.checks")[0])
+
+
+def test_a_name_that_is_taken_is_refused_and_its_holder_named(site: Path) -> None:
+    install(site, "first", "[udata.checks]\nreferences = first:Check\nseo = first:Check\n")
+    install(site, "second", "[udata.checks]\nseo = second:Check\n")
+    free, refused = unclashing("udata.checks", {"references"})
+    assert [(plugin.name, plugin.distribution) for plugin in free] == [("seo", "first")]
+    assert [error.message for error in refused] == [
+        "the check references of first is left out: udata has one of that name",
+        "the check seo of second is left out: first has one of that name",
+    ]

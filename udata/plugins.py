@@ -7,6 +7,7 @@ https://packaging.python.org/en/latest/specifications/entry-points/
 import os
 import re
 import sys
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +25,35 @@ class Plugin(NamedTuple):
 
 
 class PluginError(UdataError):
-    """A plugin could not be loaded."""
+    """A plugin could not be loaded, or takes a name that is another's."""
 
 
 def plugins(group: str) -> list[Plugin]:
     """The plugins that installed packages declare for `group`, such as `udata.jobs`, sorted by name."""
-    return sorted(plugin for plugin in _installed(tuple(sys.path)) if plugin.group == group)
+    found = (plugin for plugin in _installed(tuple(sys.path)) if plugin.group == group)
+    return sorted(found, key=lambda plugin: (plugin.name, plugin.distribution, plugin.value))
+
+
+def unclashing(group: str, taken: Collection[str]) -> tuple[list[Plugin], list[PluginError]]:
+    """The plugins of `group` whose names are free, and what is said of the others.
+
+    A name in `taken` is ours and stays so; of two plugins of one name the first by the name of its distribution wins.
+    """
+    word = group.removeprefix("udata.").removesuffix("s")
+    free: dict[str, Plugin] = {}
+    refused = []
+    for plugin in plugins(group):
+        holder = "udata" if plugin.name in taken else free[plugin.name].distribution if plugin.name in free else None
+        if holder is None:
+            free[plugin.name] = plugin
+        else:
+            refused.append(
+                PluginError(
+                    f"the {word} {plugin.name} of {plugin.distribution} is left out: {holder} has one of that name",
+                    f"rename it in {plugin.distribution}",
+                )
+            )
+    return list(free.values()), refused
 
 
 def load(plugin: Plugin) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from udata.errors import ConfigurationError, did_you_mean, nearest
+from udata.masking import masked, remember, remember_address
 
 PREFIX = "UDATA_"
 
@@ -105,6 +106,11 @@ SETTINGS = (
     Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
     Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
             " those of one kind.", also=Path),
+    Setting("FS_LOCAL_ROOT", str, None, "The same as `FS_ROOT`, before it.", also=Path),
+    Setting("FS_S3_ENDPOINT", str, None, "The address of the S3 server where `FS_BACKEND` is `s3`."),
+    Setting("FS_S3_REGION", str, None, "Its region."),
+    Setting("FS_S3_ACCESS_KEY", str, None, "Its access key.", secret=True),
+    Setting("FS_S3_SECRET_KEY", str, None, "Its secret key.", secret=True),
     Setting("SEND_MAIL", bool, True, "Whether mails are sent at all."),
     Setting("MAIL_SERVER", str, None, "The server that takes the mails."),
     Setting("MAIL_PORT", int, 25, "The port of `MAIL_SERVER`."),
@@ -113,6 +119,25 @@ SETTINGS = (
     Setting("MAIL_USERNAME", str, None, "The user that `MAIL_SERVER` asks for."),
     Setting("MAIL_PASSWORD", str, None, "The password of `MAIL_USERNAME`.", secret=True),
     Setting("MAIL_DEFAULT_SENDER", str, "webmaster@udata", "Who sends the mails.", also=tuple),
+    Setting("MAIL_MAX_EMAILS", int, None, "After how many mails the connection to `MAIL_SERVER` is made anew."),
+    Setting("MAIL_SUPPRESS_SEND", bool, False, "Whether mails are kept back, as Flask-Mail reads it."),
+    Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes."),
+    Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up."),
+    # Requests to other servers
+    Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included."),
+    Setting("HTTP_CONNECT_TIMEOUT", float, 10.0, "Seconds after which a server that does not take the connection is"
+            " given up."),
+    Setting("HTTP_READ_TIMEOUT", float, 30.0, "Seconds after which a server that falls silent is given up."),
+    Setting("HTTP_MAX_BYTES", int, 200_000_000, "How large an answer may be, decompressed, in bytes."),
+    Setting("HTTP_MAX_REDIRECTS", int, 10, "How many redirects are followed."),
+    Setting("HTTP_USER_AGENT", str, None, "How a request names who asks; by default `udata`, its version and"
+            " `CDATA_BASE_URL`."),
+    Setting("HTTP_PROXY_URL", str, None, "The proxy through which other servers are asked, as in"
+            " `http://proxy.example.org:3128`."),
+    Setting("HTTP_ALLOW_PRIVATE", list, None, "The networks that may be asked though they are not public, as in"
+            " `[\"10.1.0.0/16\"]`. Where it is set, no other is."),
+    Setting("URLS_ALLOW_PRIVATE", bool, False, "Whether all private networks, and this machine, may be asked."),
+    Setting("URLS_ALLOW_LOCAL", bool, False, "Whether this machine may be asked."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
@@ -156,21 +181,15 @@ IGNORED = {
     "CELERY_TASK_DEFAULT_QUEUE": "each job names its queue",
 }
 
+# The storages of a portal. Each may have any setting of the storages for itself: `AVATARS_FS_ROOT`.
+STORAGES = ("resources", "avatars", "logos", "images", "chunks", "references")
+_OF_A_STORAGE = re.compile(rf"(?:(?:{'|'.join(STORAGES).upper()})_)?FS_[A-Z0-9_]+")
+
 # Any of these means servers of one's own: then nothing embedded is started.
 NAMES_A_SERVER = ("MONGODB_HOST", "CELERY_BROKER_URL", "ELASTICSEARCH_URL")
 
 _TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
                list: "a list", dict: "a mapping"}  # fmt: skip
-
-
-HIDDEN = "********"
-
-_SOUNDS_SECRET = re.compile(r"SECRET|PASS|TOKEN|SALT|DSN|CREDENTIAL|PRIVATE|KEY")
-# Up to the last @ where there is a colon before it, for a password may hold anything; else up to the end of the host.
-_CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s@:]*:(?:(?!://)\S)*|[^/?#\s]*)@")
-# An address and nothing else, of which the password may hold spaces, too; the scheme may be missing.
-_WHOLE_ADDRESS = re.compile(r"^([\w+.-]+://|)[^/?#@:\s]*:(?!//)(?:(?!://).)*@", re.DOTALL)
-_QUERY_SECRET = re.compile(r"(?i)([?&;][\w.-]*(?:password|passwd|secret|token|api_?key)=)[^&;\s'\"]*")
 
 
 class Settings(dict[str, Any]):
@@ -203,6 +222,19 @@ class Settings(dict[str, Any]):
             self.embedded = False
         self[name] = value
         self.sources[name] = source
+        self._remember(name, setting)
+
+    def shown(self, name: str) -> Any:
+        """The value of `name` as it may be shown: secrets hidden, and credentials inside addresses."""
+        setting = BY_NAME.get(name)
+        return masked(name, self[name], secret=setting.secret if setting else None)
+
+    def _remember(self, name: str, setting: Setting | None) -> None:
+        """Let what is secret be taken out of whatever leaves this process."""
+        if setting and setting.secret and self[name] != setting.default:
+            remember(self[name])
+        else:
+            remember_address(self[name])
 
     def refuse(self, setting: Setting, message: str) -> None:
         """Note that `setting` was given a value that it cannot have."""
@@ -236,31 +268,6 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("udata", appauthor=False)
-
-
-def masked(name: str, value: Any) -> Any:
-    """`value` as it may be shown: secrets are hidden, and so are credentials inside an address, at any depth.
-
-    What is not a setting of ours is hidden where its name sounds like a secret.
-    """
-    setting = BY_NAME.get(name)
-    if value is not None and (setting.secret if setting else _SOUNDS_SECRET.search(name.upper())):
-        return HIDDEN
-    if isinstance(value, Mapping):
-        return {str(key): masked(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked("", item) for item in value]
-    if isinstance(value, str):
-        return mask_credentials(_WHOLE_ADDRESS.sub(rf"\1{HIDDEN}@", value))
-    return value
-
-
-def mask_credentials(text: str) -> str:
-    """`text` with the user and password of every address in it hidden, and with what its query says of secrets.
-
-    Where a password holds what should be escaped in an address, rather too much is hidden than too little.
-    """
-    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _CREDENTIALS.sub(f"{HIDDEN}@", text))
 
 
 def _take_file(settings: Settings, path: Path) -> None:
@@ -303,7 +310,7 @@ def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
         if not variable.startswith(PREFIX) or name in ("SETTINGS", "HOME") or name.startswith("TEST_"):
             continue
         setting = BY_NAME.get(name)
-        if setting is None and name not in IGNORED:
+        if setting is None and name not in IGNORED and not _OF_A_STORAGE.fullmatch(name):
             hint = did_you_mean([PREFIX + near for near in nearest(name, BY_NAME, limit=1)])
             settings.warnings.append(f"{variable} is no setting" + (f": {hint}" if hint else ""))
             continue

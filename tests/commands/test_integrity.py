@@ -23,7 +23,7 @@ Load = Callable[[str], Any]
 Check = Callable[..., Result]
 
 FINDING = ["check", "severity", "collection", "id", "path", "target", "missing", "message"]
-SUMMARY = ["checked", "findings", "errors", "warnings", "seconds"]
+SUMMARY = ["checked", "findings", "errors", "warnings", "accepted", "gone", "unread", "broken", "seconds"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Jobs at the command line: listed, run, handed over, and followed in the journal."""
 
+import re
 import signal
 import subprocess
 import time
@@ -62,7 +63,7 @@ def test_a_job_that_raises_is_one_line_and_its_traceback_in_the_journal(udata: R
     shown = udata(*second.removeprefix("More: udata ").split())
     assert shown.exit_code == 0
     assert "Traceback (most recent call last)" in shown.stdout
-    assert "state        failed" in shown.stdout
+    assert re.search(r"^  state +failed$", shown.stdout, re.MULTILINE)
 
 
 def test_an_old_name_is_recorded_as_the_new_one(udata: Run) -> None:

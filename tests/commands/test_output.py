@@ -1,5 +1,6 @@
 """What the screen shows, on whatever it is written to."""
 
+import contextlib
 import io
 import json
 import sys
@@ -10,8 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from udata import masking
 from udata.commands import output
-from udata.errors import UsageError
+from udata.errors import OutputError, UsageError
 
 
 @dataclass
@@ -86,7 +88,7 @@ def test_json_holds_the_plain_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == [
         {"name": "é", "when": "2026-01-02T03:04:05Z", "where": "/x", "tags": ["a", "b"]},
         {"x": 1, "y": None},
-        "2026-01-02T00:00:00+00:00",
+        "2026-01-02T00:00:00Z",
     ]
 
 
@@ -111,3 +113,67 @@ def test_progress_in_a_log_is_a_line_every_few_seconds(
         for done in (1, 1500, 1600):
             progress.update(done)
     assert capsys.readouterr() == ("", "Scanning: 1,500 of 2,000\n")
+
+
+def test_quiet_notes_only_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    output.options.quiet = True
+    output.options.verbosity = 2
+    for note in (output.notice, output.detail, output.warning):
+        note("nothing")
+    for level in ("DEBUG", "INFO", "WARNING"):
+        output.log_line(level, "nothing")
+    with output.progress("Working"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    output.failed("this")
+    output.log_line("ERROR", "that")
+    output.line("answer")
+    output.options.reset()
+    assert capsys.readouterr() == ("answer\n", "✘ this\nERROR    that\n")
+
+
+EVIL = "Eve\x1b[2J\x9b\u202e\nroot"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl"])
+def test_nothing_that_is_printed_can_steer_a_terminal(form: output.Form, capsys: pytest.CaptureFixture[str]) -> None:
+    output.options.format = form
+    output.answer({"name": EVIL}, lambda result: output.line(result["name"]))
+    output.options.reset()
+    output.table(["name"], [[EVIL]])
+    output.fields([("name", EVIL)])
+    for say in (output.did, output.fine, output.bad, output.failed, output.warning, output.notice, output.remark):
+        say(EVIL)
+    shown = capsys.readouterr()
+    assert "Eve" in shown.out
+    for letter in "\x1b\x9b\u202e":
+        assert letter not in shown.out + shown.err
+    assert "\nroot" not in shown.out + shown.err
+
+
+def test_numbers_that_are_none_leave_json_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    output.json({"a": float("nan"), "b": float("inf"), "c": 1.5})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": None, "c": 1.5}
+
+
+def test_a_secret_does_not_leave_the_process(capsys: pytest.CaptureFixture[str]) -> None:
+    masking.remember("correct horse")
+    output.line("correct horse")
+    output.json({"said": "correct horse"})
+    output.table(["said"], [["correct horse"]])
+    output.failed("correct horse")
+    masking.forget()
+    shown = capsys.readouterr()
+    assert "horse" not in shown.out + shown.err
+    assert shown.out.count("********") == 3
+
+
+def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OutputError, match="No space left") as raised:
+            output.line("answer")
+        assert raised.value.exit_code == 5
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

@@ -22,7 +22,7 @@ def test_help_is_everywhere(arguments: list[str], name: str, capsys: pytest.Capt
 def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     main(["-?"])
     shown = capsys.readouterr().out
-    for code in ("0", "1", "2", "3", "4", "130"):
+    for code in ("0", "1", "2", "3", "4", "5", "130", "141"):
         assert f"  {code} " in shown
 
 
@@ -90,8 +90,33 @@ def test_a_reader_that_goes_away_is_no_bug() -> None:
     process.stdout.close()
     shown = process.stderr.read()
     process.stderr.close()
-    assert process.wait(20) in (0, 1)
+    assert process.wait(20) == 141
     assert shown == ""
+
+
+def test_udata_alone_answers_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: udata [OPTIONS]")
+
+
+@pytest.mark.parametrize("arguments", [["job"], ["worker", "dead"]])
+def test_a_group_alone_notes_its_help_in_lines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"Usage: udata {' '.join(arguments)}")
+    assert "\nCommands:\n" in shown.err
+
+
+def test_forms_that_contradict_each_other_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["user", "list", "--json", "--jsonl"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--checks", ""], ["--models", ","], ["--exclude", " , "]])
+def test_a_list_that_names_nothing_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "check-integrity", *arguments]) == 2
+    assert f"{arguments[0]} names nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from tests.conftest import Run
 from tests.models.same import Stored
-from udata.store.fields import now
+from udata.clock import now
 
 WRONG = [
     "99 * * * *", "* * *", "* * * * * *", "@never", "@reboot", "*/0 * * * *", "* 5-1 * * *", "a * * * *", "* 24 * * *",

@@ -216,7 +216,7 @@ def test_what_somebody_has_chosen_cannot_steer_the_terminal(udata: Run, database
         assert "\x1b" not in said
         assert "\x07" not in said
         assert "\nroot@" not in said
-        assert "Eve?[2J?root@example.org" in said
+        assert "Eve\\x1b[2J\\nroot@example.org" in said
 
 
 def test_a_date_beyond_the_calendar_hides_nothing(udata: Run, database: Db, servers: Servers) -> None:

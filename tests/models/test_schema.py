@@ -164,7 +164,24 @@ def test_every_collection_has_a_class_of_the_same_name(schema: list[Described]) 
 def test_every_index_is_declared_and_no_other(schema: list[Described]) -> None:
     for one in schema:
         if one.collection:
-            assert set(registry.indexes(registry.by_collection()[one.collection])) == set(one.indexes), one.name
+            declared = registry.indexes(registry.by_collection()[one.collection])
+            # The page does not show weights and languages of text indexes.
+            assert {index._replace(weights=(), language=None) for index in declared} == set(one.indexes), one.name
+
+
+def test_text_indexes_weigh_and_fold_as_upstreams_do() -> None:
+    said = {
+        name: (dict(index.weights), index.language)
+        for name, cls in registry.by_collection().items()
+        for index in cls.INDEXES
+        if index.weights
+    }
+    assert said == {
+        "user": ({"last_name": 10, "email": 10, "first_name": 5}, "french"),
+        "post": ({"name": 10, "headline": 5, "content": 4}, "french"),
+        "discussion": ({"title": 10, "discussion.content": 5}, "french"),
+        "harvest_source": ({"name": 10, "url": 5}, "french"),
+    }
 
 
 def test_every_field_is_declared_as_it_is_stored(schema: list[Described]) -> None:

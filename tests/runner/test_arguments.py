@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from udata.errors import UsageError
-from udata.runner.arguments import MASK, ParameterError, bind, hider, label, masked, parameters, split_arguments
+from udata.masking import HIDDEN
+from udata.runner.arguments import ParameterError, bind, hider, label, masked, parameters, split_arguments
 
 
 def plain(name: str, count: int, ratio: float = 1.5, draft: bool = False, until: str | None = None) -> None: ...
@@ -99,9 +100,9 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
 
     args, kwargs = ["https://me:hush@host/x", "s3cret"], {"label": "keyboard"}
     shown = masked(args, kwargs, bound(fetch, *args, **kwargs))
-    assert shown == ([f"https://{MASK}@host/x", MASK], {"label": "keyboard"}, True)
+    assert shown == ([f"https://{HIDDEN}@host/x", HIDDEN], {"label": "keyboard"}, True)
     hide = hider(bound(fetch, *args, **kwargs))
-    assert hide("s3cret at https://me:hush@host/x: no") == f"{MASK} at https://{MASK}@host/x: no"
+    assert hide("s3cret at https://me:hush@host/x: no") == f"{HIDDEN} at https://{HIDDEN}@host/x: no"
 
 
 def test_arguments_without_a_secret_are_shown_as_they_are() -> None:
@@ -111,4 +112,4 @@ def test_arguments_without_a_secret_are_shown_as_they_are() -> None:
 def test_a_label_reads_as_a_call() -> None:
     assert label("count-tags") == "count-tags"
     assert label("my-job", ["arg"], {"key": "value"}) == "my-job(arg, key=value)"
-    assert label("my-job", [], {"password": "hush"}) == f"my-job(password={MASK})"
+    assert label("my-job", [], {"password": "hush"}) == f"my-job(password={HIDDEN})"

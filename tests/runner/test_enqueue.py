@@ -9,12 +9,12 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.samples import samples
+from udata.clock import now
 from udata.errors import ServerError, UnknownName, UsageError
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
 from udata.runner.celery import app as celery
 from udata.runner.enqueue import enqueue
-from udata.store.fields import now
 
 __all__ = ["samples"]
 

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.envelopes import envelope
 from tests.runner.samples import samples
+from udata.clock import now
 from udata.runner import registry
 from udata.runner.broker import connection as broker
 from udata.runner.broker import heartbeats, queues
@@ -24,7 +25,6 @@ from udata.runner.journal import recovery, runs
 from udata.runner.journal.runs import MAX_LOSSES, Order
 from udata.runner.reaper import READ_MESSAGES, Reaper
 from udata.settings import BY_NAME
-from udata.store.fields import now
 
 __all__ = ["samples"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from udata.errors import UnknownName, UsageError
+from udata.errors import UNBUILT, UnknownName, UsageError
 from udata.runner import registry
 from udata.runner.registry import JobError, job
 
@@ -64,7 +64,7 @@ def test_a_name_that_is_none_is_refused_with_the_nearest() -> None:
 
 
 def test_a_job_that_is_not_built_says_so() -> None:
-    for name in registry.UNBUILT:
+    for name in UNBUILT["job"]:
         with pytest.raises(UsageError, match="is not part of this version"):
             registry.find(name)
         assert not registry.knows(name)

@@ -15,13 +15,13 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.envelopes import envelope
 from tests.runner.samples import samples
+from udata.clock import now
 from udata.runner import registry, status
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, heartbeats
 from udata.runner.enqueue import enqueue
 from udata.runner.journal import runs
 from udata.runner.status import munin_field
-from udata.store.fields import now
 
 __all__ = ["samples"]
 

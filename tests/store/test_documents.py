@@ -2,6 +2,7 @@
 
 import copy
 from datetime import datetime
+from typing import Any
 
 import bson
 import pytest
@@ -10,7 +11,9 @@ from flask import Flask
 from mongoengine import DoesNotExist
 from pymongo.database import Database
 
+from tests import factories
 from tests.models.same import Stored, assert_same, read, typed
+from udata.models.user import User
 
 UNKNOWN = {"a": 1, "b": [{"c": None}], "d": DBRef("dataset", ObjectId())}
 
@@ -126,3 +129,15 @@ def test_a_reference_to_what_is_gone_is_no_error_until_it_is_followed(app: Flask
         _ = dataset.owner
     assert dataset.contact_points == [DBRef("contact_point", gone)]
     assert_same(dataset.to_mongo(), stored)
+
+
+@pytest.mark.usefixtures("app")
+def test_an_extension_of_an_unknown_class_is_given_and_kept_as_it_is_stored(database: Database[dict[str, Any]]) -> None:
+    ext = {"gouvlu": {"_cls": "LuxembourgUser", "badge": {"numbers": [1]}}}
+    user = factories.user()
+    database.user.update_one({"_id": user.id}, {"$set": {"ext": ext}})
+    loaded = User.objects.get(id=user.id)
+    assert dict(loaded.ext) == ext
+    loaded.first_name = "Ada"
+    loaded.save()
+    assert database.user.find_one({"_id": user.id})["ext"] == ext  # type: ignore[index]

@@ -1,15 +1,19 @@
-"""What every command shares: help, the options that stand before or after its name, and how the app is opened."""
+"""What every command shares: help, the options that stand before or after its name, and how the portal is opened."""
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from udata.commands import output
 from udata.errors import UsageError
 
-HELP_NAMES = ["-?", "-h", "--help"]
+if TYPE_CHECKING:
+    from flask import Config, Flask
+    from pymongo.database import Database
+
+HELP_NAMES = ["-h", "-?", "--help"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,9 +27,11 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     return callback
 
 
-def _format(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def _format(name: output.Form) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         if value:
+            if output.options.format not in ("text", name):
+                raise UsageError("--json and --jsonl exclude each other")
             output.options.format = name
 
     return callback
@@ -52,6 +58,7 @@ def _shared_options(*, hidden: bool, json: bool, jsonl: bool) -> list[click.Para
             help="Say more.",
             hidden=hidden,
         ),
+        flag(["-q", "--quiet"], _set("quiet"), "Say nothing but the answer and what went wrong.", hidden),
     ]
     return shared
 
@@ -64,9 +71,11 @@ class Command(click.Command):
         self.json = json
         self.jsonl = jsonl
         self.context_settings.setdefault("help_option_names", HELP_NAMES)
-        taken = {name for param in self.params for name in param.opts}
-        shared = _shared_options(hidden=True, json=json, jsonl=jsonl)
-        self.params += [param for param in shared if not taken.intersection(param.opts)]
+        self.params += _untaken(_shared_options(hidden=True, json=json, jsonl=jsonl), self.params)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """As Click's, printed as every other answer is."""
+        return _printed_by_us(super().get_help_option(ctx))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, unless it was asked for a form that it does not have."""
@@ -76,8 +85,19 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
+def _untaken(shared: list[click.Parameter], own: list[click.Parameter]) -> list[click.Parameter]:
+    """The shared options without the names that a command has for something else, as `-q` is for a queue."""
+    taken = {name for param in own for name in param.opts}
+    for param in shared:
+        param.opts = [name for name in param.opts if name not in taken]
+    return [param for param in shared if param.opts]
+
+
 class Group(click.Group):
-    """A group of commands; its `--json` stands for the command that is typed after it."""
+    """A group of commands; its `--json` stands for the command that is typed after it.
+
+    Alone it prints its help, and ends with 2.
+    """
 
     command_class = Command
     group_class = type
@@ -90,19 +110,55 @@ class Group(click.Group):
             option.hidden = hide_shared  # type: ignore[attr-defined]
         self.params += shared
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """As Click's, printed as every other answer is."""
+        return _printed_by_us(super().get_help_option(ctx))
 
-def needs_app(function: Callable[P, R]) -> Callable[P, R]:
-    """Open the app for a command that talks to the database or the queue, and close it behind it."""
+
+def _printed_by_us(option: click.Option | None) -> click.Option | None:
+    def print_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            output.help_page(ctx.get_help(), is_answer=True)
+            ctx.exit()
+
+    if option is not None:
+        option.callback = print_help
+    return option
+
+
+class Portal:
+    """The portal that a command works on."""
+
+    def __init__(self, app: "Flask") -> None:
+        self.app = app
+
+    @property
+    def settings(self) -> "Config":
+        """The settings, by name."""
+        return self.app.config
+
+    @property
+    def database(self) -> "Database[dict[str, Any]]":
+        """The database, which is connected at the first query."""
+        from udata.store.connection import database
+
+        return database()
+
+
+def needs_app(function: Callable[Concatenate[Portal, P], R]) -> Callable[P, R]:
+    """Hand the portal to a command that talks to the database or the queue, and close it behind the command."""
 
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        open_app(click.get_current_context())
-        return function(*args, **kwargs)
+        return function(open_app(click.get_current_context()), *args, **kwargs)
 
     return update_wrapper(wrapped, function)
 
 
-def open_app(ctx: click.Context) -> None:
-    """Create the app and push its context until `ctx` closes; what is odd about the settings is said."""
+def open_app(ctx: click.Context) -> Portal:
+    """Create the app and push its context until `ctx` closes; what is odd about the settings is noted.
+
+    For commands that look at what was typed before they need the portal; others take it from `needs_app`.
+    """
     from udata.app import create_app
     from udata.settings import home, load
     from udata.store.connection import end_at_once
@@ -112,10 +168,18 @@ def open_app(ctx: click.Context) -> None:
         output.warning(text)
     if settings.embedded:
         output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
-    ctx.with_resource(create_app(settings).app_context())
+    app = create_app(settings)
+    ctx.with_resource(app.app_context())
     end_at_once()
+    return Portal(app)
 
 
 def several(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of an option that is repeated, comma-separated, or both; use it as the option's callback."""
-    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    """The values of an option that is repeated, comma-separated, or both; use it as the option's callback.
+
+    Raises UsageError if there are values and nothing is in them: an unset variable must not mean all.
+    """
+    found = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    if values and not found:
+        raise UsageError(f"{param.opts[-1]} names nothing", "leave it out, or name something")
+    return found

@@ -1,9 +1,15 @@
 """`udata cache`: the portal's cache."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, needs_app
+from udata.commands.base import Command, Group, Portal, needs_app
+from udata.wording import counted
+
+if TYPE_CHECKING:
+    from udata.services.caching import Flushed
 
 
 @click.group("cache", cls=Group)
@@ -14,7 +20,7 @@ def group() -> None:
 @group.command("flush", cls=Command, json=True)
 @click.option("--dry-run", is_flag=True, help="Only say how many keys would go.")
 @needs_app
-def flush(dry_run: bool) -> None:
+def flush(portal: Portal, dry_run: bool) -> None:
     """Remove the portal's keys from its cache, and nothing else.
 
     The keys are those that begin with the setting CACHE_KEY_PREFIX; queues and other applications' keys in the same
@@ -24,21 +30,22 @@ def flush(dry_run: bool) -> None:
     Example:
       $ udata cache flush
     """
-    from flask import current_app
-
     from udata.services import caching
 
     with output.progress("Keys found" if dry_run else "Keys removed") as bar:
-        flushed = caching.flush(current_app.config, dry_run=dry_run, report=bar.update)
-    if output.options.format == "json":
-        output.json(flushed._asdict() | {"dry_run": dry_run})
-    elif flushed.prefix is None:
-        output.remark(f"Nothing to flush: the setting CACHE_TYPE is {current_app.config['CACHE_TYPE']}")
+        flushed = caching.flush(portal.settings, dry_run=dry_run, report=bar.update)
+    output.answer(
+        flushed,
+        lambda flushed: _answer_flushed(flushed, portal.settings["CACHE_TYPE"], dry_run),
+        lambda flushed: flushed._asdict() | {"dry_run": dry_run},
+    )
+
+
+def _answer_flushed(flushed: "Flushed", kind: str, dry_run: bool) -> None:
+    keys = counted(flushed.keys, "key")
+    if flushed.prefix is None:
+        output.remark(f"Nothing to flush: the setting CACHE_TYPE is {kind}")
     elif dry_run:
-        output.line(f"{_keys(flushed.keys)} of the cache would be removed")
+        output.line(f"{keys} of the cache would be removed")
     else:
-        output.did(f"Removed {_keys(flushed.keys)} of the cache")
-
-
-def _keys(count: int) -> str:
-    return f"{count:,} key{'' if count == 1 else 's'}"
+        output.did(f"Removed {keys} of the cache")

@@ -25,4 +25,4 @@ def group(ctx: click.Context, shell: str) -> None:
     completion = get_completion_class(shell)
     if completion is None:
         raise click.UsageError(f"Click knows no completion for {shell}")
-    output.line(completion(ctx.find_root().command, {}, "udata", "_UDATA_COMPLETE").source())
+    output.block(completion(ctx.find_root().command, {}, "udata", "_UDATA_COMPLETE").source())

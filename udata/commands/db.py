@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Group, needs_app
+from udata.commands.base import Group, Portal, needs_app
 from udata.commands.integrity import check_integrity
 from udata.errors import EXIT_FOUND, UsageError
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.services.database.restore import Plan, Restored
@@ -34,7 +35,7 @@ group.add_command(check_integrity)
 @group.command(json=True)
 @click.option("--exact", is_flag=True, help="Count the documents, instead of asking the server what it remembers.")
 @needs_app
-def status(exact: bool) -> None:
+def status(portal: Portal, exact: bool) -> None:
     """Show collections, sizes and missing indexes.
 
     Changes nothing. Indexes are compared with those that the models declare.
@@ -44,18 +45,14 @@ def status(exact: bool) -> None:
       $ udata db status
     """
     from udata.services.database import status as service
-    from udata.store.connection import database
 
-    found = service.status(database(), exact=exact)
-    if output.options.format == "json":
-        output.json({**found._asdict(), "missing_indexes": found.missing})
-    else:
-        _print_status(found)
+    found = service.status(portal.database, exact=exact)
+    output.answer(found, _answer_status, lambda found: {**found._asdict(), "missing_indexes": found.missing})
 
 
 @group.command("create-indexes", json=True)
 @needs_app
-def create_indexes() -> None:
+def create_indexes(portal: Portal) -> None:
     """Create the indexes that the models declare.
 
     What is there stays as it is. An index that the documents violate is reported with an example, the others are
@@ -66,17 +63,14 @@ def create_indexes() -> None:
       $ udata db create-indexes
     """
     from udata.services.database import status as service
-    from udata.store.connection import database
 
     with output.progress("Indexes") as progress:
         outcomes = []
-        for outcome in service.create_indexes(database()):
+        for outcome in service.create_indexes(portal.database):
             outcomes.append(outcome)
             progress.update(len(outcomes), message=outcome.collection)
-    if output.options.format == "json":
-        output.json({state: [one for one in outcomes if one.state == state] for state in _STATES})
-    else:
-        _print_indexes(outcomes)
+    by_state = {state: [one for one in outcomes if one.state == state] for state in _STATES}
+    output.answer(by_state, _answer_indexes)
     if any(one.state in ("failed", "different") for one in outcomes):
         output.leave(EXIT_FOUND)
 
@@ -84,7 +78,7 @@ def create_indexes() -> None:
 @group.command(json=True)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @needs_app
-def dump(folder: Path) -> None:
+def dump(portal: Portal, folder: Path) -> None:
     """Write the whole database into a folder.
 
     The layout is mongodump's: a file of BSON and one of metadata for each collection. DIR is made; it must be empty,
@@ -95,7 +89,6 @@ def dump(folder: Path) -> None:
       $ udata db dump portal-dump
     """
     from udata.services.database.dump import Dumped, dump
-    from udata.store.connection import database
 
     written: list[Dumped] = []
     with (
@@ -104,17 +97,17 @@ def dump(folder: Path) -> None:
             lambda: output.notice(f"{len(written)} collections are in {folder}; the same command begins again")
         ),
     ):
-        for one in dump(database(), folder, progress.update):
+        for one in dump(portal.database, folder, progress.update):
             written.append(one)
-    documents, size = sum(one.documents for one in written), sum(one.size for one in written)
-    if not documents:
-        output.warning(f"The database {database().name} has no documents")
-    if output.options.format == "json":
-        output.json({"folder": folder, "documents": documents, "size": size, "collections": written})
-    else:
-        output.table(["collection", "documents", "size"], [(*one[:2], output.size(one.size)) for one in written])
-        output.did(f"Dumped {documents:,} documents, {output.size(size)}, into {folder}")
-        output.notice(f"Bring it back: udata db restore {folder}")
+    dumped = {
+        "folder": folder,
+        "documents": sum(one.documents for one in written),
+        "size": sum(one.size for one in written),
+        "collections": written,
+    }
+    if not dumped["documents"]:
+        output.warning(f"The database {portal.database.name} has no documents")
+    output.answer(dumped, _answer_dumped)
 
 
 @group.command(json=True)
@@ -123,7 +116,7 @@ def dump(folder: Path) -> None:
 @click.option("--merge", is_flag=True, help="Replace documents of the same id, add the others.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @needs_app
-def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
+def restore(portal: Portal, folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
     """Put a dump back into the database.
 
     DIR is a folder of .bson or .bson.gz files, or one with a folder a database, as mongodump writes it. Every file is
@@ -135,20 +128,29 @@ def restore(folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
       $ udata db restore nightly --merge
     """
     from udata.services.database.restore import Mode, count_known, plan_restore
-    from udata.store.connection import database
 
     if drop and merge:
         raise UsageError("--drop and --merge exclude each other")
     mode: Mode = "drop" if drop else "merge" if merge else "fresh"
     with output.progress("Reading") as progress:
-        plan = plan_restore(database(), folder, mode, progress.update)
-        plan = count_known(database(), plan) if dry_run and merge else plan
+        plan = plan_restore(portal.database, folder, mode, progress.update)
+        plan = count_known(portal.database, plan) if dry_run and merge else plan
     if dry_run:
-        _print_plan(plan)
+        output.answer(
+            {**_about(plan), "dry_run": True, "collections": plan.collections}, lambda _: _answer_plan(portal, plan)
+        )
         return
     if plan.removed and not output.confirm(f"Remove {_removal(plan)}, and restore the dump?"):
         raise click.Abort
-    _report_restored(plan, _restore(plan))
+    _report_restored(plan, _restore(portal, plan))
+
+
+def _answer_dumped(dumped: dict[str, Any]) -> None:
+    rows = [(*one[:2], output.size(one.size)) for one in dumped["collections"]]
+    output.table(["collection", "documents", "size"], rows)
+    documents = counted(dumped["documents"], "document")
+    output.did(f"Dumped {documents}, {output.size(dumped['size'])}, into {dumped['folder']}")
+    output.notice(f"Bring it back: udata db restore {dumped['folder']}")
 
 
 # So many new indexes are named, more are counted.
@@ -167,16 +169,16 @@ def _interruptible(tell: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-def _print_status(found: "Status") -> None:
+def _answer_status(found: "Status") -> None:
     rows = [
         (one.name, one.documents, _size(one.size), one.indexes, _size(one.index_size), _remarks(one))
         for one in found.collections
     ]
     if rows:
         output.table(["collection", "documents", "size", "indexes", "their size", ""], rows)
-    counted = "" if found.counted else "about "
+    about = "" if found.counted else "about "
     output.line(
-        f"{found.database} on {found.server}: {len(rows)} collections, {counted}{found.documents:,} documents, "
+        f"{found.database} on {found.server}: {len(rows)} collections, {about}{found.documents:,} documents, "
         f"{output.size(found.size)}"
     )
     if not found.documents:
@@ -194,10 +196,10 @@ def _print_status(found: "Status") -> None:
         output.warning(f"Collections of no model: {', '.join(found.unknown)}")
     if found.unfinished_restore:
         output.warning("A restore was interrupted: the same command again goes on")
-    _print_migrations(found)
+    _answer_migrations(found)
 
 
-def _print_migrations(found: "Status") -> None:
+def _answer_migrations(found: "Status") -> None:
     if found.migrations_total:
         output.line(f"Migrations: {found.migrations_total}, the last of them")
     for one in found.migrations:
@@ -216,8 +218,7 @@ def _size(value: int | None) -> str:
     return "" if value is None else output.size(value)
 
 
-def _print_indexes(outcomes: "list[Outcome]") -> None:
-    by_state = {state: [one for one in outcomes if one.state == state] for state in _STATES}
+def _answer_indexes(by_state: "dict[str, list[Outcome]]") -> None:
     if len(by_state["created"]) <= NAMED or output.options.verbosity:
         for one in by_state["created"]:
             output.did(f"Created {one.collection}.{one.name} ({one.keys})")
@@ -234,40 +235,45 @@ def _print_indexes(outcomes: "list[Outcome]") -> None:
     output.fine(f"{len(by_state['created'])} indexes created, {len(by_state['present'])} were there")
 
 
-def _restore(plan: "Plan") -> "list[Restored]":
+def _restore(portal: Portal, plan: "Plan") -> "list[Restored]":
     from udata.services.database.restore import restore
-    from udata.store.connection import database
 
     restored: list[Restored] = []
     said = lambda: output.notice(  # noqa: E731
         f"{len(restored)} of {len(plan.collections)} collections are restored; the same command goes on"
     )
     with output.progress("Restoring") as progress, _interruptible(said):
-        for one in restore(database(), plan, progress.update):
+        for one in restore(portal.database, plan, progress.update):
             restored.append(one)
     return restored
 
 
 def _report_restored(plan: "Plan", restored: "list[Restored]") -> None:
-    failed = [one for one in restored if not one.whole]
-    if output.options.format == "json":
-        output.json({**_about(plan), "dry_run": False, "collections": restored})
-    else:
-        columns = ("collection", "inserted", "replaced", "unchanged", "failed")
-        output.table(columns, [tuple(getattr(one, name) for name in columns) for one in restored])
-        for one in failed:
-            _print_failures(one)
-        output.did(
-            f"Restored {sum(one.documents - one.failed for one in restored):,} documents from {plan.dump.folder}"
-        )
-        if plan.untouched:
-            output.notice(f"Left as they were, since the dump has none: {', '.join(plan.untouched)}")
-        output.notice("See that all is well: udata db check-integrity")
-    if failed:
+    output.answer(
+        {**_about(plan), "dry_run": False, "collections": restored}, lambda _: _answer_restored(plan, restored)
+    )
+    if plan.dump.lost or not all(one.whole for one in restored):
         output.leave(EXIT_FOUND)
 
 
-def _print_failures(one: "Restored") -> None:
+def _answer_restored(plan: "Plan", restored: "list[Restored]") -> None:
+    columns = ("collection", "inserted", "replaced", "unchanged", "failed")
+    output.table(columns, [tuple(getattr(one, name) for name in columns) for one in restored])
+    for one in restored:
+        if not one.whole:
+            _answer_failures(one)
+    documents = sum(one.documents - one.failed for one in restored)
+    output.did(f"Restored {counted(documents, 'document')} from {plan.dump.folder}")
+    for name, reason in plan.dump.lost.items():
+        output.bad(f"{name} was not restored: {reason}")
+    if plan.untouched:
+        output.notice(f"Left as they were, since the dump has none: {', '.join(plan.untouched)}")
+    output.notice("See that all is well: udata db check-integrity")
+
+
+def _answer_failures(one: "Restored") -> None:
+    if one.refused:
+        output.bad(f"{one.collection} was not restored: {one.refused}")
     for error in one.errors:
         output.bad(error)
     if one.failed > len(one.errors):
@@ -277,10 +283,7 @@ def _print_failures(one: "Restored") -> None:
             output.bad(f"{index.collection}.{index.name} ({index.keys}): {index.message}")
 
 
-def _print_plan(plan: "Plan") -> None:
-    if output.options.format == "json":
-        output.json({**_about(plan), "dry_run": True, "collections": plan.collections})
-        return
+def _answer_plan(portal: Portal, plan: "Plan") -> None:
     merges = plan.mode == "merge"
     rows = [
         (one.collection, one.documents, output.size(one.size), one.there, *([one.known] if merges else []))
@@ -289,7 +292,9 @@ def _print_plan(plan: "Plan") -> None:
     output.table(["collection", "in the dump", "size", "in the database", *(["in both"] if merges else [])], rows)
     if plan.removed:
         output.line(f"{_removal(plan)} would be removed first.")
-        _print_removed(plan)
+        _answer_removed(portal, plan)
+    for name, reason in plan.dump.lost.items():
+        output.bad(f"{name} would not be restored: {reason}")
     output.line(f"{plan.documents:,} documents would be restored. Nothing was changed.")
 
 
@@ -299,12 +304,11 @@ def _removal(plan: "Plan") -> str:
     return f"{plan.removed:,} documents of {shown}"
 
 
-def _print_removed(plan: "Plan") -> None:
+def _answer_removed(portal: Portal, plan: "Plan") -> None:
     from udata.services.database.restore import ids_there
-    from udata.store.connection import database
 
     if output.options.verbosity:
-        for collection, _id in ids_there(database(), plan):
+        for collection, _id in ids_there(portal.database, plan):
             output.line(f"  {collection} {_id}")
 
 
@@ -316,4 +320,5 @@ def _about(plan: "Plan") -> dict[str, Any]:
         "removed": plan.removed,
         "untouched": plan.untouched,
         "skipped": plan.dump.skipped,
+        "lost": plan.dump.lost,
     }

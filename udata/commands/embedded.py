@@ -7,6 +7,7 @@ import click
 from udata.commands import output
 from udata.commands.base import Group
 from udata.errors import EXIT_FOUND
+from udata.wording import span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,11 +81,7 @@ def status() -> None:
 
     home = _home()
     servers = supervisor.status(home)
-    if output.options.format == "json":
-        output.json({"home": home, "servers": servers})
-    else:
-        for server in servers:
-            _show(server)
+    output.answer({"home": home, "servers": servers}, lambda _: _answer_status(servers))
     if any(server.state in ("dead", "silent") for server in servers):
         output.leave(EXIT_FOUND)
 
@@ -97,9 +94,14 @@ def _home() -> "Path":
     return settings.home()
 
 
-def _show(server: "Status") -> None:
+def _answer_status(servers: "list[Status]") -> None:
+    for server in servers:
+        _answer_server(server)
+
+
+def _answer_server(server: "Status") -> None:
     if server.state == "running":
-        output.fine(f"{server.title} runs on {server.address}: process {server.pid}, for {_duration(server.uptime)}")
+        output.fine(f"{server.title} runs on {server.address}: process {server.pid}, for {span(server.uptime or 0)}")
     elif server.state == "stopped":
         output.remark(f"{server.title} is stopped")
     elif server.state == "dead":
@@ -112,13 +114,3 @@ def _show(server: "Status") -> None:
         output.line(f"  memory  {output.size(server.memory)}")
     if server.size:
         output.line(f"  data    {output.size(server.size)} in {server.data}")
-
-
-def _duration(seconds: float | None) -> str:
-    minutes = int(seconds or 0) // 60
-    hours, days = minutes // 60, minutes // 1440
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds or 0:.0f} s"

@@ -9,6 +9,7 @@ from udata.commands import output
 from udata.commands.base import Command, Group
 from udata.errors import EXIT_FOUND, UsageError
 from udata.settings import BY_NAME
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +57,7 @@ def group(ctx: click.Context, strict: bool) -> None:
 
     report = diagnose()
     end_at_once()
-    if output.options.format == "json":
-        output.json({**report._asdict(), "warnings": report.warnings})
-    else:
-        _print(report)
+    output.answer(report, _answer_report, lambda report: {**report._asdict(), "warnings": report.warnings})
     if not report.ok or (strict and report.warnings):
         output.leave(EXIT_FOUND)
 
@@ -78,10 +76,7 @@ def config() -> None:
     from udata.settings import load
 
     settings = load(lenient=True)
-    if output.options.format == "json":
-        output.json(shown(settings))
-    else:
-        output.table(["setting", "value", "from"], [(one.name, _text(one), one.source) for one in shown(settings)])
+    output.answer(shown(settings), _answer_settings)
     for text in settings.warnings:
         output.warning(text)
     for error in settings.errors:
@@ -90,17 +85,21 @@ def config() -> None:
         output.leave(EXIT_FOUND)
 
 
-def _print(report: "Report") -> None:
+def _answer_settings(settings: "Sequence[Shown]") -> None:
+    output.table(["setting", "value", "from"], [(one.name, _text(one), one.source) for one in settings])
+
+
+def _answer_report(report: "Report") -> None:
     here = report.versions
     output.line(f"udata {here.udata} on Python {here.python}, {here.system} ({here.executable})")
     output.line(f"  {', '.join(f'{name} {version}' for name, version in here.libraries.items() if version)}")
-    _print_settings(report.settings)
+    _answer_given(report.settings)
     for check in report.checks:
-        _print_check(check)
-    _print_verdict(report)
+        _answer_check(check)
+    _answer_verdict(report)
 
 
-def _print_settings(settings: "Sequence[Shown]") -> None:
+def _answer_given(settings: "Sequence[Shown]") -> None:
     given = [one for one in settings if one.source != "default"]
     others = sum(one.name not in BY_NAME for one in given)
     if not output.options.verbosity:
@@ -112,18 +111,18 @@ def _print_settings(settings: "Sequence[Shown]") -> None:
         output.line(f"  {others} more are the portal's own; -v shows them")
 
 
-def _print_check(check: "Check") -> None:
+def _answer_check(check: "Check") -> None:
     if check.ok is None:
         output.remark(_labelled(check, check.value))
     elif check.ok:
         output.fine(_labelled(check, check.value))
     for note in check.problems:
-        _print_note(output.bad, check, note)
+        _answer_note(output.bad, check, note)
     for note in check.warnings:
-        _print_note(output.caution, check, note)
+        _answer_note(output.caution, check, note)
 
 
-def _print_note(show: Any, check: "Check", note: "Note") -> None:
+def _answer_note(show: Any, check: "Check", note: "Note") -> None:
     show(_labelled(check, note.text))
     if note.remedy:
         output.line(f"    {note.remedy}")
@@ -133,9 +132,9 @@ def _labelled(check: "Check", text: str) -> str:
     return f"{check.name:<11} {text}"
 
 
-def _print_verdict(report: "Report") -> None:
+def _answer_verdict(report: "Report") -> None:
     broken = [check.name for check in report.checks if check.ok is False]
-    more = f"; {report.warnings} warning{'' if report.warnings == 1 else 's'}" if report.warnings else ""
+    more = f"; {counted(report.warnings, 'warning')}" if report.warnings else ""
     if broken:
         output.bad(f"Does not work: {', '.join(broken)}{more}")
     elif any(check.name == "embedded" and check.ok is None for check in report.checks):

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, open_app, several
+from udata.commands.base import Command, Portal, open_app, several
 from udata.errors import EXIT_FOUND
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.services.integrity.check import Check
-    from udata.services.integrity.findings import Finding
+    from udata.services.integrity.findings import Baseline, Finding
     from udata.services.integrity.report import Report
     from udata.services.integrity.run import Summary
-    from udata.store.compact_set import PackedSet
 
 EXAMPLES = 3
+KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread", "broken", "seconds")
 SEVERITIES = ("error", "warning")
 # How much of a finding's message is shown on the screen: it may quote what is stored.
 MESSAGE = 200
@@ -57,7 +58,8 @@ def check_integrity(
       $ udata db check-integrity --models Dataset,Reuse --checks references
     """
     from udata.services.integrity import check, findings, run
-    from udata.services.integrity.report import Report, require_writable
+    from udata.services.integrity.report import Report
+    from udata.store.written_files import require_writable
 
     if report:
         require_writable(report)
@@ -66,11 +68,13 @@ def check_integrity(
     accepted = findings.read_baseline(baseline) if baseline else None
     for text in warnings:
         output.warning(text)
-    open_app(click.get_current_context())
+    portal = open_app(click.get_current_context())
     page = Report(max(limit, EXAMPLES) if report else limit, {one.name: one.help for one in chosen})
-    summary = _run(wanted, chosen, accepted, page.add)
+    summary = _run(portal, wanted, chosen, accepted, page.add)
     failed = summary.failed(fail_on) or (require_data and not summary.documents)
-    _print(summary, page, limit, failed=failed)
+    _note_summary(summary)
+    if output.options.format != "jsonl":
+        output.answer(summary, lambda _: _answer_findings(summary, page, limit, failed=failed), _document)
     if report:
         page.write(report, summary)
         output.notice(f"The report is in {report}")
@@ -79,12 +83,13 @@ def check_integrity(
 
 
 def _run(
-    wanted: list[str], checks: "list[Check]", accepted: "PackedSet | None", add: "Callable[[Finding], None]"
+    portal: Portal,
+    wanted: list[str],
+    checks: "list[Check]",
+    accepted: "Baseline | None",
+    add: "Callable[[Finding], None]",
 ) -> "Summary":
-    from flask import current_app
-
     from udata.services.integrity.run import check_integrity
-    from udata.store.connection import database
 
     def found(finding: "Finding") -> None:
         add(finding)
@@ -93,17 +98,21 @@ def _run(
 
     with output.progress("Checking") as progress:
         return check_integrity(
-            database(),
+            portal.database,
             checks,
             wanted,
-            site_id=current_app.config["SITE_ID"],
+            site_id=portal.settings["SITE_ID"],
             baseline=accepted,
             found=found,
             progress=progress.update,
         )
 
 
-def _print(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
+def _document(summary: "Summary") -> dict[str, Any]:
+    return {key: getattr(summary, key) for key in KEYS}
+
+
+def _note_summary(summary: "Summary") -> None:
     for collection, reason in summary.unread.items():
         output.failed(f"{collection} cannot be read: {_shown(reason)}")
     for check, reason in summary.broken.items():
@@ -111,16 +120,18 @@ def _print(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> N
     if not summary.documents and not summary.unread:
         lack = "is empty" if summary.empty else "has no documents of what was chosen"
         output.warning(f"The database {summary.database} {lack}: nothing was checked")
+    if summary.gone:
+        output.notice(f"{counted(summary.gone, 'finding')} of the baseline gone: it can be written anew")
     if summary.accepted:
-        output.notice(f"{_count(summary.accepted, 'finding')} of the baseline not counted")
-    if output.options.format == "json":
-        output.json({key: getattr(summary, key) for key in ("checked", "findings", "errors", "warnings", "seconds")})
-    elif output.options.format == "text":
-        _print_places(page, limit)
-        _print_end(summary, failed=failed)
+        output.notice(f"{counted(summary.accepted, 'finding')} of the baseline not counted")
 
 
-def _print_places(page: "Report", limit: int) -> None:
+def _answer_findings(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
+    _answer_places(page, limit)
+    _answer_end(summary, failed=failed)
+
+
+def _answer_places(page: "Report", limit: int) -> None:
     for check, places in page.by_check().items():
         counts = {
             severity: sum(place.count for place in places if place.severity == severity) for severity in SEVERITIES
@@ -135,11 +146,11 @@ def _print_places(page: "Report", limit: int) -> None:
                 output.line(f"    … and {place.count - limit:,} more")
 
 
-def _print_end(summary: "Summary", *, failed: bool) -> None:
+def _answer_end(summary: "Summary", *, failed: bool) -> None:
     if not summary.documents and not failed:
         output.remark("Nothing was checked")
         return
-    documents, collections = _count(summary.documents, "document"), _count(len(summary.checked), "collection")
+    documents, collections = counted(summary.documents, "document"), counted(len(summary.checked), "collection")
     found = _counts({"error": summary.errors, "warning": summary.warnings}) or [
         "nothing is wrong" if summary.documents else "nothing was checked"
     ]
@@ -153,14 +164,9 @@ def _print_end(summary: "Summary", *, failed: bool) -> None:
 
 
 def _counts(numbers: dict[str, int], *what: str) -> list[str]:
-    return [" ".join((_count(number, word), *what)) for word, number in numbers.items() if number]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return [" ".join((counted(number, word), *what)) for word, number in numbers.items() if number]
 
 
 def _shown(text: str) -> str:
-    """What a document holds, as a terminal can show it: on one line, without control characters."""
-    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    return shown if len(shown) <= MESSAGE else f"{shown[:MESSAGE]}…"
+    """What is shown of what a document holds."""
+    return text if len(text) <= MESSAGE else f"{text[:MESSAGE]}…"

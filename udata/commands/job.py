@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, needs_app, open_app, several
+from udata.commands.base import Command, Group, Portal, needs_app, open_app, several
 from udata.commands.schedules import schedule, scheduled, unschedule
 from udata.commands.types import MOMENT
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
+    from udata.runner.control import Cancelled
+    from udata.runner.enqueue import Enqueued
     from udata.runner.execution.run import Outcome
     from udata.runner.journal.history import Details, Run
     from udata.runner.registry import Job
@@ -47,14 +49,7 @@ def list_jobs() -> None:
     for problem in registry.load_jobs():
         output.warning(str(problem))
     jobs = registry.jobs()
-    if output.options.format == "json":
-        output.json([_about(name, jobs.get(name)) for name in registry.names()])
-    elif output.options.verbosity:
-        rows = [tuple(_about(name, jobs.get(name)).values()) for name in registry.names()]
-        output.table(["job", "queue", "arguments", "", "also called"], [(*row[:4], ", ".join(row[4])) for row in rows])
-    else:
-        for name in registry.names():
-            output.line(name)
+    output.answer([_about(name, jobs.get(name)) for name in registry.names()], _answer_jobs)
 
 
 @group.command("run", cls=Command, json=True, context_settings={"ignore_unknown_options": True})
@@ -86,7 +81,9 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, 
         _hand_over(job.name, args, kwargs)
         return
     outcome = _run(job, args, kwargs, force)
-    _print_outcome(job.name, outcome)
+    output.answer(
+        {"id": outcome.run_id, "job": job.name, **_ended(outcome)}, lambda _: _answer_outcome(job.name, outcome)
+    )
     if outcome.state != "succeeded":
         output.leave(EXIT_FOUND)
 
@@ -100,7 +97,7 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, 
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @needs_app
-def history(name: str | None, states: tuple[str, ...], since: datetime | None, limit: int) -> None:
+def history(portal: Portal, name: str | None, states: tuple[str, ...], since: datetime | None, limit: int) -> None:
     """List the runs, the newest first.
 
     \b
@@ -109,13 +106,13 @@ def history(name: str | None, states: tuple[str, ...], since: datetime | None, l
     """
     from udata.runner.journal import history as journal
 
-    output.listing(journal.history(name, states, since, limit), _print_runs)
+    output.listing(journal.history(name, states, since, limit), _answer_runs)
 
 
 @group.command("show", cls=Command, json=True)
 @click.argument("run_id")
 @needs_app
-def show(run_id: str) -> None:
+def show(portal: Portal, run_id: str) -> None:
     """Show a run in full: its times, result, error and last log lines.
 
     RUN_ID is the id of a run, its beginning, or `last` for the newest one.
@@ -127,17 +124,13 @@ def show(run_id: str) -> None:
     from udata.runner.journal import history as journal
 
     details = journal.show(run_id)
-    if output.options.format == "json":
-        plain = details._asdict()
-        output.json(plain.pop("run")._asdict() | plain)
-    else:
-        _print_details(details)
+    output.answer(details, _answer_details, _flat)
 
 
 @group.command("cancel", cls=Command, json=True)
 @click.argument("run_id")
 @needs_app
-def cancel(run_id: str) -> None:
+def cancel(portal: Portal, run_id: str) -> None:
     """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
 
     RUN_ID is the id of a run, its beginning, or `last` for the newest one.
@@ -149,19 +142,13 @@ def cancel(run_id: str) -> None:
     from udata.runner import control
 
     cancelled = control.cancel(run_id)
-    if output.options.format == "json":
-        output.json(cancelled)
-    elif cancelled.state == "stopping":
-        output.did(f"Run {cancelled.id} is told to stop")
-        output.notice(f"See that it has: udata job show {cancelled.id}")
-    else:
-        output.did(f"Cancelled run {cancelled.id}")
+    output.answer(cancelled, _answer_cancelled)
 
 
 @group.command("retry", cls=Command, json=True)
 @click.argument("run_id")
 @needs_app
-def retry(run_id: str) -> None:
+def retry(portal: Portal, run_id: str) -> None:
     """Let a run that has ended wait for a worker again.
 
     RUN_ID is the id of a run, its beginning, or `last` for the newest one.
@@ -173,10 +160,7 @@ def retry(run_id: str) -> None:
     from udata.runner import control
 
     again = control.retry(run_id)
-    if output.options.format == "json":
-        output.json(again)
-    else:
-        output.did(f"Run {again.id} of {again.job} waits for a worker")
+    output.answer(again, lambda again: output.did(f"Run {again.id} of {again.job} waits for a worker"))
 
 
 def _about(name: str, job: Any) -> dict[str, Any]:
@@ -187,13 +171,30 @@ def _about(name: str, job: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _answer_jobs(jobs: list[dict[str, Any]]) -> None:
+    if output.options.verbosity:
+        rows = [(*list(job.values())[:4], ", ".join(job["aliases"])) for job in jobs]
+        output.table(["job", "queue", "arguments", "", "also called"], rows)
+        return
+    for job in jobs:
+        output.line(job["job"])
+
+
+def _answer_cancelled(cancelled: "Cancelled") -> None:
+    if cancelled.state == "stopping":
+        output.did(f"Run {cancelled.id} is told to stop")
+        output.notice(f"See that it has: udata job show {cancelled.id}")
+    else:
+        output.did(f"Cancelled run {cancelled.id}")
+
+
 def _hand_over(name: str, args: list[str], kwargs: dict[str, str]) -> None:
     from udata.runner.enqueue import enqueue
 
-    found = enqueue(name, args, kwargs)
-    if output.options.format == "json":
-        output.json(found)
-        return
+    output.answer(enqueue(name, args, kwargs), lambda found: _answer_handed_over(name, found))
+
+
+def _answer_handed_over(name: str, found: "Enqueued") -> None:
     if not found.new:
         output.did(f"Run {found.run_id} of {name} waits already")
     elif found.sent:
@@ -213,10 +214,8 @@ def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "O
         return run_here(journal.order(job, args, kwargs), force=force, report=progress.update)
 
 
-def _print_outcome(name: str, outcome: "Outcome") -> None:
-    if output.options.format == "json":
-        output.json({"id": outcome.run_id, "job": name, **_ended(outcome)})
-    elif outcome.state == "succeeded":
+def _answer_outcome(name: str, outcome: "Outcome") -> None:
+    if outcome.state == "succeeded":
         result = "" if outcome.result is None else f": {_inline(outcome.result)}"
         output.fine(f"{name} succeeded{result}")
     else:
@@ -232,7 +231,7 @@ def _state(outcome: "Outcome") -> str:
     return "failed, and waits to be tried again" if outcome.state == "queued" else outcome.state
 
 
-def _print_runs(runs: "Iterable[Run]") -> None:
+def _answer_runs(runs: "Iterable[Run]") -> None:
     rows = [(run.id, run.state, _label(run), run.trigger, run.queued_at, run.ended_at, run.error or "") for run in runs]
     if rows:
         output.table(["run", "state", "job", "by", "queued", "ended", "error"], rows)
@@ -240,7 +239,13 @@ def _print_runs(runs: "Iterable[Run]") -> None:
         output.remark("No runs")
 
 
-def _print_details(details: "Details") -> None:
+def _flat(details: "Details") -> dict[str, Any]:
+    plain = details._asdict()
+    flat: dict[str, Any] = plain.pop("run")._asdict() | plain
+    return flat
+
+
+def _answer_details(details: "Details") -> None:
     run = details.run
     output.line(f"{_label(run)}  {run.id}")
     shown = {
@@ -258,9 +263,7 @@ def _print_details(details: "Details") -> None:
         "result": _inline(run.result) if run.result is not None else None,
         "error": run.error,
     }
-    for word, text in shown.items():
-        if text:
-            output.line(f"  {word:<12} {text}")
+    output.fields(((word, text or "") for word, text in shown.items()), indent="  ")
     for title, lines in (("log", details.log), ("traceback", (details.traceback or "").splitlines())):
         if lines:
             output.line(f"  {title}")

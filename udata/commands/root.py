@@ -12,8 +12,17 @@ import click
 from udata import __version__
 from udata.commands import output
 from udata.commands.base import Group
-from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED, UdataError, UsageError
-from udata.plugins import Plugin, load, plugins
+from udata.errors import (
+    EXIT_DONE,
+    EXIT_FOUND,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    UNBUILT,
+    ReaderGone,
+    UdataError,
+    require_built,
+)
+from udata.plugins import Plugin, PluginError, load, unclashing
 
 # name: (module, the first line of its help)
 GROUPS = {
@@ -28,8 +37,6 @@ GROUPS = {
     "worker": ("udata.commands.worker", "Run workers and look into their queues."),
 }
 
-UNBUILT = ("harvest", "purge")
-
 EPILOG = """
 \b
 Exit codes:
@@ -38,7 +45,9 @@ Exit codes:
   2    wrong usage
   3    a server could not be reached, or refused
   4    wrong configuration
+  5    the answer could not be written: the disk is full, or the stream closed
   130  interrupted
+  141  who read the answer has gone, as in `udata user list | head -1`
 
 The options above work before and after a command's name. Settings come from the file named by UDATA_SETTINGS and
 from UDATA_... variables; without any server named, embedded ones are used.
@@ -56,15 +65,18 @@ class LazyGroup(Group):
         super().__init__(*args, **kwargs)
         self.table = table
         self.plugins: dict[str, Plugin] = {}
+        self.refused: list[PluginError] = []
         for name, (_, text) in table.items():
             self.commands[name] = click.Group(name, short_help=text)
 
     def add_plugins(self) -> None:
         """Make known what other packages add; a command of ours keeps its name."""
-        for plugin in plugins("udata.commands"):
-            if plugin.name not in self.table and plugin.name not in UNBUILT:
-                self.plugins[plugin.name] = plugin
-                self.commands[plugin.name] = click.Group(plugin.name, short_help=f"From {plugin.distribution}.")
+        found, self.refused = unclashing(
+            "udata.commands", {*self.table, *(name.removeprefix("udata ") for name in UNBUILT["command"])}
+        )
+        for plugin in found:
+            self.plugins[plugin.name] = plugin
+            self.commands[plugin.name] = click.Group(plugin.name, short_help=f"From {plugin.distribution}.")
 
     def load_command(self, name: str) -> click.Command:
         """Import the command `name`. Raises PluginError where a plugin cannot be loaded."""
@@ -87,8 +99,10 @@ class LazyGroup(Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As Click does, with the real command in the place of the placeholder."""
-        if args and args[0] in UNBUILT:
-            raise UsageError(f"udata {args[0]} is not part of this version", "udata -? shows what is")
+        if args:
+            require_built("command", f"udata {args[0]}", "udata -h shows what is")
+        for error in self.refused:
+            output.warning(str(error))
         name, command, rest = super().resolve_command(ctx, args)
         if name in self.table or name in self.plugins:
             command = self.load_command(str(name))
@@ -116,12 +130,17 @@ def main(args: list[str] | None = None) -> int:
     """Run the command line `args` (by default the process's) and return its exit code; bugs raise."""
     output.options.reset()
     output.prepare_streams()
+    stdout = sys.stdout
     try:
         result = build().main(args, prog_name="udata", standalone_mode=False)
+    except ReaderGone as error:
+        return _left_alone(error)
     except UdataError as error:
         _show_traceback()
         output.error(error)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _help(error.ctx)
     except click.ClickException as error:
         _show_traceback()
         output.failed(_usage_line(error))
@@ -129,10 +148,12 @@ def main(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         output.failed("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Who read the answer has gone; what is left of it goes nowhere, without a word from the interpreter.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FOUND
+    except SystemExit:
+        # Click puts another stream in the place of standard output if the reader of what a plugin prints has gone.
+        if sys.stdout is stdout:
+            raise
+        sys.stdout = stdout
+        return _left_alone(ReaderGone("who read the answer has gone"))
     return result if isinstance(result, int) else EXIT_DONE
 
 
@@ -143,14 +164,26 @@ def run() -> NoReturn:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FOUND
+        code = _left_alone(ReaderGone("who read the answer has gone"))
     except Exception as error:  # the last resort of a process: a bug is shown, with what to do about it
         _print_traceback()
         output.failed(f"this is a bug of udata {__version__}: {type(error).__name__}: {error}")
         output.notice("Please report it, with the lines above and the command that was typed.")
         code = EXIT_FOUND
     sys.exit(code)
+
+
+def _help(ctx: click.Context) -> int:
+    """The help of a group that stands alone: an answer for `udata`, and a remark on what is missing for others."""
+    is_root = ctx.parent is None
+    output.help_page(ctx.get_help(), is_answer=is_root)
+    return EXIT_DONE if is_root else EXIT_USAGE
+
+
+def _left_alone(error: ReaderGone) -> int:
+    """What is left of the answer goes nowhere, without a word from the interpreter."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return error.exit_code
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -166,7 +199,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 def _usage_line(error: click.ClickException) -> str:
     text = " ".join(error.format_message().split())
     ctx = getattr(error, "ctx", None)
-    return f"{text} (type '{ctx.command_path} -?' for help)" if ctx else text
+    return f"{text} (type '{ctx.command_path} -h' for help)" if ctx else text
 
 
 def _show_traceback() -> None:
@@ -177,4 +210,4 @@ def _show_traceback() -> None:
 def _print_traceback() -> None:
     import traceback
 
-    output.notice(traceback.format_exc().rstrip())
+    output.traceback(traceback.format_exc())

@@ -1,12 +1,14 @@
 """The screen of schedules."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from udata.clock import now
 from udata.commands import output
-from udata.commands.base import Command, needs_app
+from udata.commands.base import Command, Portal, needs_app
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ LEAVE_ALONE = {"ignore_unknown_options": True}
 @click.option("--missed", type=click.Choice(["once", "skip"]),
               help="What becomes of times missed in an outage: once (the default) or skip.")  # fmt: skip
 @needs_app
-def schedule(words: tuple[str, ...], enabled: bool | None, missed: str | None) -> None:
+def schedule(portal: Portal, words: tuple[str, ...], enabled: bool | None, missed: str | None) -> None:
     """Let a job be run at certain times; the same job with the same arguments is rescheduled.
 
     CRON is one word: five fields of numbers, names, *, commas, - and / in quotes, or @hourly, @daily, @weekly,
@@ -41,21 +43,21 @@ def schedule(words: tuple[str, ...], enabled: bool | None, missed: str | None) -
     args, kwargs = split_arguments(rest)
     if typed is not None:
         found = schedules.schedule(name, typed, args, kwargs, enabled=enabled, missed=missed)
-        _say([found], "Scheduled")
-        _say_what_is_missing(found)
+        _answer([found], "Scheduled")
+        _note_what_is_missing(found)
     elif enabled is None and missed is None:
         raise UsageError("no crontab is given", 'one word with quotes around it, as in "0 * * * *", or @daily')
     else:
         changed = schedules.change(name, args, kwargs, enabled=enabled, missed=missed)
-        _say(changed, {True: "Enabled", False: "Disabled", None: "Changed"}[enabled])
-        _none_matches(name, args, kwargs, changed)
+        _answer(changed, {True: "Enabled", False: "Disabled", None: "Changed"}[enabled])
+        _note_none(name, args, kwargs, changed)
 
 
 @click.command("unschedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @needs_app
-def unschedule(name: str, arguments: tuple[str, ...]) -> None:
+def unschedule(portal: Portal, name: str, arguments: tuple[str, ...]) -> None:
     """Remove what is scheduled of a job with these arguments; the job need not exist.
 
     Exit code 1 where nothing is.
@@ -69,13 +71,13 @@ def unschedule(name: str, arguments: tuple[str, ...]) -> None:
 
     args, kwargs = split_arguments(arguments)
     removed = schedules.unschedule(name, args, kwargs)
-    _say(removed, "Unscheduled")
-    _none_matches(name, args, kwargs, removed)
+    _answer(removed, "Unscheduled")
+    _note_none(name, args, kwargs, removed)
 
 
 @click.command("scheduled", cls=Command, json=True)
 @needs_app
-def scheduled() -> None:
+def scheduled(portal: Portal) -> None:
     """List what is scheduled; with -v the next runs, the last one and how it ended.
 
     \b
@@ -89,19 +91,23 @@ def scheduled() -> None:
     damaged = [one for one in found if isinstance(one, schedules.Damaged)]
     detailed = output.options.verbosity > 0 or output.options.format == "json"
     runs = schedules.last_runs(readable) if detailed else {}
-    if output.options.format == "json":
-        output.json([_plain(one, runs) for one in readable])
-    else:
-        for one in readable:
-            output.line(f"{one.title}: {one.label} ↦ {one.when}{_marks(one)}")
-            if detailed:
-                _print_times(one, runs)
-        if not found:
-            output.remark("No scheduled jobs")
+    output.answer(
+        [_plain(one, runs) for one in readable], lambda _: _answer_scheduled(readable, runs if detailed else None)
+    )
+    if not found and output.options.format == "text":
+        output.remark("No scheduled jobs")
     for broken in damaged:
         output.failed(f"The schedule {broken.name} ({broken.id}) cannot be read: {broken.reason}")
     if damaged:
         output.leave(EXIT_FOUND)
+
+
+def _answer_scheduled(found: "list[Schedule]", runs: "dict[str, LastRun] | None") -> None:
+    """The schedules; with `runs` the times of each, too."""
+    for one in found:
+        output.line(f"{one.title}: {one.label} ↦ {one.when}{_marks(one)}")
+        if runs is not None:
+            _answer_times(one, runs)
 
 
 def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
@@ -117,13 +123,16 @@ def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, .
     return None, words[0], words[1:]
 
 
-def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
+def _answer(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
     from udata.runner.schedule.schedules import Schedule
 
-    if output.options.format == "json":
-        plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
-        output.json(plain[0] if done == "Scheduled" else plain)
-        return
+    plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
+    output.answer(plain[0] if done == "Scheduled" else plain, lambda _: _answer_changed(found, done))
+
+
+def _answer_changed(found: "Sequence[Schedule | Damaged]", done: str) -> None:
+    from udata.runner.schedule.schedules import Schedule
+
     for one in found:
         if isinstance(one, Schedule):
             kind = "interval" if hasattr(one.when, "every") else "crontab"
@@ -132,7 +141,7 @@ def _say(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
             output.did(f"{done} {one.name}, which could not be read")
 
 
-def _say_what_is_missing(one: "Schedule") -> None:
+def _note_what_is_missing(one: "Schedule") -> None:
     """What is still to be done until the job is run."""
     from udata.runner.schedule import health
 
@@ -142,7 +151,7 @@ def _say_what_is_missing(one: "Schedule") -> None:
         output.notice("No scheduler runs: udata worker beat, or udata worker start --beat")
 
 
-def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
+def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
     """Say so, and end with 1, where nothing was found."""
     from udata.runner.arguments import label
     from udata.runner.schedule import schedules
@@ -157,8 +166,6 @@ def _none_matches(name: str, args: list[str], kwargs: dict[str, str], found: "li
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
-    from udata.store.fields import now
-
     every = hasattr(one.when, "every")
     return {
         "id": str(one.id),
@@ -185,9 +192,7 @@ def _marks(one: "Schedule") -> str:
     return f" ({'; '.join(marks)})" if marks else ""
 
 
-def _print_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
-    from udata.store.fields import now
-
+def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
     if one.enabled and not one.obstacle:
         for word, moment in zip(("next", "", ""), one.upcoming(now(), NEXT), strict=True):
             output.line(f"  {word:<5} {_local(moment)}")

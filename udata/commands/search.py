@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, needs_app, several
+from udata.commands.base import Command, Group, Portal, needs_app, several
 from udata.errors import EXIT_FOUND, UdataError, UsageError
-from udata.wording import size
+from udata.wording import counted, size, span
 
 if TYPE_CHECKING:
     from udata.runner.execution.run import Outcome
-    from udata.search.aliases import Overview
+    from udata.search.aliases import Cleaned, Overview
     from udata.search.comparing import Verified
     from udata.search.documents.kinds import Kind
+    from udata.search.engines.base import Found
     from udata.search.session import Listener, Session
 
 JOB = "index-search"
@@ -59,7 +60,7 @@ def _named(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--batch-size", type=click.IntRange(min=1), help="Documents a request.")
 @click.option("--concurrency", type=click.IntRange(min=1, max=32), help="Requests at once.")
 @needs_app
-def index(models: tuple[str, ...], ids: tuple[str, ...], ids_from: Any, **chosen: Any) -> None:
+def index(portal: Portal, /, models: tuple[str, ...], ids: tuple[str, ...], ids_from: Any, **chosen: Any) -> None:
     """Index all documents, or those that are named, into the indices in use.
 
     MODEL is dataset, reuse, organization, dataservice, topic, discussion or post; without one all are meant. With
@@ -84,7 +85,7 @@ def index(models: tuple[str, ...], ids: tuple[str, ...], ids_from: Any, **chosen
 @group.command("status", cls=Command, json=True)
 @models_argument
 @needs_app
-def status(models: tuple[str, ...]) -> None:
+def status(portal: Portal, models: tuple[str, ...]) -> None:
     """Show the engine, the indices in use, and how far they are behind.
 
     \b
@@ -93,12 +94,9 @@ def status(models: tuple[str, ...]) -> None:
     """
     from udata.search import aliases
 
-    with _session(models) as (session, kinds):
+    with _session(portal, models) as (session, kinds):
         overview = aliases.status(session, kinds)
-    if output.options.format == "json":
-        output.json(overview)
-    else:
-        _print_status(overview)
+    output.answer(overview, _answer_status)
     if any(one.in_use is None for one in overview.models):
         output.leave(EXIT_FOUND)
 
@@ -106,7 +104,7 @@ def status(models: tuple[str, ...]) -> None:
 @group.command("init", cls=Command, json=True)
 @models_argument
 @needs_app
-def init(models: tuple[str, ...]) -> None:
+def init(portal: Portal, models: tuple[str, ...]) -> None:
     """Create an empty index, with its alias, for each model that has none.
 
     \b
@@ -115,24 +113,16 @@ def init(models: tuple[str, ...]) -> None:
     """
     from udata.search import aliases
 
-    with _session(models) as (session, kinds):
+    with _session(portal, models) as (session, kinds):
         created = aliases.initialise(session, kinds)
-    if output.options.format == "json":
-        output.json({"created": created})
-        return
-    for name in created:
-        output.did(f"Created {name}")
-    if created:
-        output.notice("Fill them: udata search index")
-    else:
-        output.remark("Each has one already")
+    output.answer(created, _answer_created, lambda created: {"created": created})
 
 
 @group.command("set-alias", cls=Command, json=True)
 @click.argument("suffix")
 @models_argument
 @needs_app
-def set_alias(suffix: str, models: tuple[str, ...]) -> None:
+def set_alias(portal: Portal, suffix: str, models: tuple[str, ...]) -> None:
     """Let the portal search the indices with SUFFIX, as in 2022-02-20-20-02.
 
     They are brought up to date first. Models that have no such index stay as they are. `last` means the newest ones
@@ -144,15 +134,15 @@ def set_alias(suffix: str, models: tuple[str, ...]) -> None:
     """
     from udata.search import aliases
 
-    with _session(models) as (session, kinds), _listener() as listener:
+    with _session(portal, models) as (session, kinds), _listener() as listener:
         mended = aliases.set_alias(session, suffix, kinds, all_kinds=not models, listener=listener)
-    _print_moved(mended)
+    _end_moved(mended)
 
 
 @group.command("rollback", cls=Command, json=True)
 @models_argument
 @needs_app
-def rollback(models: tuple[str, ...]) -> None:
+def rollback(portal: Portal, models: tuple[str, ...]) -> None:
     """Let the portal search the indices that it searched before; then bring them up to date.
 
     \b
@@ -161,16 +151,16 @@ def rollback(models: tuple[str, ...]) -> None:
     """
     from udata.search import aliases
 
-    with _session(models) as (session, kinds), _listener() as listener:
+    with _session(portal, models) as (session, kinds), _listener() as listener:
         mended = aliases.rollback(session, kinds, listener)
-    _print_moved(mended)
+    _end_moved(mended)
 
 
 @group.command("verify", cls=Command, json=True)
 @models_argument
 @click.option("--repair", is_flag=True, help="Mend what differs.")
 @needs_app
-def verify(models: tuple[str, ...], repair: bool) -> None:
+def verify(portal: Portal, models: tuple[str, ...], repair: bool) -> None:
     """Compare every document of the indices in use with the database, both ways.
 
     \b
@@ -179,9 +169,13 @@ def verify(models: tuple[str, ...], repair: bool) -> None:
     """
     from udata.search.comparing import verify as compare
 
-    with _session(models) as (session, kinds), _listener() as listener:
+    with _session(portal, models) as (session, kinds), _listener() as listener:
         found = [compare(session, kind, repair=repair, listener=listener) for kind in kinds]
-    _print_verified(found, repair=repair)
+    output.answer(
+        found,
+        lambda found: _answer_verified(found, repair),
+        lambda found: {"models": [one._asdict() | {"wrong": one.wrong} for one in found]},
+    )
     if any(one.wrong for one in found):
         output.leave(EXIT_FOUND)
 
@@ -190,7 +184,7 @@ def verify(models: tuple[str, ...], repair: bool) -> None:
 @models_argument
 @click.option("--dry-run", is_flag=True, help="Only say which indices would go.")
 @needs_app
-def clean(models: tuple[str, ...], dry_run: bool) -> None:
+def clean(portal: Portal, models: tuple[str, ...], dry_run: bool) -> None:
     """Remove the indices that no alias names: old ones, and those that were left half-built.
 
     \b
@@ -199,17 +193,14 @@ def clean(models: tuple[str, ...], dry_run: bool) -> None:
     """
     from udata.search import aliases
 
-    with _session(models) as (session, kinds):
+    with _session(portal, models) as (session, kinds):
         found = aliases.unnamed(session, kinds)
         removed = found if dry_run else aliases.clean(session, found)
-    if output.options.format == "json":
-        output.json({"dry_run": dry_run, "indices": removed})
-        return
-    for one in removed:
-        text = f"{one.name}: {one.documents:,} documents, {size(one.size)}"
-        (output.line if dry_run else output.did)(f"{'Would remove' if dry_run else 'Removed'} {text}")
-    if not removed:
-        output.remark("Every index is named by an alias")
+    output.answer(
+        removed,
+        lambda removed: _answer_cleaned(removed, dry_run),
+        lambda removed: {"dry_run": dry_run, "indices": removed},
+    )
 
 
 @group.command("query", cls=Command, json=True)
@@ -217,33 +208,26 @@ def clean(models: tuple[str, ...], dry_run: bool) -> None:
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(min=1, max=1000), default=10, show_default=True, help="At most so many.")
 @needs_app
-def query(model: str, text: tuple[str, ...], limit: int) -> None:
+def query(portal: Portal, model: str, text: tuple[str, ...], limit: int) -> None:
     """Search as a visitor of the portal does.
 
     \b
     Example:
       $ udata search query dataset "élections municipales"
     """
-    with _session((model,)) as (session, _):
+    with _session(portal, (model,)) as (session, _):
         found = session.engine.search(session.alias(model), model, " ".join(text), limit=limit)
-    if output.options.format == "json":
-        output.json({"total": found.total, "hits": found.hits})
-    elif found.hits:
-        output.table(["score", "id", "title"], [(f"{hit.score:.2f}", hit.id, hit.title) for hit in found.hits])
-    else:
-        output.remark("Nothing is found")
+    output.answer(found, _answer_found)
 
 
 @contextmanager
-def _session(models: Sequence[str]) -> "Iterator[tuple[Session, list[Kind]]]":
+def _session(portal: Portal, models: Sequence[str]) -> "Iterator[tuple[Session, list[Kind]]]":
     """The engine and the database, and the kinds that are meant."""
-    from flask import current_app
-
     from udata.search.session import opened
     from udata.services.search import meant
-    from udata.store.connection import database, translated_errors
+    from udata.store.connection import translated_errors
 
-    with translated_errors(), opened(database(), current_app.config) as session:
+    with translated_errors(), opened(portal.database, portal.settings) as session:
         yield session, meant(models)
 
 
@@ -273,16 +257,17 @@ def _finish(outcome: "Outcome") -> None:
         raise outcome.cause
     if outcome.cause is not None and outcome.result is None:
         raise UdataError(f"{outcome.error}", f"udata job show {outcome.run_id}") from outcome.cause
-    if output.options.format == "json":
-        output.json({"run": outcome.run_id, "state": outcome.state, **(outcome.result or {}), "error": outcome.error})
-    else:
-        _print_indexed((outcome.result or {}).get("models", []), (outcome.result or {}).get("seconds"))
+    result = outcome.result or {}
+    output.answer(
+        {"run": outcome.run_id, "state": outcome.state, **result, "error": outcome.error},
+        lambda _: _answer_indexed(result.get("models", []), result.get("seconds")),
+    )
     if outcome.state != "succeeded":
         output.failed(outcome.error or outcome.state)
         output.leave(EXIT_FOUND)
 
 
-def _print_indexed(models: Sequence[dict[str, Any]], seconds: float | None) -> None:
+def _answer_indexed(models: Sequence[dict[str, Any]], seconds: float | None) -> None:
     words = {"indexed": "indexed", "removed": "not shown", "stale": "newer already", "failed": "failed"}
     for one in models:
         counts = ", ".join(f"{one[name]:,} {word}" for name, word in words.items() if one[name])
@@ -290,56 +275,80 @@ def _print_indexed(models: Sequence[dict[str, Any]], seconds: float | None) -> N
         (output.bad if one["failed"] else output.fine)(f"{one['model']}{where}: {counts or 'nothing to index'}")
     total = sum(one["indexed"] for one in models)
     if seconds:
-        output.notice(f"{total:,} documents in {seconds:,.1f} s: {total / seconds:,.0f} a second")
+        output.notice(f"{counted(total, 'document')} in {span(seconds)}: {total / seconds:,.0f} a second")
     suffix = next((one["suffix"] for one in models if one["suffix"]), None)
     if any(one["live"] for one in models):
         output.did(f"The portal searches the indices {suffix}")
         output.notice("The ones before are kept: udata search rollback goes back, udata search clean removes them")
     elif suffix:
-        output.notice("The portal still searches the indices before; to use the new ones type:")
-        output.notice(f"  udata search set-alias {suffix}")
+        output.notice(f"The portal searches the indices before; to use the new ones: udata search set-alias {suffix}")
 
 
-def _print_status(overview: "Overview") -> None:
+def _answer_status(overview: "Overview") -> None:
     output.line(f"{overview.server.name} {overview.server.version} at {overview.server.address}: {overview.health}")
-    rows = [
-        (one.model, one.in_use or "-", one.documents, one.visible, size(one.size), len(one.others))
-        for one in overview.models
-    ]
-    output.table(["model", "index in use", "indexed", "in database", "size", "others"], rows)
+    output.table(
+        ["model", "index in use", "indexed", "in database", "size", "others"],
+        [
+            (one.model, one.in_use or "-", one.documents, one.visible, size(one.size), len(one.others))
+            for one in overview.models
+        ],
+    )
     for one in overview.models:
         if one.rebuild and one.rebuild["state"] != "live":
             state = {"building": "is being built", "built": "is complete, and not in use"}[one.rebuild["state"]]
-            output.caution(f"{one.rebuild['index']} {state}, since {output.moment(one.rebuild['started_at'])} UTC")
+            output.caution(f"{one.rebuild['index']} {state}, since {output.moment(one.rebuild['started_at'])}")
     if not overview.automatic:
         output.caution("Changes are not indexed by themselves: AUTO_INDEX is false")
     elif overview.waiting:
         since = output.moment(overview.oldest)
-        output.caution(f"{overview.waiting:,} changes wait to be indexed, the oldest since {since} UTC")
+        output.caution(f"{counted(overview.waiting, 'change')} to be indexed, the oldest since {since}")
     else:
         output.fine("No change waits to be indexed")
     if missing := [one.model for one in overview.models if one.in_use is None]:
         output.bad(f"No index: {', '.join(missing)} (udata search index creates and fills them)")
 
 
-def _print_moved(mended: "Sequence[Verified]") -> None:
-    if output.options.format == "json":
-        output.json({"models": mended})
+def _answer_created(names: Sequence[str]) -> None:
+    for name in names:
+        output.did(f"Created {name}")
+    if names:
+        output.notice("Fill them: udata search index")
     else:
-        for one in mended:
-            output.did(f"The portal searches another index of {one.model}: {one.checked:,} documents")
+        output.remark("Each has one already")
+
+
+def _answer_cleaned(indices: "Sequence[Cleaned]", dry_run: bool) -> None:
+    for one in indices:
+        text = f"{one.name}: {counted(one.documents, 'document')}, {size(one.size)}"
+        (output.line if dry_run else output.did)(f"{'Would remove' if dry_run else 'Removed'} {text}")
+    if not indices:
+        output.remark("Every index is named by an alias")
+
+
+def _answer_found(found: "Found") -> None:
+    if found.hits:
+        output.table(["score", "id", "title"], [(f"{hit.score:.2f}", hit.id, hit.title) for hit in found.hits])
+    else:
+        output.remark("Nothing is found")
+
+
+def _end_moved(mended: "Sequence[Verified]") -> None:
+    """Answer which indices are searched now, and end with 1 where they are not as they should be."""
+    output.answer(mended, _answer_moved, lambda mended: {"models": mended})
     if any(one.wrong for one in mended):
         output.leave(EXIT_FOUND)
 
 
-def _print_verified(found: "Sequence[Verified]", *, repair: bool) -> None:
-    if output.options.format == "json":
-        output.json({"models": [one._asdict() | {"wrong": one.wrong} for one in found]})
-        return
+def _answer_moved(mended: "Sequence[Verified]") -> None:
+    for one in mended:
+        output.did(f"The portal searches another index of {one.model}: {counted(one.checked, 'document')}")
+
+
+def _answer_verified(found: "Sequence[Verified]", repair: bool) -> None:
     for one in found:
         names = ("missing", "superfluous", "different", "failed", "mended")
         counts = ", ".join(f"{getattr(one, name):,} {name}" for name in names if getattr(one, name))
-        text = f"{one.model}: {one.checked:,} documents compared{f', {counts}' if counts else ''}"
+        text = f"{one.model}: {counted(one.checked, 'document')} compared{f', {counts}' if counts else ''}"
         (output.bad if one.wrong else output.fine)(text)
         for example in one.examples if output.options.verbosity else ():
             output.line(f"    {example.kind} {example.id}")

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Group, needs_app
-from udata.errors import EXIT_FOUND, UdataError, UsageError
+from udata.commands.base import Group, Portal, needs_app
+from udata.errors import EXIT_FOUND, UdataError, UsageError, require_built
 
 if TYPE_CHECKING:
     from udata.services.users.accounts import Change
     from udata.services.users.listing import Account, Membership
     from udata.store.documents import DocumentError
-
-UNBUILT = ("delete",)
 
 # After so many rows of a listing its columns have their width.
 LOOKED_AT = 500
@@ -29,8 +27,8 @@ class Users(Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As Click does."""
-        if args and args[0] in UNBUILT:
-            raise UsageError(f"udata user {args[0]} is not part of this version", "udata user -? shows what is")
+        if args:
+            require_built("command", f"udata user {args[0]}", "udata user -h shows what is")
         return super().resolve_command(ctx, args)
 
 
@@ -59,7 +57,7 @@ password_stdin_option = click.option(
 @password_stdin_option
 @click.option("--admin", is_flag=True, help="Make the user an administrator, too.")
 @needs_app
-def create(**given: Any) -> None:
+def create(portal: Portal, /, **given: Any) -> None:
     """Create an account.
 
     Asks on the terminal for what is missing, for the password without showing it. The account is active and its
@@ -69,29 +67,23 @@ def create(**given: Any) -> None:
     Example:
       $ udata user create --email ada@example.org --first-name Ada --last-name Byron --password Passw0rd
     """
-    from flask import current_app
-
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
     _refuse_to_guess(given)
 
     def email(value: str) -> str:
-        checked = users.email_address(value, current_app.config["SECURITY_EMAIL_VALIDATOR_ARGS"])
-        return users.free_email(database(), checked)
+        checked = users.email_address(value, portal.settings["SECURITY_EMAIL_VALIDATOR_ARGS"])
+        return users.free_email(portal.database, checked)
 
     new = users.New(
         first_name=_given(given, "First name", "--first-name", lambda value: users.person_name("first name", value)),
         last_name=_given(given, "Last name", "--last-name", lambda value: users.person_name("last name", value)),
         email=_given(given, "E-mail", "--email", email),
-        password=_password(given["password"], given["password_stdin"]),
+        password=_password(portal, given["password"], given["password_stdin"]),
         admin=given["admin"],
     )
-    created = users.create(database(), new, current_app.config, output.warning)
-    if output.options.format == "json":
-        output.json(created)
-    else:
-        output.did(f"Created {_named(created)}{', an administrator' if created.admin else ''}")
+    created = users.create(portal.database, new, portal.settings, output.warning)
+    output.answer(created, _answer_created)
 
 
 @group.command("list", json=True, jsonl=True)
@@ -101,7 +93,7 @@ def create(**given: Any) -> None:
 @click.option("--search", metavar="TEXT", default="", help="Only those whose name or e-mail has each word of TEXT.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N accounts.")
 @needs_app
-def list_(**wanted: Any) -> None:
+def list_(portal: Portal, /, **wanted: Any) -> None:
     """List the accounts by e-mail.
 
     An account that cannot be read is named on standard error, the others are listed, and the command ends with 1.
@@ -111,10 +103,9 @@ def list_(**wanted: Any) -> None:
       $ udata user list --search holt
     """
     from udata.services.users.listing import Wanted, listed
-    from udata.store.connection import database
 
     damaged = set[bool]()
-    output.listing(_readable(listed(database(), Wanted(**wanted)), damaged), _print_accounts)
+    output.listing(_readable(listed(portal.database, Wanted(**wanted)), damaged), _answer_accounts)
     if damaged:
         output.leave(EXIT_FOUND)
 
@@ -122,7 +113,7 @@ def list_(**wanted: Any) -> None:
 @group.command(json=True)
 @email_argument
 @needs_app
-def show(email: str | None) -> None:
+def show(portal: Portal, email: str | None) -> None:
     """Show an account.
 
     Neither the password's hash nor the key of the second factor is ever shown.
@@ -132,19 +123,17 @@ def show(email: str | None) -> None:
       $ udata user show jonas.reed@example.org
     """
     from udata.services.users.listing import shown
-    from udata.store.connection import database
 
-    account, organizations = shown(database(), _email(email))
-    if output.options.format == "json":
-        output.json({**account._asdict(), "organizations": organizations})
-    else:
-        _print_account(account, organizations)
+    account, organizations = shown(portal.database, _email(email))
+    output.answer(
+        {**account._asdict(), "organizations": organizations}, lambda _: _answer_account(account, organizations)
+    )
 
 
 @group.command("set-admin")
 @email_argument
 @needs_app
-def set_admin(email: str | None) -> None:
+def set_admin(portal: Portal, email: str | None) -> None:
     """Make a user an administrator.
 
     \b
@@ -152,16 +141,15 @@ def set_admin(email: str | None) -> None:
       $ udata user set-admin jonas.reed@example.org
     """
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
-    change = users.grant_admin(database(), _email(email), output.warning)
-    _tell(change, "is an administrator now", "is an administrator already")
+    change = users.grant_admin(portal.database, _email(email), output.warning)
+    _answer_change(change, "is an administrator now", "is an administrator already")
 
 
 @group.command("unset-admin")
 @email_argument
 @needs_app
-def unset_admin(email: str | None) -> None:
+def unset_admin(portal: Portal, email: str | None) -> None:
     """Make an administrator an ordinary user again.
 
     \b
@@ -169,16 +157,15 @@ def unset_admin(email: str | None) -> None:
       $ udata user unset-admin jonas.reed@example.org
     """
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
-    change = users.revoke_admin(database(), _email(email))
-    _tell(change, "is no administrator any more", "is no administrator")
+    change = users.revoke_admin(portal.database, _email(email))
+    _answer_change(change, "is no administrator any more", "is no administrator")
 
 
 @group.command()
 @email_argument
 @needs_app
-def activate(email: str | None) -> None:
+def activate(portal: Portal, email: str | None) -> None:
     """Let a user sign in: active, the e-mail confirmed.
 
     \b
@@ -186,9 +173,8 @@ def activate(email: str | None) -> None:
       $ udata user activate jonas.reed@example.org
     """
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
-    _tell(users.activate(database(), _email(email)), "can sign in now", "is active already")
+    _answer_change(users.activate(portal.database, _email(email)), "can sign in now", "is active already")
 
 
 @group.command()
@@ -196,7 +182,7 @@ def activate(email: str | None) -> None:
 @password_option
 @password_stdin_option
 @needs_app
-def password(email: str | None, password: str | None, password_stdin: bool) -> None:
+def password(portal: Portal, email: str | None, password: str | None, password_stdin: bool) -> None:
     """Give a user another password.
 
     Asks for it on the terminal, without showing it, where it is not given. All sessions of the user end.
@@ -205,22 +191,19 @@ def password(email: str | None, password: str | None, password_stdin: bool) -> N
     Example:
       $ udata user password jonas.reed@example.org --password Another0ne
     """
-    from flask import current_app
-
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
     email = _email(email)
-    users.living(database(), email)
-    chosen = _password(password, password_stdin)
-    change = users.set_password(database(), email, chosen, current_app.config, output.warning)
-    _tell(change, "has another password; all sessions are ended")
+    users.living(portal.database, email)
+    chosen = _password(portal, password, password_stdin)
+    change = users.set_password(portal.database, email, chosen, portal.settings, output.warning)
+    _answer_change(change, "has another password; all sessions are ended")
 
 
 @group.command("rotate-password")
 @email_argument
 @needs_app
-def rotate_password(email: str | None) -> None:
+def rotate_password(portal: Portal, email: str | None) -> None:
     """Demand another password at the next login.
 
     All sessions of the user end.
@@ -230,16 +213,15 @@ def rotate_password(email: str | None) -> None:
       $ udata user rotate-password jonas.reed@example.org
     """
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
-    change = users.demand_rotation(database(), _email(email))
-    _tell(change, "must choose another password at the next login; all sessions are ended")
+    change = users.demand_rotation(portal.database, _email(email))
+    _answer_change(change, "must choose another password at the next login; all sessions are ended")
 
 
 @group.command("unset-two-factor")
 @email_argument
 @needs_app
-def unset_two_factor(email: str | None) -> None:
+def unset_two_factor(portal: Portal, email: str | None) -> None:
     """Let a user in whose second factor is lost.
 
     The user signs in with the password alone, and may set up a second factor again.
@@ -249,10 +231,13 @@ def unset_two_factor(email: str | None) -> None:
       $ udata user unset-two-factor jonas.reed@example.org
     """
     from udata.services.users import accounts as users
-    from udata.store.connection import database
 
-    change = users.unset_two_factor(database(), _email(email))
-    _tell(change, "signs in without a second factor now", "has no second factor")
+    change = users.unset_two_factor(portal.database, _email(email))
+    _answer_change(change, "signs in without a second factor now", "has no second factor")
+
+
+def _answer_created(created: "Account") -> None:
+    output.did(f"Created {_named(created)}{', an administrator' if created.admin else ''}")
 
 
 def _email(given: str | None) -> str:
@@ -278,26 +263,21 @@ def _given(given: dict[str, Any], label: str, option: str, accept: Callable[[str
     return output.ask(label, option, accept=accept) if value is None else accept(value)
 
 
-def _password(given: str | None, from_stdin: bool) -> str:
+def _password(portal: Portal, given: str | None, from_stdin: bool) -> str:
     """The password from one of the two options, or else asked for, hidden and twice."""
     if given is not None and from_stdin:
         raise UsageError("--password and --password-stdin exclude each other")
     if given is not None:
         return given
     if not from_stdin or sys.stdin.isatty():
-        return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=_checked)
+        from udata.services.users.passwords import Passwords
+
+        accept = Passwords(portal.settings).checked
+        return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=accept)
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise UsageError("the password is not in the terminal's encoding") from error
-
-
-def _checked(password: str) -> str:
-    from flask import current_app
-
-    from udata.services.users.passwords import Passwords
-
-    return Passwords(current_app.config).checked(password)
 
 
 def _readable(found: "Iterable[Account | DocumentError]", damaged: set[bool]) -> "Iterator[Account]":
@@ -310,7 +290,7 @@ def _readable(found: "Iterable[Account | DocumentError]", damaged: set[bool]) ->
             yield one
 
 
-def _tell(change: "Change", done: str, already: str = "") -> None:
+def _answer_change(change: "Change", done: str, already: str = "") -> None:
     if change.changed:
         output.did(f"{_named(change)} {done}")
     else:
@@ -318,13 +298,13 @@ def _tell(change: "Change", done: str, already: str = "") -> None:
 
 
 def _named(who: "Account | Change") -> str:
-    return _harmless(f"{who.email} ({who.name})" if who.name else who.email)
+    return f"{who.email} ({who.name})" if who.name else who.email or ""
 
 
-def _print_accounts(accounts: "Iterable[Account]") -> None:
+def _answer_accounts(accounts: "Iterable[Account]") -> None:
     # The name comes last: its letters may be wider than others.
     rows = ((one.email, one.state, ", ".join(one.roles), _day(one.created_at), one.name) for one in accounts)
-    printed = ([_harmless(cell) for cell in row] for row in rows)
+    printed = ([output.printable(cell or "") for cell in row] for row in rows)
     first = list(islice(printed, LOOKED_AT))
     if not first:
         output.remark("No users")
@@ -335,7 +315,7 @@ def _print_accounts(accounts: "Iterable[Account]") -> None:
         output.line("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _print_account(account: "Account", organizations: "list[Membership]") -> None:
+def _answer_account(account: "Account", organizations: "list[Membership]") -> None:
     rows = [
         ("e-mail", account.email),
         ("name", account.name),
@@ -353,10 +333,7 @@ def _print_account(account: "Account", organizations: "list[Membership]") -> Non
         ("rotation performed", account.password_rotation_performed),
         ("second factor", account.two_factor),
     ]
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        if value:
-            output.line(f"{name:<{width}}  {_harmless(_moment(value))}")
+    output.fields((label, _moment(value)) for label, value in rows)
 
 
 def _day(value: Any) -> str:
@@ -366,8 +343,3 @@ def _day(value: Any) -> str:
 def _moment(value: Any) -> str:
     """A date as text; what is stored in the place of one, as it is."""
     return output.moment(value) if hasattr(value, "strftime") else str(value or "")
-
-
-def _harmless(value: str | None) -> str:
-    """What somebody has chosen, without letters that would steer the terminal or break the line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in value or "")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, needs_app, several
+from udata.commands.base import Command, Group, Portal, needs_app, several
 from udata.errors import EXIT_FOUND
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.runner.broker.dead_letters import Letter
@@ -36,7 +37,12 @@ def queues_option(help: str) -> Callable[[Any], Any]:
 @click.argument("arguments", nargs=-1, metavar="[-- CELERY ARGUMENTS]")
 @needs_app
 def start(
-    queues: tuple[str, ...], concurrency: int | None, beat: bool, loglevel: str, arguments: tuple[str, ...]
+    portal: Portal,
+    queues: tuple[str, ...],
+    concurrency: int | None,
+    beat: bool,
+    loglevel: str,
+    arguments: tuple[str, ...],
 ) -> None:
     """Run the jobs that others hand over, until told to stop.
 
@@ -56,7 +62,7 @@ def start(
 @click.option("-l", "--loglevel", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
               show_default=True, help="What is logged, on standard error.")  # fmt: skip
 @needs_app
-def beat(loglevel: str) -> None:
+def beat(portal: Portal, loglevel: str) -> None:
     """Hand over the scheduled jobs when they are due, until told to stop.
 
     Several may run, on several machines: one leads, and another takes over when it is gone.
@@ -77,7 +83,7 @@ def beat(loglevel: str) -> None:
 @click.option("--munin", is_flag=True, help="Print what Munin reads: how many tasks wait.")
 @click.option("--munin-config", is_flag=True, help="Print what Munin reads: the graph.")
 @needs_app
-def status(queues: tuple[str, ...], munin: bool, munin_config: bool) -> None:
+def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: bool) -> None:
     """Show what waits, who works, and whether the scheduler goes.
 
     Exit code 1 where the scheduler is late, or no living worker listens to a queue that is not empty.
@@ -86,20 +92,15 @@ def status(queues: tuple[str, ...], munin: bool, munin_config: bool) -> None:
     Example:
       $ udata worker status -q default
     """
-    from flask import current_app
-
     from udata.runner import status as state
 
     if munin or munin_config:
-        lines = state.munin_config(queues) if munin_config else state.munin_values(current_app.config, queues)
+        lines = state.munin_config(queues) if munin_config else state.munin_values(portal.settings, queues)
         for text in lines:
             output.line(text)
         return
-    found = state.status(current_app.config, queues)
-    if output.options.format == "json":
-        output.json(found)
-    else:
-        _print_status(found)
+    found = state.status(portal.settings, queues)
+    output.answer(found, _answer_status)
     if found.problems:
         output.leave(EXIT_FOUND)
 
@@ -116,12 +117,13 @@ def tasks() -> None:
 
     jobs = sorted(registry.jobs().values())
     rows = [{"task": job.name, "queue": job.queue, "aliases": list(job.aliases), "help": job.help} for job in jobs]
-    if output.options.format == "json":
-        output.json(rows)
-    else:
-        output.table(
-            ["task", "queue", "also called"], [(row["task"], row["queue"], ", ".join(row["aliases"])) for row in rows]
-        )
+    output.answer(rows, _answer_tasks)
+
+
+def _answer_tasks(rows: list[dict[str, Any]]) -> None:
+    output.table(
+        ["task", "queue", "also called"], [(row["task"], row["queue"], ", ".join(row["aliases"])) for row in rows]
+    )
 
 
 @group.group("dead", cls=Group)
@@ -132,54 +134,48 @@ def dead() -> None:
 @dead.command("list", cls=Command, json=True, jsonl=True)
 @click.argument("ids", nargs=-1)
 @needs_app
-def list_dead(ids: tuple[str, ...]) -> None:
+def list_dead(portal: Portal, ids: tuple[str, ...]) -> None:
     """List the messages that could not be taken, with the reason and the remedy.
 
     \b
     Example:
       $ udata worker dead list
     """
-    from flask import current_app
-
     from udata.runner.broker import dead_letters
 
-    output.listing(map(_plain, dead_letters.letters(current_app.config, ids)), _print_letters)
+    output.listing(map(_plain, dead_letters.letters(portal.settings, ids)), _answer_letters)
 
 
 @dead.command("retry", cls=Command, json=True)
 @click.argument("ids", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Only say which would go.")
 @needs_app
-def retry_dead(ids: tuple[str, ...], dry_run: bool) -> None:
+def retry_dead(portal: Portal, ids: tuple[str, ...], dry_run: bool) -> None:
     """Put messages back into their queues: those of the ids, or all.
 
     \b
     Example:
       $ udata worker dead retry
     """
-    from flask import current_app
-
     from udata.runner.broker import dead_letters
 
-    _settle(dead_letters.retry(current_app.config, ids, dry_run=dry_run), "put back", dry_run)
+    _settle(dead_letters.retry(portal.settings, ids, dry_run=dry_run), "put back", dry_run)
 
 
 @dead.command("drop", cls=Command, json=True)
 @click.argument("ids", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Only say which would go.")
 @needs_app
-def drop_dead(ids: tuple[str, ...], dry_run: bool) -> None:
+def drop_dead(portal: Portal, ids: tuple[str, ...], dry_run: bool) -> None:
     """Remove messages for good: those of the ids, or all.
 
     \b
     Example:
       $ udata worker dead drop --dry-run
     """
-    from flask import current_app
-
     from udata.runner.broker import dead_letters
 
-    _settle(dead_letters.drop(current_app.config, ids, dry_run=dry_run), "dropped", dry_run)
+    _settle(dead_letters.drop(portal.settings, ids, dry_run=dry_run), "dropped", dry_run)
 
 
 def _settle(letters: "Iterable[Letter]", done: str, dry_run: bool) -> None:
@@ -187,13 +183,17 @@ def _settle(letters: "Iterable[Letter]", done: str, dry_run: bool) -> None:
     for letter in letters:
         count, size = count + 1, size + letter.size
         output.detail(f"{letter.id} {letter.task or 'no task'}: {letter.reason}")
-    what = f"{count:,} message{'' if count == 1 else 's'}"
-    if output.options.format == "json":
-        output.json({"messages": count, "bytes": size, "dry_run": dry_run})
-    elif dry_run:
-        output.line(f"{what} ({size:,} bytes) would be {done}")
+    output.answer(
+        {"messages": count, "bytes": size, "dry_run": dry_run}, lambda settled: _answer_settled(settled, done)
+    )
+
+
+def _answer_settled(settled: dict[str, Any], done: str) -> None:
+    what = counted(settled["messages"], "message")
+    if settled["dry_run"]:
+        output.line(f"{what} ({settled['bytes']:,} bytes) would be {done}")
     else:
-        output.did(f"{what[0].upper()}{what[1:]} {done}")
+        output.did(f"{what} {done}")
 
 
 def _plain(letter: "Letter") -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _plain(letter: "Letter") -> dict[str, Any]:
     return {name: value for name, value in letter._asdict().items() if name != "raw"}
 
 
-def _print_letters(letters: Iterable[dict[str, Any]]) -> None:
+def _answer_letters(letters: Iterable[dict[str, Any]]) -> None:
     empty = True
     for letter in letters:
         empty = False
@@ -212,32 +212,32 @@ def _print_letters(letters: Iterable[dict[str, Any]]) -> None:
         output.remark("No dead letters")
 
 
-def _print_status(found: "Status") -> None:
+def _answer_status(found: "Status") -> None:
     for queue in found.queues:
-        _print_queue(queue)
+        _answer_queue(queue)
     output.line(f"Unacknowledged: {sum(queue.unacked for queue in found.queues):,}, dead: {found.dead:,}")
     for worker in found.workers:
-        _print_worker(worker)
+        _answer_worker(worker)
     if not found.workers:
         output.remark("No workers")
     output.line(f"Scheduler: {found.scheduler.text}")
     for name, count in found.foreign.items():
-        output.warning(f"No job here takes: {name} ({count:,} message{'' if count == 1 else 's'})")
+        output.warning(f"No job here takes: {name} ({counted(count, 'message')})")
     for name in found.unsent:
         output.warning(f"Never sent, because no such job is here: {name}")
     for problem in found.problems:
         output.failed(problem)
 
 
-def _print_queue(queue: "Queue") -> None:
+def _answer_queue(queue: "Queue") -> None:
     age = "" if queue.oldest is None else f", the oldest for {queue.oldest:,.0f} s"
-    output.line(f'Queue "{queue.name}": {queue.waiting:,} task{"" if queue.waiting == 1 else "s"} waiting{age}')
+    output.line(f'Queue "{queue.name}": {counted(queue.waiting, "task")} waiting{age}')
     width = max(map(len, queue.tasks), default=0)
     for name, count in queue.tasks.items():
         output.line(f"  {name:<{width}}  {count:,}")
 
 
-def _print_worker(worker: "Worker") -> None:
+def _answer_worker(worker: "Worker") -> None:
     state = "stopping" if worker.stopping else f"{len(worker.running)} of {worker.concurrency} busy"
     text = f"{worker.name} on {', '.join(worker.queues)}: {state}"
     if worker.lives:

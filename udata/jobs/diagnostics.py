@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from udata.errors import UdataError
 from udata.runner.registry import job
 
 log = logging.getLogger(__name__)
@@ -12,7 +13,7 @@ log = logging.getLogger(__name__)
 STEP_SECONDS = 0.2
 
 
-class DeliberateError(Exception):
+class DeliberateError(UdataError):
     """What `error-test` raises."""
 
 

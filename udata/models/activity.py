@@ -1,5 +1,6 @@
 """Activities: who did what. Each kind has a class of its own, which says what it is related to."""
 
+from udata.clock import now
 from udata.store.documents import Document
 from udata.store.fields import (
     ActorField,
@@ -9,7 +10,6 @@ from udata.store.fields import (
     ReferenceField,
     StringField,
     UnionReferenceField,
-    now,
 )
 from udata.store.indexes import index
 

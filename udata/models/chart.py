@@ -1,5 +1,6 @@
 """Charts of what resources hold."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Owned
 from udata.store.documents import EmbeddedDocument
 from udata.store.fields import (
@@ -15,7 +16,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     UUIDTextField,
-    now,
 )
 from udata.store.indexes import index
 

@@ -1,5 +1,6 @@
 """What several documents have in common."""
 
+from udata.clock import now
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
     BooleanField,
@@ -12,7 +13,6 @@ from udata.store.fields import (
     ReferenceField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 

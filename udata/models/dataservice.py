@@ -1,5 +1,6 @@
 """Dataservices: data behind an interface of their own."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Badge, HarvestMetadata, Owned, WithAccess
 from udata.store.fields import (
     BooleanField,
@@ -14,7 +15,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -38,6 +38,8 @@ class Dataservice(WithAccess, Owned):
         index("slug", unique=True),
     )
     # Which documents the portal shows.
+    BADGES = frozenset(("hvd",))
+
     VISIBLE = {"private": {"$ne": True}, "deleted_at": None, "archived_at": None}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Badge, HarvestMetadata, Owned, SpatialCoverage, TableSchema, WithAccess
 from udata.models.resource import Resource
 from udata.store.documents import EmbeddedDocument
@@ -18,7 +19,6 @@ from udata.store.fields import (
     ReferenceField,
     SlugField,
     StringField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -153,6 +153,8 @@ class Dataset(WithAccess, Owned):
         index("resources.urlhash"),
     )
     # Which documents the portal shows.
+    BADGES = frozenset(("pivotal-data", "spd", "inspire", "hvd", "sl", "sr"))
+
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "archived": None}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -1,5 +1,6 @@
 """Discussions of what is published, who follows it, and reports of what should not be there."""
 
+from udata.clock import now
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
     DateTimeField,
@@ -12,7 +13,6 @@ from udata.store.fields import (
     StringField,
     UUIDField,
     UUIDTextField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -32,7 +32,12 @@ class Discussion(Document):
     """Messages about something."""
 
     meta = {"collection": "discussion"}
-    INDEXES = (index("$title", "$discussion.content"), index("user"), index("subject"), index("-created"))
+    INDEXES = (
+        index("$title", "$discussion.content", weights={"title": 10, "discussion.content": 5}, language="french"),
+        index("user"),
+        index("subject"),
+        index("-created"),
+    )
 
     user = ReferenceField("User")
     organization = ReferenceField("Organization")

@@ -1,5 +1,6 @@
 """Harvest sources, and the runs that read them."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Owned
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
@@ -13,7 +14,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -33,7 +33,7 @@ class HarvestSource(Owned):
     meta = {"collection": "harvest_source"}
     INDEXES = (
         *OWNED_INDEXES,
-        index("$name", "$url"),
+        index("$name", "$url", weights={"name": 10, "url": 5}, language="french"),
         index("-created_at"),
         index("slug", unique=True),
         index("deleted", "-created_at"),

@@ -1,5 +1,6 @@
 """Notifications, and what users want to be told of."""
 
+from udata.clock import now
 from udata.models.transfer import OWNERS
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
@@ -12,7 +13,6 @@ from udata.store.fields import (
     StringField,
     UUIDField,
     UUIDTextField,
-    now,
 )
 from udata.store.indexes import index
 

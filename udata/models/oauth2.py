@@ -1,5 +1,6 @@
 """Programs that act for a user by OAuth 2."""
 
+from udata.clock import now
 from udata.store.documents import Document
 from udata.store.fields import (
     BooleanField,
@@ -9,7 +10,6 @@ from udata.store.fields import (
     ListField,
     ReferenceField,
     StringField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -18,6 +18,7 @@ class OAuth2Client(Document):
     """A program that may ask users for access."""
 
     meta = {"collection": "oauth2_client"}
+    SECRETS = ("secret",)
 
     created_at = DateTimeField(required=True, default=now)
     last_modified = DateTimeField(required=True, default=now)
@@ -42,6 +43,7 @@ class OAuth2Code(Document):
     """A short-lived code that a program exchanges for a token."""
 
     meta = {"collection": "oauth2_code"}
+    SECRET = True
 
     user = ReferenceField("User", required=True)
     client = ReferenceField(OAuth2Client, required=True)
@@ -58,6 +60,7 @@ class OAuth2Token(Document):
 
     meta = {"collection": "oauth2_token"}
     INDEXES = (index("access_token", unique=True), index("refresh_token", unique=True, sparse=True))
+    SECRET = True
 
     client = ReferenceField(OAuth2Client, required=True)
     user = ReferenceField("User")

@@ -1,5 +1,6 @@
 """Organizations, their members and those who ask to be."""
 
+from udata.clock import now
 from udata.models.blocs import Bloc
 from udata.models.common import Badge
 from udata.store.documents import Document, EmbeddedDocument
@@ -19,7 +20,6 @@ from udata.store.fields import (
     StringField,
     URLField,
     UUIDTextField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -65,6 +65,8 @@ class Organization(Document):
     """Who publishes."""
 
     meta = {"collection": "organization"}
+    BADGES = frozenset(("public-service", "certified", "association", "company", "local-authority"))
+
     INDEXES = (
         index("$name"),
         index("created_at"),

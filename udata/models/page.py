@@ -1,5 +1,6 @@
 """What the portal itself says: its posts and its home."""
 
+from udata.clock import now
 from udata.models.blocs import Bloc
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
@@ -15,7 +16,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -28,7 +28,7 @@ class Post(Document):
         index("-created_at"),
         index("-published"),
         index("parent"),
-        index("$name", "$headline", "$content"),
+        index("$name", "$headline", "$content", weights={"name": 10, "headline": 5, "content": 4}, language="french"),
         index("slug", unique=True),
     )
     # Which documents the portal shows.

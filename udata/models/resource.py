@@ -1,5 +1,6 @@
 """Resources: the files and addresses of a dataset, and those that its users add."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Owned, TableSchema
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
@@ -11,7 +12,6 @@ from udata.store.fields import (
     StringField,
     URLField,
     UUIDTextField,
-    now,
 )
 
 RESOURCE_TYPES = ("main", "documentation", "update", "api", "code", "other")

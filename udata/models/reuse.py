@@ -1,5 +1,6 @@
 """Reuses: what somebody has made of data."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Badge, Owned
 from udata.store.fields import (
     BooleanField,
@@ -14,7 +15,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -55,6 +55,8 @@ class Reuse(Owned):
         index("slug", unique=True),
     )
     # Which documents the portal shows.
+    BADGES = frozenset[str]()
+
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "datasets.0": {"$exists": True}}
 
     badges = EmbeddedDocumentListField(Badge)

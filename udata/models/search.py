@@ -1,7 +1,8 @@
 """What is kept about the search indices: which documents changed since, and how the last rebuild went."""
 
+from udata.clock import now
 from udata.store.documents import Document
-from udata.store.fields import AnyField, BooleanField, DateTimeField, FloatField, IntField, ListField, StringField, now
+from udata.store.fields import AnyField, BooleanField, DateTimeField, FloatField, IntField, ListField, StringField
 
 
 class ChangedDocuments(Document):

@@ -1,5 +1,6 @@
 """Topics: what is gathered around a theme."""
 
+from udata.clock import now
 from udata.models.common import OWNED_INDEXES, Owned, SpatialCoverage
 from udata.store.documents import Document
 from udata.store.fields import (
@@ -13,7 +14,6 @@ from udata.store.fields import (
     ReferenceField,
     SlugField,
     StringField,
-    now,
 )
 from udata.store.indexes import index
 

@@ -1,7 +1,8 @@
 """Transfers: somebody asks to take over what another owns."""
 
+from udata.clock import now
 from udata.store.documents import Document
-from udata.store.fields import DateTimeField, GenericReferenceField, ReferenceField, StringField, now
+from udata.store.fields import DateTimeField, GenericReferenceField, ReferenceField, StringField
 from udata.store.indexes import index
 
 OWNERS = ("User", "Organization")

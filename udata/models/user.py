@@ -1,5 +1,6 @@
 """Users, their roles, and what they sign in with."""
 
+from udata.clock import now
 from udata.store.documents import Document
 from udata.store.fields import (
     BooleanField,
@@ -14,7 +15,6 @@ from udata.store.fields import (
     SlugField,
     StringField,
     URLField,
-    now,
 )
 from udata.store.indexes import index
 
@@ -38,7 +38,13 @@ class User(Document):
 
     meta = {"collection": "user"}
     INDEXES = (
-        index("$last_name", "$first_name", "$email"),
+        index(
+            "$last_name",
+            "$first_name",
+            "$email",
+            weights={"last_name": 10, "email": 10, "first_name": 5},
+            language="french",
+        ),
         index("-created_at"),
         index("slug", unique=True),
         index("email", unique=True),
@@ -46,6 +52,8 @@ class User(Document):
     )
     # Who may sign in and be written to. The portal shows those of them who own a dataset or a reuse.
     ACTIVE = {"active": True, "deleted": None}
+
+    SECRETS = ("password", "fs_uniquifier", "tf_totp_secret")
 
     metrics = DictField()
     slug = SlugField(required=True, unique=True, max_length=255)
@@ -88,6 +96,7 @@ class ApiToken(Document):
 
     meta = {"collection": "api_token"}
     INDEXES = (index("token_hash", unique=True), index("user"), index("user", "-created_at"))
+    SECRET = True
 
     token_hash = StringField(required=True, unique=True)
     token_prefix = StringField(required=True)
@@ -107,6 +116,7 @@ class GeopfToken(Document):
 
     meta = {"collection": "geopf_token"}
     INDEXES = (index("user", unique=True),)
+    SECRET = True
 
     user = ReferenceField(User, required=True, unique=True, on_target_delete="CASCADE")
     access_token = StringField(required=True)

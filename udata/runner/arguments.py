@@ -1,13 +1,14 @@
 """The arguments of jobs: read from the functions' signatures, checked and converted before anything runs."""
 
 import inspect
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from udata.errors import UdataError, UsageError, did_you_mean, nearest
+from udata.masking import HIDDEN, clean, remember, sounds_secret
+from udata.wording import printable
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -16,9 +17,6 @@ WORDS: dict[type, str] = {str: "text", int: "a whole number", float: "a number",
 # What the runner gives a function by itself.
 GIVEN = ("progress",)
 REQUIRED = inspect.Parameter.empty
-
-SECRET = re.compile(r"passw|secret|token|credential|(api|access|private)_?key", re.IGNORECASE)
-MASK = "********"
 
 
 class ParameterError(UdataError):
@@ -115,7 +113,7 @@ def masked(
 
     Hidden is what a parameter takes whose name says that it is secret, and credentials inside addresses.
     """
-    secrets = {_text(value) for name, value in bound.items() if is_secret(name)}
+    secrets = {_text(value) for name, value in bound.items() if sounds_secret(name)}
     shown = [_masked("", value, secrets) for value in args]
     named = {name: _masked(name, value, secrets) for name, value in kwargs.items()}
     return shown, named, shown != list(args) or named != dict(kwargs)
@@ -123,9 +121,8 @@ def masked(
 
 def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
     """A function that hides, in texts at any depth, what secret arguments hold and credentials inside addresses."""
-    from udata.settings import mask_credentials
-
-    secrets = [_text(value) for name, value in bound.items() if is_secret(name) and value not in (None, "")]
+    secrets = [_text(value) for name, value in bound.items() if sounds_secret(name) and value not in (None, "")]
+    remember(*secrets)
 
     def hide(value: Any) -> Any:
         if isinstance(value, dict):
@@ -135,23 +132,16 @@ def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
         if not isinstance(value, str):
             return value
         for secret in secrets:
-            value = value.replace(secret, MASK)
-        return mask_credentials(value)
+            value = value.replace(secret, HIDDEN)
+        return clean(value)
 
     return hide
 
 
-def is_secret(name: str) -> bool:
-    """Whether an argument of this name is one that nobody else may see."""
-    return SECRET.search(name) is not None
-
-
 def _masked(name: str, value: Any, secrets: set[str]) -> Any:
-    from udata.settings import mask_credentials
-
-    if is_secret(name) or _text(value) in secrets:
-        return MASK
-    return mask_credentials(value) if isinstance(value, str) else value
+    if sounds_secret(name) or _text(value) in secrets:
+        return HIDDEN
+    return clean(value) if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:
@@ -159,7 +149,7 @@ def _text(value: Any) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    return MASK if is_secret(name) else repr(_masked(name, value, set()))
+    return HIDDEN if sounds_secret(name) else repr(_masked(name, value, set()))
 
 
 def _type(job: str, name: str, hint: Any) -> tuple[type, bool]:
@@ -222,4 +212,4 @@ def label(job: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None =
     shown, named, _ = masked(args, kwargs or {}, kwargs or {})
     listed = [*map(str, shown), *(f"{name}={value}" for name, value in named.items())]
     text = f"{job}({', '.join(listed)})" if listed else job
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return printable(text)

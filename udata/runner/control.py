@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flask import current_app
 
+from udata.clock import now
 from udata.errors import ServerError, UdataError, UsageError
 from udata.runner import registry
 from udata.runner.broker import connection as broker
@@ -14,7 +15,6 @@ from udata.runner.journal import runs as journal
 from udata.runner.journal.history import Run, find, shown
 from udata.runner.journal.runs import ENDED, Stored, Wake
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 
 log = logging.getLogger(__name__)
 

@@ -4,16 +4,14 @@ import logging
 import time
 from collections.abc import Callable
 
-from udata.settings import mask_credentials
-
-LEVELS = ("debug", "info", "warning", "error", "critical")
+from udata.masking import clean
 
 # What these say of each message the runs say themselves, and where a server is away their traceback is no news.
 MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
 
 
 class Formatter(logging.Formatter):
-    """The moment in UTC, the level, the process and the message; credentials inside addresses are hidden."""
+    """The moment in UTC, the level, the process and the message; secrets are hidden."""
 
     converter = staticmethod(time.gmtime)
 
@@ -22,7 +20,7 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of `record`, and its traceback below it where it has one."""
-        return mask_credentials(super().format(record))
+        return clean(super().format(record))
 
 
 class WithoutTraceback(logging.Filter):
@@ -66,7 +64,7 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it."""
-        self.say(record.levelname, mask_credentials(record.getMessage()))
+        self.say(record.levelname, clean(record.getMessage()))
 
 
 def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from udata.clock import now
 from udata.runner import registry
 from udata.runner.broker import connection as broker
 from udata.runner.broker import heartbeats, queues
@@ -21,7 +22,6 @@ from udata.runner.journal import recovery
 from udata.runner.journal import runs as journal
 from udata.runner.journal.runs import Wake
 from udata.store.connection import database, translated_errors
-from udata.store.fields import now
 
 if TYPE_CHECKING:
     import redis

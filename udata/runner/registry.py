@@ -11,17 +11,12 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from udata.errors import UdataError, UnknownName, UsageError
+from udata.errors import UNBUILT, UdataError, UnknownName, require_built
 from udata.plugins import Plugin, PluginError, load, plugins
 from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
 MODULES = ("udata.jobs.diagnostics", "udata.jobs.metrics", "udata.jobs.search", "udata.jobs.tags")
-
-# Jobs whose names portals use, and which are not part of this version: they are listed, and say so.
-UNBUILT = (
-    "crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses", "send-frequency-reminder",
-)  # fmt: skip
 
 # The queues of a portal, the most urgent first.
 QUEUES = ("high", "default", "low")
@@ -124,19 +119,18 @@ def jobs() -> dict[str, Job]:
 
 def names() -> list[str]:
     """The names of all jobs, sorted, of those too that are not part of this version."""
-    return sorted({*jobs(), *UNBUILT})
+    return sorted({*jobs(), *UNBUILT["job"]})
 
 
 def find(name: str) -> Job:
     """The job that is called `name`, now or by one of its other names.
 
-    Raises UsageError for a job that is not part of this version, UnknownName, with the nearest names, for none.
+    Raises NotBuilt for a job that is not part of this version, UnknownName, with the nearest names, for none.
     """
     found = _by_name().get(name)
-    if found is None and name in UNBUILT:
-        raise UsageError(f"the job {name} is not part of this version", "udata job list -v shows which are")
     if found is None:
-        raise UnknownName("job", name, [*_by_name(), *UNBUILT])
+        require_built("job", name, "udata job list -v shows which are")
+        raise UnknownName("job", name, [*_by_name(), *UNBUILT["job"]])
     return found
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from udata.clock import now
 from udata.errors import UsageError
 from udata.runner import registry
 from udata.runner.broker import connection as broker
@@ -12,7 +13,6 @@ from udata.runner.broker import dead_letters, heartbeats, queues
 from udata.runner.journal import runs
 from udata.runner.schedule import scheduler
 from udata.store.connection import database, translated_errors
-from udata.store.fields import now
 
 if TYPE_CHECKING:
     import redis

@@ -9,6 +9,7 @@ from bson import DBRef
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from udata.clock import now
 from udata.search import outbox, records
 from udata.search.documents.context import IN_QUERY
 from udata.search.documents.kinds import Kind, kinds
@@ -16,7 +17,6 @@ from udata.search.engines.base import NoSuchIndex
 from udata.search.indexing import MANY, Tally, in_use, update
 from udata.search.session import SILENT, Listener, Session
 from udata.store.connection import database
-from udata.store.fields import now
 from udata.store.scan import chunks
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from udata.search.engines.base import Action, Failure
 from udata.search.engines.sender import send
 from udata.search.selection import Selection
 from udata.search.session import SILENT, Listener, Session, version
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.scan import key
 
 # From so many ids on, what all documents refer to is read in one go.
@@ -54,7 +54,7 @@ def index(
         query = selection.query(kind)
         if query is None:
             continue
-        seen = PackedSet(12)
+        seen = CompactSet(12)
         documents = _noting(built(session.database, kind, context, query), seen)
         removed = hidden(session.database, kind, query)
         total = session.database[kind.name].estimated_document_count() if selection.is_all else None
@@ -129,13 +129,13 @@ def write(
     return Tally(max(sent.done - counts["removed"], 0), counts["removed"], sent.stale, counts["failed"])
 
 
-def _noting(documents: Iterable[Built | Unbuilt], seen: PackedSet) -> Iterator[Built | Unbuilt]:
+def _noting(documents: Iterable[Built | Unbuilt], seen: CompactSet) -> Iterator[Built | Unbuilt]:
     for item in documents:
         seen.add(key(item.id))
         yield item
 
 
-def _remove_the_unseen(session: Session, kind: Kind, seen: PackedSet, read_at: int, listener: Listener) -> Tally:
+def _remove_the_unseen(session: Session, kind: Kind, seen: CompactSet, read_at: int, listener: Listener) -> Tally:
     """Remove from the index what the database does not hold any more, where there is more in it than was seen."""
     target = in_use(session, kind)
     (held,) = session.engine.aliases([target.name])[target.name]

@@ -14,9 +14,9 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from udata.clock import now
 from udata.search.engines.opening import is_configured
 from udata.store.documents import Document as Model
-from udata.store.fields import now
 
 Document = dict[str, Any]
 

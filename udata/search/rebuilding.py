@@ -23,7 +23,7 @@ from udata.search.indexing import Tally, Target, update, write
 from udata.search.records import Holding
 from udata.search.selection import Selection, object_id
 from udata.search.session import SILENT, Listener, Session, version
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.scan import key
 
@@ -63,7 +63,7 @@ class _Building(NamedTuple):
     index_name: str
     started: float
     # The ids of the documents that failed, each of which is told once, however often it is tried.
-    failed: PackedSet
+    failed: CompactSet
 
     @property
     def target(self) -> Target:
@@ -89,7 +89,7 @@ def rebuild(
     """Build a new index for each kind, all with one suffix; with `swap` their aliases move together, in one step.
 
     Interrupted, the half-built indices are removed. Raises UsageError for a selection that makes no complete index,
-    BusyError where another run builds one of them; UdataError where documents failed, so that no alias moves.
+    RebuildRunsError where another run builds one of them; UdataError where documents failed, so that no alias moves.
     """
     if selection.ids or selection.organization is not None:
         raise UsageError("an index that is built anew holds all documents", "leave out the ids or the organization")
@@ -146,7 +146,7 @@ def _begin(session: Session, kind: Kind, suffix: str, selection: Selection, stac
     if held.abandoned:
         _remove(session, held.abandoned, alias)
     holding = Holding(session.database, held)
-    build = _Building(kind, holding, name, monotonic(), PackedSet(12))
+    build = _Building(kind, holding, name, monotonic(), CompactSet(12))
     stack.callback(_clean_up, session, build)
     stack.enter_context(holding)
     definition = session.definitions(kind.name)

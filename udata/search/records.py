@@ -10,10 +10,10 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from udata.clock import now
 from udata.errors import UdataError
 from udata.runner.repeated import Repeated
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 
 Document = dict[str, Any]
 
@@ -24,7 +24,7 @@ BEAT_SECONDS = 5.0
 DEAD = timedelta(seconds=60)
 
 
-class BusyError(UdataError):
+class RebuildRunsError(UdataError):
     """Another run is rebuilding the index of the same model."""
 
     def __init__(self, model: str, record: Mapping[str, Any]) -> None:
@@ -52,7 +52,7 @@ class Claim(NamedTuple):
 
 
 def claim(database: Database[Document], model: str, index_name: str, *, partial: bool) -> Claim:
-    """Begin a rebuild of `model`, as `index`. Raises BusyError where another run that lives is at it."""
+    """Begin a rebuild of `model`, as `index`. Raises RebuildRunsError where another run that lives is at it."""
     records, moment, token = _records(database), now(), secrets.token_hex(8)
     record = {
         "index": index_name, "state": "building", "token": token, "partial": partial, "started_at": moment,
@@ -60,14 +60,14 @@ def claim(database: Database[Document], model: str, index_name: str, *, partial:
     }  # fmt: skip
     old = records.find_one({"_id": model})
     if old is not None and is_alive(old):
-        raise BusyError(model, old)
+        raise RebuildRunsError(model, old)
     if old is None:
         try:
             records.insert_one({"_id": model, **record})
         except DuplicateKeyError as error:
-            raise BusyError(model, record) from error
+            raise RebuildRunsError(model, record) from error
     elif not records.replace_one({"_id": model, "token": old.get("token")}, record).modified_count:
-        raise BusyError(model, records.find_one({"_id": model}) or record)
+        raise RebuildRunsError(model, records.find_one({"_id": model}) or record)
     return Claim(model, index_name, token, old["index"] if old and old["state"] == "building" else None)
 
 

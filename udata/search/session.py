@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from pymongo.database import Database
 
+from udata.progress import Progress, silent
 from udata.search import names
 from udata.search.engines.base import Definition, Engine
 from udata.search.engines.opening import definition, open_engine
 
 Document = dict[str, Any]
-Progress = Callable[[float, float | None, str | None], None]
 
 EPOCH = datetime(1970, 1, 1)
 
@@ -55,7 +55,7 @@ def opened(
 class Listener(NamedTuple):
     """Who is told: `progress(done, total, what)`, and `failed(model, id, reason)` of each document."""
 
-    progress: Progress = lambda done, total, message: None
+    progress: Progress = silent
     failed: Callable[[str, str, str], None] = lambda model, id, reason: None
 
 

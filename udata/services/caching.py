@@ -1,7 +1,7 @@
 """The portal's cache: what of it is in Redis, and how it is emptied."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -9,7 +9,8 @@ from urllib.parse import quote
 import redis
 
 from udata.errors import ConfigurationError, ServerError
-from udata.settings import mask_credentials
+from udata.masking import clean
+from udata.progress import Progress, silent
 
 BATCH = 1_000
 
@@ -28,9 +29,7 @@ class Flushed(NamedTuple):
     prefix: str | None
 
 
-def flush(
-    config: Mapping[str, Any], *, dry_run: bool = False, report: Callable[[int], None] = lambda keys: None
-) -> Flushed:
+def flush(config: Mapping[str, Any], *, dry_run: bool = False, report: Progress = silent) -> Flushed:
     """Remove every key of the portal's cache; with `dry_run` only count them. `report` is told the count so far.
 
     Only texts are removed, and only those whose name begins with `CACHE_KEY_PREFIX`: what a cache stores is a text,
@@ -48,7 +47,7 @@ def flush(
     with client(config) as redis_client:
         for page in _pages(redis_client, prefix):
             keys += len(page) if dry_run else redis_client.unlink(*page)
-            report(keys)
+            report(keys, None, None)
     return Flushed(keys, prefix)
 
 
@@ -79,15 +78,13 @@ def client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
     try:
         opened = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
     except ValueError as error:
-        raise ConfigurationError(
-            f"CACHE_REDIS_URL {mask_credentials(url)} is no address of a Redis: {error}"
-        ) from error
+        raise ConfigurationError(f"CACHE_REDIS_URL {clean(url)} is no address of a Redis: {error}") from error
     try:
         with opened:
             yield opened
     except redis.RedisError as error:
         raise ServerError(
-            f"the cache {mask_credentials(url)} cannot be used: {mask_credentials(str(error))}",
+            f"the cache {clean(url)} cannot be used: {clean(str(error))}",
             "start it, or set CACHE_REDIS_URL to one that runs",
         ) from error
 

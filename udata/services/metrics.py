@@ -1,7 +1,7 @@
 """The counters of documents (`metrics`), recomputed from what they count."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymongo import UpdateOne
@@ -11,11 +11,11 @@ from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
 from udata.models.organization import Organization
 from udata.models.reuse import Reuse
+from udata.progress import Progress, silent
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, chunks, documents, key
 
 Document = dict[str, Any]
-Progress = Callable[[float, float | None, str | None], None]
 
 # What is recomputed; every other counter is left as it is.
 KEYS: dict[str, tuple[str, ...]] = {
@@ -101,9 +101,7 @@ def expected(database: Database[Document], collections: Iterable[str], site_id: 
     return right
 
 
-def bump(
-    database: Database[Document], site_id: str, progress: Progress = lambda done, total, message: None
-) -> dict[str, int]:
+def bump(database: Database[Document], site_id: str, progress: Progress = silent) -> dict[str, int]:
     """Write the counters that are not what counting gives; returns how many documents changed, by collection.
 
     Raises ServerError.

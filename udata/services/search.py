@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pymongo.database import Database
 
 from udata.errors import PartlyDone, UsageError
+from udata.progress import Progress, silent
 from udata.search import aliases, draining
 from udata.search.documents.kinds import Kind, kind, kinds
 from udata.search.estimate import Estimate, estimate
@@ -16,9 +17,9 @@ from udata.search.indexing import index
 from udata.search.names import parse_moment
 from udata.search.rebuilding import Options, rebuild
 from udata.search.selection import select
-from udata.search.session import Listener, Progress, Session, opened
+from udata.search.session import Listener, Session, opened
 from udata.store.connection import translated_errors
-from udata.wording import size
+from udata.wording import counted, size, span
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def run(
     database: Database[Document],
     settings: Mapping[str, Any],
     wanted: Wanted,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Index, and return `models` (a list of `Indexed` as mappings) and `seconds`.
 
@@ -127,11 +128,12 @@ def _reindex(
 
 def _worded(needed: Estimate) -> str:
     left = f", of {size(needed.free)} free" if needed.free else ""
-    return f"Some {needed.documents:,} documents: about {needed.seconds:,.0f} s, and {size(needed.bytes)} of disk{left}"
+    documents = counted(needed.documents, "document")
+    return f"Some {documents}: about {span(needed.seconds)}, and {size(needed.bytes)} of disk{left}"
 
 
 def _failure(failed: int, wanted: Wanted) -> str:
-    worded = f"{failed:,} document{'' if failed == 1 else 's'} could not be indexed"
+    worded = f"{counted(failed, 'document')} could not be indexed"
     return f"{worded}: the alias stays where it is" if wanted.swap and not wanted.force else worded
 
 

@@ -1,17 +1,16 @@
 """The collection of tags: how many documents carry each, recounted from the documents."""
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 
+from udata.progress import Progress, silent
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, chunks, documents
 
 Document = dict[str, Any]
-Progress = Callable[[float, float | None, str | None], None]
 
 # What is counted, by the collection of the documents that carry the tags.
 COUNTED = {"dataset": "datasets", "reuse": "reuses"}
@@ -26,7 +25,7 @@ class Counted(NamedTuple):
     removed: int
 
 
-def count(database: Database[Document], progress: Progress = lambda done, total, message: None) -> Counted:
+def count(database: Database[Document], progress: Progress = silent) -> Counted:
     """Write for each tag how many datasets and reuses carry it; one that none carries any more is removed.
 
     Each collection is read once, and only what is wrong is written. Raises ServerError.

@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from bson import decode
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
 from udata.errors import UdataError
+from udata.store.codec import LENIENT
 
 # What a server stores at most, and the empty document.
 LARGEST = 16 * 1024 * 1024
 SMALLEST = 5
-
-# Takes every document that a server takes: a date beyond year 9999, a text that is not UTF-8.
-_LENIENT: CodecOptions[dict[str, object]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
 
 
 class DamagedFileError(UdataError):
@@ -69,7 +64,7 @@ def examine(path: Path) -> Iterator[Totals]:
     count = size = 0
     for document in documents(path):
         try:
-            decode(document, codec_options=_LENIENT)
+            decode(document, codec_options=LENIENT)
         except (BSONError, ValueError) as error:
             raise DamagedFileError(path, size, f"document {count + 1:,} is not valid BSON ({error})") from error
         count += 1
@@ -93,17 +88,35 @@ def open_packed(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def create(path: Path) -> BinaryIO:
+def create(path: Path, *, packed: bool = False) -> BinaryIO:
     """A new file that its owner alone can read. Raises FileExistsError where there is one."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    plain = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return _Packed(plain) if packed else plain  # type: ignore[return-value]
 
 
 def settle(stream: BinaryIO, part: Path, path: Path) -> None:
     """Close a file that was written as `part`, on the disk for good, and give it its name."""
-    stream.flush()
-    os.fsync(stream.fileno())
     stream.close()
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
     part.rename(path)
+
+
+class _Packed(gzip.GzipFile):
+    """Packs what is written, and closes the file below with itself."""
+
+    def __init__(self, below: BinaryIO) -> None:
+        super().__init__(fileobj=below, mode="wb", compresslevel=6)
+        self.below = below
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self.below.close()
 
 
 def _rest(stream: BinaryIO, prefix: bytes, path: Path, offset: int) -> bytes:

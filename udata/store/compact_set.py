@@ -5,7 +5,7 @@ FULL = 40
 GROWTH = 8
 
 
-class PackedSet:
+class CompactSet:
     """A set of byte strings that all have `size` bytes; a million of 12 bytes take some 18 MB, a `set` 100."""
 
     __slots__ = ("buckets", "count", "mask", "size")

@@ -26,7 +26,8 @@ from pymongo.synchronous import monitor
 from pymongo.uri_parser import parse_uri
 
 from udata.errors import ConfigurationError, ServerError
-from udata.settings import Settings, mask_credentials
+from udata.masking import clean
+from udata.settings import Settings
 
 # How long a server that was there may be silent, in milliseconds. The driver breaks off what runs when the server does
 # not answer beside it, and the embedded one answers nobody while it collects a large answer for somebody.
@@ -55,13 +56,15 @@ def connect(settings: Settings) -> None:
             host=uri,
             uuidRepresentation="standard",
             tz_aware=False,
+            # What a document holds must not stop who reads it: see `udata.store.codec`.
+            unicode_decode_error_handler="replace",
+            datetime_conversion="DATETIME_AUTO",
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=max(milliseconds, PATIENCE),
         )
     except (InvalidURI, InvalidName, PyMongoConfigurationError, ValueError) as error:
         raise ConfigurationError(
-            f"MONGODB_HOST ({settings.sources['MONGODB_HOST']}) is no address of a database: "
-            f"{mask_credentials(str(error))}",
+            f"MONGODB_HOST ({settings.sources['MONGODB_HOST']}) is no address of a database: {clean(str(error))}",
             "as in mongodb://user:password@host:27017/udata",
         ) from error
 
@@ -140,6 +143,4 @@ def _server() -> str:
 
 def _reason(error: Exception) -> str:
     """The first sentence of the driver's message: the rest repeats the topology."""
-    return (
-        mask_credentials(str(error)).split(" (configured timeouts")[0].split(", Timeout:")[0].split(", full error")[0]
-    )
+    return clean(str(error)).split(" (configured timeouts")[0].split(", Timeout:")[0].split(", full error")[0]

@@ -80,11 +80,17 @@ class EmbeddedDocument(Lossless, mongoengine.EmbeddedDocument):
 
 
 class Document(Lossless, mongoengine.Document):
-    """A document of a collection. `INDEXES` are those that the collection should have."""
+    """A document of a collection. `INDEXES` are those that the collection should have.
+
+    `SECRETS` are stored fields that open doors: a dump for other hands leaves them out. All of a `SECRET` collection
+    does.
+    """
 
     meta: ClassVar[dict[str, Any]] = {"abstract": True, "strict": False, "auto_create_index": False}
 
     INDEXES: tuple[Index, ...] = ()
+    SECRETS: tuple[str, ...] = ()
+    SECRET = False
 
     def __str__(self) -> str:
         return f"{type(self).__name__} {self.pk}"

@@ -5,7 +5,7 @@ A reference says by `on_target_delete` what becomes of it when its target goes: 
 what purges. Where it is silent, the purge decides by what the field requires.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +22,6 @@ from mongoengine.fields import (
     FloatField,
     IntField,
     ListField,
-    MapField,
     StringField,
 )
 
@@ -54,14 +53,7 @@ __all__ = [
     "UUIDField",
     "UUIDTextField",
     "UnionReferenceField",
-    "now",
 ]
-
-
-def now() -> datetime:
-    """This moment in UTC, naive and to the millisecond, as dates are stored."""
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class ReferenceField(mongoengine.ReferenceField):
@@ -143,6 +135,17 @@ def _can_be_followed(stored: dict[str, Any]) -> bool:
     except NotRegistered:
         return False
     return True
+
+
+class MapField(mongoengine.MapField):
+    """A mapping by names that anybody may choose; what it holds is given as it is stored.
+
+    MongoEngine looks for references in it when it is read, and raises for an embedded document of an unknown class.
+    """
+
+    @property
+    def _auto_dereference(self) -> bool:
+        return False
 
 
 class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):

@@ -4,14 +4,15 @@ An index is described as the server describes it: `{"key": {field: direction}, "
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymongo import IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UdataError
+from udata.masking import HIDDEN, sounds_secret
 from udata.store import registry
 from udata.store.connection import database as connected
 from udata.store.connection import translated_errors
@@ -27,26 +28,38 @@ OPTIONS = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
 DUPLICATE_KEY = 11000
 NAMESPACE_NOT_FOUND = 26
 
-# A value of such a field is never shown.
-SECRET_WORDS = ("token", "secret", "password", "uniquifier", "code")
 
 EXAMPLES = 3
 
 ASCENDING, DESCENDING, TEXT = 1, -1, "text"
 
-_sure: set[tuple[int, str, str]] = set()
+# What a direction may be beside a number; servers took anything for one once.
+KINDS = (TEXT, "hashed", "2d", "2dsphere")
+
+# What a server of today takes of an index. Dumps of older servers hold more (`ns`, `dropDups`, `safe` …).
+CREATABLE = frozenset((
+    "2dsphereIndexVersion", "background", "bits", "collation", "default_language", "expireAfterSeconds", "hidden",
+    "key", "language_override", "max", "min", "name", "partialFilterExpression", "prepareUnique", "sparse",
+    "storageEngine", "textIndexVersion", "unique", "weights", "wildcardProjection",
+))  # fmt: skip
+
+# The collections, by server and name, whose indexes this process has made sure of.
+_sure: set[tuple[object, str, str]] = set()
 
 
 class Index(NamedTuple):
     """An index that a collection should have: `keys` are pairs of a stored name and 1, -1 or `text`.
 
-    `expire_after` (seconds) makes the server remove documents that long after the date in the key.
+    `expire_after` (seconds) makes the server remove documents that long after the date in the key. `weights` and
+    `language` are of text indexes: how much a field counts, and whose word endings are folded.
     """
 
     keys: tuple[tuple[str, int | str], ...]
     unique: bool = False
     sparse: bool = False
     expire_after: int | None = None
+    weights: tuple[tuple[str, int], ...] = ()
+    language: str | None = None
 
     @property
     def text(self) -> bool:
@@ -59,11 +72,18 @@ class Index(NamedTuple):
         return "_".join(f"{field}_{direction}" for field, direction in self.keys)
 
 
-def index(*keys: str, unique: bool = False, sparse: bool = False, expire_after: int | None = None) -> Index:
+def index(
+    *keys: str,
+    unique: bool = False,
+    sparse: bool = False,
+    expire_after: int | None = None,
+    weights: Mapping[str, int] | None = None,
+    language: str | None = None,
+) -> Index:
     """An index over `keys`, stored names: `-name` for a descending one, `$name` for text."""
     directions: dict[str, int | str] = {"-": DESCENDING, "$": TEXT}
     pairs = tuple((key.lstrip("-$"), directions.get(key[0], ASCENDING)) for key in keys)
-    return Index(pairs, unique, sparse, expire_after)
+    return Index(pairs, unique, sparse, expire_after, tuple((weights or {}).items()), language)
 
 
 class Outcome(NamedTuple):
@@ -101,8 +121,10 @@ def create(
         present = existing(database, collection)
         missing: list[Spec] = []
         for spec in wanted:
-            if omit and (reason := unsupported(collection, spec)):
-                yield _outcome(collection, spec, "omitted", reason)
+            if why := problem(spec):
+                yield Outcome(collection, spec["name"], ", ".join(spec["key"]), "failed", why)
+            elif omit and (why := unsupported(collection, spec)):
+                yield _outcome(collection, spec, "omitted", why)
             elif found := counterpart(spec, present):
                 yield _compared(collection, spec, found)
             else:
@@ -135,6 +157,11 @@ def differences(spec: Spec, other: Spec) -> list[str]:
     if keys(spec) != keys(other):
         return [f"fields {describe(other)}"]
     found = []
+    if any(value == TEXT for _, value in keys(spec)):
+        # What is not said has the server's default.
+        for option, default in (("weights", dict.fromkeys(_texts(spec), 1)), ("default_language", "english")):
+            if (spec.get(option) or default) != (other.get(option) or default):
+                found.append(f"{option}: {other.get(option)}")
     for option in OPTIONS:
         if _truth(spec.get(option)) != _truth(other.get(option)):
             found.append(f"{option}: {_truth(other.get(option))}")
@@ -148,9 +175,17 @@ def keys(spec: Spec) -> tuple[tuple[str, Any], ...]:
     plain = [(field, _direction(value)) for field, value in spec["key"].items()]
     if not any(value == "text" for _, value in plain):
         return tuple(plain)
-    texts = spec.get("weights") or [field for field, value in plain if value == "text"]
     others = [(field, value) for field, value in plain if value != "text" and field != "_ftsx"]
-    return (*others, *((field, "text") for field in sorted(texts)))
+    return (*others, *((field, "text") for field in sorted(_texts(spec))))
+
+
+def problem(spec: Spec) -> str | None:
+    """Why no server can make this index, as far as its description tells; None where one may."""
+    for field, direction in spec["key"].items():
+        number = isinstance(direction, int | float) and not isinstance(direction, bool)
+        if not (number and direction and isfinite(direction)) and direction not in KINDS:
+            return f"{direction!r} is no direction of {field}"
+    return None if spec["key"] else "it is over no field"
 
 
 def describe(spec: Spec) -> str:
@@ -190,31 +225,36 @@ def ensure_indexes(document_class: type["Document"], *, unique_only: bool = True
 
     Costs two commands the first time and none after that. Raises UdataError where the documents violate one of them.
     """
-    collection = connected()[document_class._get_collection_name()]
-    mark = (id(collection.database.client), collection.database.name, collection.name)
+    database = connected()
+    name = document_class._get_collection_name()
+    mark = (database.client, database.name, name)
     if mark in _sure:
         return
-    wanted = [index for index in document_class.INDEXES if index.unique or not unique_only]
-    there = [
-        tuple(index["key"].items()) for index in collection.list_indexes() if index.get("unique") or not unique_only
-    ]
-    missing = [_model(index) for index in wanted if tuple(index.keys) not in there]
+    wanted = [_spec(index) for index in document_class.INDEXES if index.unique or not unique_only]
+    present = [spec for spec in existing(database, name) if spec.get("unique") or not unique_only]
+    missing = [spec for spec in wanted if keys(spec) not in [keys(one) for one in present]]
     try:
         if missing:
-            collection.create_indexes(missing)
+            database.command("createIndexes", name, indexes=[_creatable(spec) for spec in missing])
     except OperationFailure as error:
-        reason = (error.details or {}).get("errmsg", str(error))
         raise UdataError(
-            f"{collection.name} cannot be written to safely: an index of it cannot be made: {reason}",
+            f"{name} cannot be written to safely: an index of it cannot be made: {reason(error)}",
             "udata db create-indexes shows the documents that stand in its way",
         ) from error
     _sure.add(mark)
 
 
 def _spec(index: Index) -> dict[str, Any]:
-    options = {"unique": index.unique, "sparse": index.sparse, "expireAfterSeconds": index.expire_after}
-    set_options = {name: value for name, value in options.items() if value is not None and value is not False}
-    return {"key": dict(index.keys), "name": index.name, **set_options}
+    options = {
+        "unique": index.unique or None,
+        "sparse": index.sparse or None,
+        "expireAfterSeconds": index.expire_after,
+        "weights": dict(index.weights) or None,
+        "default_language": index.language,
+    }
+    said = {name: value for name, value in options.items() if value is not None}
+    # Upstream says `background: false` of each of its own, and the embedded server takes one without it for another.
+    return {"key": dict(index.keys), "name": index.name, "background": False, **said}
 
 
 def _create(database: Database[dict[str, Any]], collection: str, missing: list[Spec]) -> Iterator[Outcome]:
@@ -234,7 +274,7 @@ def _create(database: Database[dict[str, Any]], collection: str, missing: list[S
 
 
 def _creatable(spec: Spec) -> dict[str, Any]:
-    return {key: value for key, value in spec.items() if key not in ("ns", "background", "clustered")}
+    return {key: value for key, value in spec.items() if key in CREATABLE}
 
 
 def _compared(collection: str, spec: Spec, found: Spec) -> Outcome:
@@ -259,11 +299,12 @@ def _example(collection: Collection[dict[str, Any]], error: OperationFailure) ->
 
 
 def _shown(field: str, value: Any) -> str:
-    return "********" if any(word in field for word in SECRET_WORDS) else repr(value)
+    return HIDDEN if sounds_secret(field) or field.endswith("code") else repr(value)
 
 
 def _direction(value: Any) -> Any:
-    return value if isinstance(value, str) else int(value)
+    # A number of any type; what is no direction stays as it is, for `problem` to name.
+    return int(value) if isinstance(value, int | float) and isfinite(value) else value
 
 
 def _truth(value: Any) -> Any:
@@ -275,6 +316,5 @@ def _locale(spec: Spec) -> Any:
     return (spec.get("collation") or {}).get("locale")
 
 
-def _model(index: Index) -> IndexModel:
-    options = {} if index.expire_after is None else {"expireAfterSeconds": index.expire_after}
-    return IndexModel(list(index.keys), name=index.name, unique=index.unique, sparse=index.sparse, **options)
+def _texts(spec: Spec) -> list[str]:
+    return list(spec.get("weights") or [field for field, value in spec["key"].items() if value == TEXT])

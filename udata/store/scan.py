@@ -8,21 +8,19 @@ from threading import Condition, Thread
 from typing import Any, NamedTuple, TypeVar
 
 import bson
-from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from udata.store.codec import LENIENT
+
 Document = dict[str, Any]
 Item = TypeVar("Item")
 
-# Dates beyond what Python holds and texts that are no UTF-8 are read as well as they can be.
-LENIENT: CodecOptions[Document] = CodecOptions(
-    unicode_decode_error_handler="replace", datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
-
 BATCH = 1000
+# How long a key is that stands for an id.
+KEY_BYTES = 12
 # How much is read ahead of who looks at it, in bytes; one batch more where a batch is larger.
 AHEAD = 4 * 2**20
 # How long a reader that is no longer wanted is waited for, in seconds.
@@ -215,7 +213,7 @@ def key(id: Any) -> bytes:
         return id.binary
     from hashlib import blake2b
 
-    return blake2b(_spelled(id).encode(errors="surrogatepass"), digest_size=12).digest()
+    return blake2b(_spelled(id).encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 def _spelled(id: Any) -> str:

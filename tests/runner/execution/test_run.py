@@ -13,12 +13,12 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.samples import commands, samples
+from udata.clock import now
 from udata.runner import control, enqueue, registry
 from udata.runner.execution import run
 from udata.runner.execution.run import Outcome
 from udata.runner.journal import runs
 from udata.runner.journal.runs import Order, Wake
-from udata.store.fields import now
 
 __all__ = ["commands", "samples"]
 

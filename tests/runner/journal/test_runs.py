@@ -11,11 +11,11 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.samples import samples
+from udata.clock import now
 from udata.errors import UsageError
 from udata.runner import registry
 from udata.runner.journal import runs
 from udata.runner.journal.runs import BusyError, Claim, Order, TwinRunsError
-from udata.store.fields import now
 
 __all__ = ["samples"]
 

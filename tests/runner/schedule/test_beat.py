@@ -16,6 +16,7 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.ending import end_waiting
 from udata.app import create_app
+from udata.clock import now
 from udata.embedded import supervisor
 from udata.errors import ServerError
 from udata.runner.broker import connection as broker
@@ -24,7 +25,6 @@ from udata.runner.schedule.leader import LEASE_SECONDS
 from udata.runner.schedule.scheduler import TICK_SECONDS
 from udata.settings import load
 from udata.store import connection
-from udata.store.fields import now
 
 pytestmark = pytest.mark.slow
 

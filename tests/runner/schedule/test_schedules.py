@@ -11,11 +11,11 @@ from flask import Flask
 from pymongo.database import Database
 
 from tests.models.same import Stored
+from udata.clock import now
 from udata.errors import UdataError, UnknownName, UsageError
 from udata.models.schedule import PeriodicTask
 from udata.runner.schedule import schedules
 from udata.runner.schedule.schedules import Damaged, Schedule
-from udata.store.fields import now
 
 pytestmark = pytest.mark.usefixtures("app")
 

@@ -17,9 +17,10 @@ from flask import Flask
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests import factories
 from tests.conftest import Servers
-from udata.errors import UdataError, UsageError
-from udata.services.database.dump import DumpWriter, dump, raw_batches
+from udata.errors import UdataError, UnknownName, UsageError
+from udata.services.database.dump import Choice, DumpWriter, dump, raw_batches
 from udata.services.database.restore import Mode, Restored, count_known, plan_restore, restore
 from udata.store.bson_files import DamagedFileError
 
@@ -73,6 +74,41 @@ def test_what_is_dumped_comes_back_byte_by_byte(
     assert content(database) == before
     assert all(one.inserted == one.documents and not one.failed for one in results.values())
     assert "udata_restore" not in database.list_collection_names()
+
+
+def test_a_dump_may_be_packed_and_comes_back(database: Db, tmp_path: Path) -> None:
+    database.thing.insert_many([{"_id": number, "text": "x" * 100} for number in range(2000)])
+    before = content(database)
+    written = list(dump(database, tmp_path / "dump", choice=Choice(packed=True)))
+    assert (tmp_path / "dump" / "thing.bson.gz").stat().st_size < written[0].size / 10
+    database.drop_collection("thing")
+    bring_back(database, tmp_path / "dump")
+    assert content(database) == before
+
+
+def test_a_dump_may_be_of_some_collections(database: Db, tmp_path: Path) -> None:
+    for name in "abc":
+        database[name].insert_one({"_id": 1})
+    assert [one.collection for one in dump(database, tmp_path / "some", choice=Choice(["a", "c"]))] == ["a", "c"]
+    assert [one.collection for one in dump(database, tmp_path / "rest", choice=Choice(exclude=["b"]))] == ["a", "c"]
+    with pytest.raises(UnknownName, match="no collection is named 'd'"):
+        list(dump(database, tmp_path / "none", choice=Choice(["d"])))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_dump_for_other_hands_has_no_secrets(database: Db, tmp_path: Path) -> None:
+    user, client = factories.user(password="$2b$hash", tf_totp_secret="totp"), factories.oauth2_client(secret="s3cret")
+    factories.api_token(user=user)
+    factories.geopf_token(user=user)
+    factories.oauth2_token(user=user, client=client)
+    factories.oauth2_code(user=user, client=client)
+    list(dump(database, tmp_path / "dump", choice=Choice(secrets=False)))
+    files = {path.name.removesuffix(".bson"): path for path in (tmp_path / "dump").glob("*.bson")}
+    assert files.keys().isdisjoint({"api_token", "geopf_token", "oauth2_token", "oauth2_code"})
+    stored = bson.decode_all(files["user"].read_bytes())[0]
+    assert stored["email"] == user.email
+    assert stored.keys().isdisjoint({"password", "fs_uniquifier", "tf_totp_secret"})
+    assert "secret" not in bson.decode_all(files["oauth2_client"].read_bytes())[0]
 
 
 def test_values_that_only_the_server_understands_survive(database: Db, dumped: Callable[[], Path]) -> None:

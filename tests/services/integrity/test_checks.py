@@ -49,6 +49,30 @@ def test_what_is_not_as_declared_is_a_finding(
 
 
 @pytest.mark.parametrize(
+    ("stored", "place"),
+    [
+        ({"resources": [{"_id": "r", "title": "t", "url": "u", "filesize": 5.0}]}, "dataset.resources.filesize"),
+        ({"harvest": {"created_at": "2026-01-01"}}, "dataset.harvest.created_at"),
+    ],
+)
+def test_what_a_portal_reads_all_the_same_is_a_warning(
+    stored: Stored, place: str, check: Run, database: Database[Stored]
+) -> None:
+    database.dataset.insert_one({"_id": ObjectId(), "title": "t", "slug": "s", **stored})
+    summary, found = check("documents")
+    assert (places(found), summary.errors, summary.warnings) == ([place], 0, 1)
+
+
+def test_values_that_are_unique_together_are_compared_together(check: Run, database: Database[Stored]) -> None:
+    user, other = ObjectId(), ObjectId()
+    rows = [{"user": user, "event": "x"}, {"user": user, "event": "x", "scope": None}, {"user": other, "event": "x"}]
+    for row in rows:
+        database.notification_setting.insert_one({"_id": ObjectId(), **row})
+    found = check("duplicates")[1]
+    assert places(found) == ["notification_setting.user,scope,event"] * 2
+
+
+@pytest.mark.parametrize(
     "stored",
     [
         {"filesize": bson.Int64(5)},

@@ -12,12 +12,12 @@ from flask import Flask
 from pymongo.database import Database
 
 from tests.models.same import typed
+from udata.clock import now
 from udata.errors import ServerError, UdataError, UnknownName, UsageError
 from udata.models.user import User
 from udata.services.users import accounts as users
 from udata.services.users.accounts import New
 from udata.store.connection import database as connected
-from udata.store.fields import now
 
 Db = Database[dict[str, Any]]
 

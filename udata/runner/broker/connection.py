@@ -10,8 +10,8 @@ from kombu import Connection, transport
 from kombu.exceptions import OperationalError
 
 from udata.errors import ConfigurationError, ServerError
+from udata.masking import clean
 from udata.runner.registry import QUEUES
-from udata.settings import mask_credentials
 
 __all__ = ["QUEUES", "client", "connection", "is_redis", "key_prefix", "queue_name", "translated_errors"]
 
@@ -41,7 +41,7 @@ def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> 
         return opened
     except (KeyError, ValueError) as error:
         raise ConfigurationError(
-            f"CELERY_BROKER_URL {mask_credentials(url)} is no broker's address",
+            f"CELERY_BROKER_URL {clean(url)} is no broker's address",
             "give redis://…, rediss://… or redis+socket://…",
         ) from error
 
@@ -107,7 +107,7 @@ def client(settings: Mapping[str, Any]) -> Iterator[redis.Redis]:
     """
     if not is_redis(settings):
         raise ConfigurationError(
-            f"queues can only be looked into on Redis, not on {mask_credentials(settings['CELERY_BROKER_URL'])}",
+            f"queues can only be looked into on Redis, not on {clean(settings['CELERY_BROKER_URL'])}",
             "set CELERY_BROKER_URL to a Redis, or use the broker's own tools",
         )
     with translated_errors(settings), connection(settings) as opened:
@@ -120,8 +120,8 @@ def translated_errors(settings: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OperationalError, OSError) as error:
-        url = mask_credentials(settings["CELERY_BROKER_URL"])
+        url = clean(settings["CELERY_BROKER_URL"])
         raise ServerError(
-            f"the broker {url} cannot be used: {mask_credentials(str(error))}",
+            f"the broker {url} cannot be used: {clean(str(error))}",
             "start it, or set CELERY_BROKER_URL to one that runs",
         ) from error

@@ -8,9 +8,10 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from udata.clock import now
 from udata.errors import UnknownName
 from udata.runner.broker import connection as broker
 
@@ -49,9 +50,7 @@ class Letter(NamedTuple):
 
 def letter(queue: str, raw: bytes, reason: str, remedy: str, task: str | None = None) -> Letter:
     """A letter of now about the message `raw` of the broker's queue `queue`."""
-    return Letter(
-        uuid.uuid4().hex[:12], queue, task, reason, remedy, datetime.now(UTC).replace(tzinfo=None), len(raw), raw
-    )
+    return Letter(uuid.uuid4().hex[:12], queue, task, reason, remedy, now(), len(raw), raw)
 
 
 def keep(client: "redis.Redis", key: str, kept: Letter) -> None:

@@ -15,7 +15,7 @@ from celery.worker.request import Request as CeleryRequest
 from kombu.utils.json import dumps
 from redis import RedisError
 
-from udata.errors import UnknownName, UsageError
+from udata.errors import InnerError, UnknownName, UsageError
 from udata.runner import registry
 from udata.runner.broker import dead_letters
 from udata.runner.broker.queues import EXPIRES_HEADER, JOB_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 ACCEPTED = ("application/json", "json")
 
 
-class RefusedError(Exception):
+class RefusedError(InnerError):
     """A message cannot be taken: `reason` and `remedy` as they stand in the dead letter."""
 
     def __init__(self, reason: str, remedy: str, task: str | None = None) -> None:

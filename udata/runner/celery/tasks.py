@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Reject
 
+from udata.clock import now
 from udata.errors import ServerError
 from udata.runner import registry
 from udata.runner.broker.queues import EXPIRES_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
@@ -19,7 +20,6 @@ from udata.runner.execution import run
 from udata.runner.journal import runs
 from udata.runner.journal.runs import Wake
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from flask import current_app
 from pymongo.errors import ConnectionFailure, PyMongoError
 
+from udata.clock import now
 from udata.errors import PartlyDone, ServerError, UdataError
+from udata.progress import Progress, silent
 from udata.runner import registry
 from udata.runner.arguments import hider
 from udata.runner.execution.interrupt import Interrupted, interruptible
@@ -23,11 +25,9 @@ from udata.runner.execution.lease import Lease, Seen
 from udata.runner.journal import runs
 from udata.runner.journal.runs import Claim, Order, Wake
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[float, float | None, str | None], None]
 
 # How long the end of a run is held back for a database that is away, in seconds: in a worker, and at a terminal.
 PATIENCE = {True: 300.0, False: 5.0}
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     cause: BaseException | None = None
 
 
-def run_here(wanted: Order, *, force: bool = False, report: Report = lambda done, total, message: None) -> Outcome:
+def run_here(wanted: Order, *, force: bool = False, report: Progress = silent) -> Outcome:
     """Record a run and run it in this process.
 
     Raises BusyError where the same order runs already, unless `force`; ServerError; KeyboardInterrupt, once that is
@@ -84,7 +84,7 @@ def execute(wake: Wake, worker: str) -> Outcome | None:
         except runs.TwinRunsError:
             log.info("The run %s of %s waits: the same one is running", wake.run_id, wake.job)
             return None
-    return None if held is None else _perform(held, wanted, _unheard, in_worker=True)
+    return None if held is None else _perform(held, wanted, silent, in_worker=True)
 
 
 def execute_order(wanted: Order, run_id: str, worker: str) -> Outcome | None:
@@ -100,10 +100,10 @@ def execute_order(wanted: Order, run_id: str, worker: str) -> Outcome | None:
             return None
     if held is None:
         return execute(Wake(run_id, wanted.job.name, wanted.args, wanted.kwargs, 0), worker)
-    return _perform(held, wanted, _unheard, in_worker=True)
+    return _perform(held, wanted, silent, in_worker=True)
 
 
-def call(wanted: Order, report: Report = lambda done, total, message: None) -> Any:
+def call(wanted: Order, report: Progress = silent) -> Any:
     """Call the job's function with the arguments, without any record; returns and raises what it does."""
     by_name = dict(wanted.bound)
     rest = next((parameter.name for parameter in wanted.job.parameters if parameter.rest), None)
@@ -130,7 +130,7 @@ def _claim(wake: Wake, wanted: Order, worker: str) -> Claim | None:
     return held
 
 
-def _perform(held: Claim, wanted: Order, report: Report, *, in_worker: bool) -> Outcome:
+def _perform(held: Claim, wanted: Order, report: Progress, *, in_worker: bool) -> Outcome:
     """Run what is held, and write how it ended."""
     hide = hider(wanted.bound)
     seen = Seen(hide)
@@ -150,7 +150,7 @@ def _perform(held: Claim, wanted: Order, report: Report, *, in_worker: bool) -> 
     return ended
 
 
-def _attempt(held: Claim, wanted: Order, seen: Seen, report: Report, *, in_worker: bool) -> Outcome:
+def _attempt(held: Claim, wanted: Order, seen: Seen, report: Progress, *, in_worker: bool) -> Outcome:
     def heard(done: float, total: float | None, message: str | None) -> None:
         seen.report(done, total, message)
         report(done, total, seen.hide(message))
@@ -279,7 +279,3 @@ class _Keeping(logging.Handler):
 
 def _lease() -> float:
     return float(current_app.config["JOB_LEASE_SECONDS"])
-
-
-def _unheard(done: float, total: float | None, message: str | None) -> None:
-    """Where nobody looks at the progress of a run; the journal has it."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from udata.clock import now
 from udata.errors import UsageError
 from udata.runner import registry
 from udata.runner.journal import runs
 from udata.runner.journal.runs import MAX_LOSSES, Claim, Stored
-from udata.store.fields import now
 
 log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
-from udata.errors import UsageError
+from udata.clock import now
+from udata.errors import InnerError, UsageError
 from udata.models.job_run import JobRun
 from udata.runner.arguments import masked
 from udata.runner.registry import Job
 from udata.store.connection import database
-from udata.store.fields import now
 from udata.store.indexes import ensure_indexes
 
 Stored = dict[str, Any]
@@ -190,7 +190,7 @@ def claim(run_id: str, wanted: Order, worker: str, lease: float, fence: int) -> 
     return Claim(run_id, fence + 1) if done.modified_count else None
 
 
-class TwinRunsError(Exception):
+class TwinRunsError(InnerError):
     """The same order runs: this run waits until that one has ended."""
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from udata.errors import UsageError, did_you_mean, nearest
+from udata.errors import InnerError, UsageError, did_you_mean, nearest
 
 SHORTHANDS = {
     "@hourly": "0 * * * *",
@@ -61,7 +61,7 @@ class CrontabError(UsageError):
     """What is typed or stored is no crontab."""
 
 
-class _FieldError(Exception):
+class FieldError(InnerError):
     """Why a field is none."""
 
 
@@ -141,7 +141,7 @@ def _typed(crontab: str, field: Field, text: str) -> str:
     """The field in the form that is stored."""
     try:
         return ",".join(_normal(field, _part(field, part, strict=True)) for part in text.split(","))
-    except _FieldError as error:
+    except FieldError as error:
         raise _wrong(crontab, field, text, error) from error
 
 
@@ -153,7 +153,7 @@ def _values_of(crontab: str, field: Field, text: str) -> list[int]:
             low, high, step, _ = _part(field, part, strict=False)
             around = high + (len(field.everything) if high < low else 0)
             found |= {_wrapped(field, value) for value in range(low, around + 1, step)}
-    except _FieldError as error:
+    except FieldError as error:
         raise _wrong(crontab, field, text, error) from error
     return sorted(found)
 
@@ -167,13 +167,13 @@ def _part(field: Field, text: str, *, strict: bool) -> Part:
     low = _value(field, first)
     if not dash:
         if slash:
-            raise _FieldError("a step stands behind * or a range")
+            raise FieldError("a step stands behind * or a range")
         return Part(low, low)
     high = _value(field, last)
     if field is FIELDS[-1] and high == 0 < low:
         high = SUNDAY
     if strict and high < low:
-        raise _FieldError(f"the range {span} ends before it begins")
+        raise FieldError(f"the range {span} ends before it begins")
     return Part(low, high, step)
 
 
@@ -183,19 +183,19 @@ def _value(field: Field, text: str) -> int:
     elif text.lower() in field.names:
         return field.names[text.lower()]
     else:
-        raise _FieldError(f"{text!r} is no {field.words}" if text else "a value is missing")
+        raise FieldError(f"{text!r} is no {field.words}" if text else "a value is missing")
     greatest = SUNDAY if field is FIELDS[-1] else field.high
     if not field.low <= value <= greatest:
-        raise _FieldError(f"{text} is not in {field.low} to {greatest}")
+        raise FieldError(f"{text} is not in {field.low} to {greatest}")
     return value
 
 
 def _step(field: Field, text: str, strict: bool) -> int:
     step = int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
     if step < 1:
-        raise _FieldError(f"the step {text!r} is no number above 0")
+        raise FieldError(f"the step {text!r} is no number above 0")
     if strict and step > len(field.everything):
-        raise _FieldError(f"the step {step} is greater than {len(field.everything)}")
+        raise FieldError(f"the step {step} is greater than {len(field.everything)}")
     return step
 
 

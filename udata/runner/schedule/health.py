@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from udata.clock import now
 from udata.runner import registry
 from udata.runner.schedule import due, leader, schedules
 from udata.runner.schedule.schedules import Schedule
 from udata.store.connection import translated_errors
-from udata.store.fields import now
+from udata.wording import ago, counted
 
 # A scheduler that has not looked for this long is late.
 LATE = timedelta(seconds=60)
@@ -59,20 +60,20 @@ def runs(moment: datetime | None = None) -> bool:
 
 
 def _text(lease: dict[str, Any] | None, last_tick: datetime | None, moment: datetime, sent: int) -> str:
-    waiting = f"{sent} schedule{'' if sent == 1 else 's'} enabled"
+    waiting = f"{counted(sent, 'schedule')} enabled"
     if lease is None:
         return f"none has run yet, {waiting}"
     if last_tick is None:
         return f"{lease.get('holder')} has begun, {waiting}"
     leads = lease.get("holder") or "none leads"
-    return f"{leads}, last tick {_ago(moment - last_tick)} ago, {waiting}"
+    return f"{leads}, last tick {ago(moment - last_tick)} ago, {waiting}"
 
 
 def _late(last_tick: datetime | None, sent: list[Schedule], moment: datetime) -> str | None:
     """That no scheduler does what it should; none is needed where nothing is scheduled."""
     if last_tick is not None:
         if sent and moment - last_tick > LATE:
-            return f"the scheduler is late, its last tick was {_ago(moment - last_tick)} ago: start udata worker beat"
+            return f"the scheduler is late, its last tick was {ago(moment - last_tick)} ago: start udata worker beat"
         return None
     zone = schedules.time_zone()
     overdue = [one.label for one in sent if one.base and due.latest(one.when, zone, one.base, moment - LATE)]
@@ -86,11 +87,3 @@ def _foreign(lease: dict[str, Any], moment: datetime) -> str | None:
     if seen and moment - seen["at"] < FOREIGN_SHOWN:
         return f"another program's scheduler runs the schedules, too: it moved {seen['schedule']} at {seen['at']} UTC"
     return None
-
-
-def _ago(span: timedelta) -> str:
-    seconds = max(0, int(span.total_seconds()))
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} seconds"

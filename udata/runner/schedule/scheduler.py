@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 from flask import Flask, current_app
 from pymongo.errors import PyMongoError
 
+from udata.clock import now
 from udata.errors import EXIT_DONE, EXIT_INTERRUPTED, ServerError, UdataError
 from udata.runner import registry
 from udata.runner.enqueue import enqueue
@@ -26,7 +27,6 @@ from udata.runner.schedule.health import Health, health
 from udata.runner.schedule.leader import Lease
 from udata.runner.schedule.schedules import Damaged, Schedule
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 
 __all__ = ["TICK_SECONDS", "ForeignSchedulerError", "Health", "Scheduler", "health", "run", "run_id"]
 

@@ -12,7 +12,8 @@ from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from udata.errors import UdataError, UsageError
+from udata.clock import now
+from udata.errors import UNBUILT, UdataError, UsageError
 from udata.models.schedule import PeriodicTask
 from udata.runner import registry
 from udata.runner.arguments import label
@@ -20,7 +21,6 @@ from udata.runner.journal import runs
 from udata.runner.schedule import crontab, due
 from udata.runner.schedule.due import When
 from udata.store.connection import database, translated_errors
-from udata.store.fields import now
 from udata.store.indexes import ensure_indexes
 
 Stored = dict[str, Any]
@@ -70,7 +70,7 @@ class Schedule(NamedTuple):
     def obstacle(self) -> str | None:
         """Why the schedule is never sent, though it may be enabled; None where it is."""
         if not registry.knows(self.task):
-            return "not part of this version" if self.task in registry.UNBUILT else "no such job"
+            return "not part of this version" if self.task in UNBUILT["job"] else "no such job"
         try:
             wanted = runs.order(registry.find(self.task), self.args, self.kwargs)
         except UsageError as error:

@@ -12,6 +12,7 @@ from weakref import WeakSet
 from celery.worker import state
 from redis import RedisError
 
+from udata.clock import now
 from udata.errors import UdataError
 from udata.runner.broker import connection as broker
 from udata.runner.broker import heartbeats, queues
@@ -34,7 +35,7 @@ class Heartbeat:
         self.worker = worker
         self.name = name
         self.listens = listens
-        self.started = _now()
+        self.started = now()
         self.ended = False
         self.turn = threading.Lock()
 
@@ -117,7 +118,3 @@ def running() -> list[heartbeats.Running]:
         )
         for request in requests(state.active_requests)
     ]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from bson import DBRef
 from pymongo.database import Database
 
-from udata.search.documents.formats import families
 from udata.search.documents.values import Row, badges, popularity, reference, text
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.scan import Scan, Unreadable, chunks, key, keys, split
 
 Document = dict[str, Any]
@@ -19,6 +18,15 @@ IN_QUERY = 100
 
 ORGANIZATION_FIELDS = ("name", "badges.kind", "metrics.followers")
 ELEMENT_FIELDS = ("topic", "element")
+
+
+# A family of formats, by which a portal's visitors filter: the setting that lists them.
+FAMILIES = {
+    "tabular": "TABULAR_FORMATS",
+    "machine_readable": "MACHINE_READABLE_FORMATS",
+    "geographical": "GEOGRAPHICAL_FORMATS",
+    "documents": "DOCUMENTS_FORMATS",
+}
 
 
 class Organization(NamedTuple):
@@ -35,9 +43,9 @@ class Context:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.base_url: str | None = (settings["CDATA_BASE_URL"] or "").rstrip("/") or None
-        self.families = families(settings)
+        self.families = _families(settings)
         self._organizations: dict[bytes, Organization] = {}
-        self._existing: dict[str, PackedSet] = defaultdict(lambda: PackedSet(12))
+        self._existing: dict[str, CompactSet] = defaultdict(lambda: CompactSet(12))
         self._topics: dict[bytes, set[str]] = defaultdict(set)
 
     def organization(self, id: Any) -> Organization | None:
@@ -110,6 +118,12 @@ def part(
     for row in naming:
         context.add_element(row)
     return context
+
+
+def _families(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The family of each format; where two list it, the first family has it."""
+    listed = [(str(one).lower(), family) for family, name in FAMILIES.items() for one in settings[name]]
+    return dict(reversed(listed))
 
 
 def _identified(wanted: set[str]) -> set[str]:

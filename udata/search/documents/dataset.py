@@ -4,7 +4,6 @@ from typing import Any
 
 from udata.search.documents import ownership
 from udata.search.documents.context import Context
-from udata.search.documents.formats import families_of
 from udata.search.documents.markup import plain
 from udata.search.documents.ownership import PUBLIC_SERVICE, organization_of, owner_of, producers
 from udata.search.documents.values import (
@@ -32,6 +31,8 @@ REFERENCES = {**ownership.REFERENCES, "license": "license", "spatial.zones": "ge
 
 # Of so many resources the ids and titles are searched.
 RESOURCES = 500
+# The family of a format that is in none of the lists, of a resource without one, and of a dataset without resources.
+OTHER = "other"
 
 
 def build(row: Row, context: Context) -> dict[str, Any]:
@@ -92,6 +93,6 @@ def _resources(resources: list[Row], context: Context) -> dict[str, Any]:
         "resources_ids": [str(resource["_id"]) for resource in first if resource.get("_id") is not None],
         "resources_titles": [title for resource in first if (title := text(resource, "title"))],
         "format": known(one.lower() for one in formats if one),
-        "format_family": families_of(formats, context.families),
+        "format_family": sorted({context.families.get((one or "").lower(), OTHER) for one in formats}) or [OTHER],
         "schema": known(text(mapping(resource, "schema"), "name") for resource in resources),
     }

@@ -11,7 +11,7 @@ owner alone, since they hold passwords' hashes and tokens.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,15 +24,14 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from udata import __version__
-from udata.errors import UdataError, UsageError
-from udata.store import bson_files, indexes
+from udata.errors import UdataError, UnknownName, UsageError
+from udata.progress import Progress
+from udata.store import bson_files, indexes, registry
 from udata.store.connection import translated_errors
 
 MARKER = "dump.json"
 # A restore that was interrupted leaves this collection behind; it is no part of a dump.
 UNFINISHED = "udata_restore"
-
-Progress = Callable[[float, float | None, str | None], None]
 
 
 class Dumped(NamedTuple):
@@ -49,8 +48,9 @@ class DumpWriter:
     `kind` is `dump`, or `archive` for a part of a database. Raises UsageError where the folder cannot take a dump.
     """
 
-    def __init__(self, folder: Path, database: str, kind: str = "dump") -> None:
+    def __init__(self, folder: Path, database: str, kind: str = "dump", *, packed: bool = False) -> None:
         self.folder = folder
+        self.suffix = ".bson.gz" if packed else ".bson"
         self.written: dict[str, Dumped] = {}
         self._open: dict[str, BinaryIO] = {}
         self._about = {"udata": __version__, "kind": kind, "database": database, "started_at": _now()}
@@ -65,7 +65,7 @@ class DumpWriter:
             # What is buffered of a file that is removed need not reach the disk.
             with suppress(OSError):
                 stream.close()
-            (self.folder / f"{file_name(name)}.bson.part").unlink(missing_ok=True)
+            self._part(name).unlink(missing_ok=True)
         self._open.clear()
         os.close(self._lock)
 
@@ -73,7 +73,8 @@ class DumpWriter:
         """Add whole documents, one after the other, to a collection's file."""
         with _writing(self.folder):
             if collection not in self._open:
-                self._open[collection] = bson_files.create(self.folder / f"{file_name(collection)}.bson.part")
+                packed = self.suffix.endswith(".gz")
+                self._open[collection] = bson_files.create(self._part(collection), packed=packed)
             self._open[collection].write(documents)
         sofar = self.written.get(collection, Dumped(collection, 0, 0))
         count = bson_files.count(documents)
@@ -89,9 +90,9 @@ class DumpWriter:
 
     def close(self, collection: str) -> None:
         """Put the collection's file on the disk for good and give it its name."""
-        path = self.folder / f"{file_name(collection)}.bson"
+        path = self.folder / f"{file_name(collection)}{self.suffix}"
         with _writing(self.folder):
-            bson_files.settle(self._open[collection], path.with_name(f"{path.name}.part"), path)
+            bson_files.settle(self._open[collection], self._part(collection), path)
         del self._open[collection]
 
     def finish(self) -> None:
@@ -103,6 +104,9 @@ class DumpWriter:
         self._mark("finished")
         with _writing(self.folder):
             os.fsync(self._lock)
+
+    def _part(self, collection: str) -> Path:
+        return self.folder / f"{file_name(collection)}{self.suffix}.part"
 
     def _mark(self, state: str) -> None:
         sizes = {one.collection: {"documents": one.documents, "bytes": one.size} for one in self.written.values()}
@@ -118,16 +122,34 @@ class DumpWriter:
             bson_files.settle(stream, part, self.folder / name)
 
 
+class Choice(NamedTuple):
+    """What a dump is of: `collections` (all by default) without those of `exclude`.
+
+    `packed` writes `.bson.gz`. `secrets` is false for a dump that other hands may have: passwords, tokens and what
+    signs them are left out.
+    """
+
+    collections: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    packed: bool = False
+    secrets: bool = True
+
+
+WHOLE = Choice()
+
+
 def dump(
-    database: Database[dict[str, Any]], folder: Path, progress: Progress | None = None
+    database: Database[dict[str, Any]], folder: Path, progress: Progress | None = None, choice: Choice = WHOLE
 ) -> Generator[Dumped, None, None]:
-    """Write the whole database into `folder`, and yield each collection when it is on the disk.
+    """Write the database, or what `choice` says of it, into `folder`; yields each collection when it is on the disk.
 
     The folder is made; it must be empty, or hold an unfinished dump, which is begun again. Raises UsageError where
-    it cannot take a dump, UdataError where a file cannot be written, ServerError.
+    it cannot take a dump, UnknownName for a collection that is not there, UdataError where a file cannot be written,
+    ServerError.
     """
-    with DumpWriter(folder, database.name) as writer, translated_errors():
-        found = [about for about in _collections(database) if _belongs(about["name"])]
+    with translated_errors():
+        found = _chosen(database, choice)
+    with DumpWriter(folder, database.name, packed=choice.packed) as writer, translated_errors():
         _refuse_like_names([about["name"] for about in found])
         total = sum(_estimate(database, about) for about in found)
         seen = 0
@@ -137,7 +159,7 @@ def dump(
                 writer.describe(name, about["options"], [])
                 continue
             writer.write(name, b"")
-            for batch in raw_batches(database[name]):
+            for batch in raw_batches(database[name], () if choice.secrets else _secrets(name)):
                 writer.write(name, batch)
                 if progress:
                     progress(seen + writer.written[name].documents, total, name)
@@ -148,17 +170,36 @@ def dump(
         writer.finish()
 
 
-def raw_batches(collection: Collection[dict[str, Any]]) -> Iterable[bytes]:
+def raw_batches(collection: Collection[dict[str, Any]], without: Sequence[str] = ()) -> Iterable[bytes]:
     """The collection's documents as the server sends them: many at a time, one after the other, undecoded.
 
-    A batch is of 1,000 documents, and never more than 16 MiB.
+    The fields of `without` are left out. A batch is of 1,000 documents, and never more than 16 MiB.
     """
-    return cast("Iterable[bytes]", collection.find_raw_batches(batch_size=1_000))
+    projection = dict.fromkeys(without, 0) or None
+    return cast("Iterable[bytes]", collection.find_raw_batches({}, projection, batch_size=1_000))
 
 
 def file_name(collection: str) -> str:
     """The collection's name as a file's: what would lead out of the folder is escaped, as mongodump does."""
     return quote(collection, safe="$&+=:@ ")
+
+
+def _chosen(database: Database[dict[str, Any]], choice: Choice) -> list[dict[str, Any]]:
+    """What the server says of each collection that is to be dumped."""
+    there = {about["name"]: about for about in _collections(database) if _belongs(about["name"])}
+    for name in (*choice.collections, *choice.exclude):
+        if name not in there:
+            raise UnknownName("collection", name, there)
+    names = [name for name in choice.collections or there if name not in choice.exclude]
+    if not choice.secrets:
+        models = registry.by_collection()
+        names = [name for name in names if not (name in models and models[name].SECRET)]
+    return [there[name] for name in sorted(dict.fromkeys(names))]
+
+
+def _secrets(collection: str) -> tuple[str, ...]:
+    model = registry.by_collection().get(collection)
+    return model.SECRETS if model else ()
 
 
 def _collections(database: Database[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ files may be packed (`.bson.gz`). A folder of ours says in `dump.json` what must
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from bson.errors import BSONError
 from bson.json_util import loads
 
 from udata.errors import UdataError, UsageError
-from udata.services.database.dump import MARKER, UNFINISHED, Progress, read_marker
+from udata.progress import Progress
+from udata.services.database.dump import MARKER, UNFINISHED, read_marker
 from udata.store import bson_files
 
 # Databases that a server keeps for itself, and the log that mongodump may add.
@@ -27,7 +29,7 @@ METADATA_SUFFIXES = (".metadata.json", ".metadata.json.gz")
 
 
 class Source(NamedTuple):
-    """What the dump has of a collection: `size` is in bytes, `path` None where it is a view."""
+    """What the dump has of a collection: `size` is in bytes, `path` None where it is a view or was empty."""
 
     collection: str
     path: Path | None
@@ -49,12 +51,16 @@ class Source(NamedTuple):
 
 
 class DumpFolder(NamedTuple):
-    """A dump that was looked through. `kind` is `dump` or `archive`; `skipped` are files that are not restored."""
+    """A dump that was looked through. `kind` is `dump` or `archive`; `skipped` are files that are not restored.
+
+    `lost` are collections of the dump that cannot be brought back, each with the reason.
+    """
 
     folder: Path
     kind: str
     sources: list[Source]
     skipped: list[str]
+    lost: dict[str, str]
 
     @property
     def fingerprint(self) -> str:
@@ -76,7 +82,8 @@ def read_folder(folder: Path, database: str, progress: Progress | None = None) -
             f"{folder} holds an unfinished dump", f"dump again, or remove {MARKER} to restore what is there"
         )
     files, skipped = _files(folder)
-    sources = []
+    sources: list[Source] = []
+    lost: dict[str, str] = {}
     total = float(sum(path.stat().st_size for path, _ in files.values() if path))
     read = 0.0
     for collection, (path, metadata) in sorted(files.items()):
@@ -87,10 +94,12 @@ def read_folder(folder: Path, database: str, progress: Progress | None = None) -
                 if progress and path.suffix != ".gz":
                     progress(read + totals.size, total, f"reading {path.name}")
             read += path.stat().st_size
-        if path or source.options.get("viewOn"):
+        if "timeseries" in source.options:
+            lost[collection] = "it is a time series, whose buckets only mongorestore brings back"
+        else:
             sources.append(source)
     _compare(folder, marker, sources)
-    return DumpFolder(folder, str(marker.get("kind", "dump")), sources, skipped)
+    return DumpFolder(folder, str(marker.get("kind", "dump")), sources, skipped, lost)
 
 
 def _choose(folder: Path, database: str) -> Path:
@@ -148,23 +157,32 @@ def _metadata(path: Path) -> dict[str, Any]:
     try:
         with bson_files.open_packed(path) as stream:
             content = loads(stream.read().decode())
-        usable = isinstance(content, dict) and all(
-            isinstance(index["key"], dict) and isinstance(index["name"], str) for index in content.get("indexes") or []
-        )
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
         raise UdataError(f"{path} cannot be read: {error}") from error
-    except (BSONError, ValueError, TypeError, KeyError):
-        usable = False
-    if not usable:
+    except (BSONError, ValueError, TypeError, KeyError, RecursionError):
+        content = None
+    if not _is_metadata(content):
         raise UdataError(f"{path} is no metadata of a dump", "remove it to restore without its indexes")
     return dict(content)
+
+
+def _is_metadata(content: Any) -> bool:
+    if not isinstance(content, dict) or not isinstance(content.get("options") or {}, dict):
+        return False
+    specs = content.get("indexes")
+    if specs is not None and not isinstance(specs, list):
+        return False
+    return all(
+        isinstance(spec, dict) and isinstance(spec.get("key"), dict) and isinstance(spec.get("name"), str)
+        for spec in specs or []
+    )
 
 
 def _compare(folder: Path, marker: dict[str, Any], sources: list[Source]) -> None:
     found = {source.collection: source for source in sources}
     for name, told in (marker.get("collections") or {}).items():
         source = found.get(name)
-        if source is None:
+        if source is None or (source.path is None and told["documents"]):
             raise UdataError(f"{folder} lacks the file of {name}, which {MARKER} names")
         if (source.documents, source.size) != (told["documents"], told["bytes"]):
             raise UdataError(

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo import InsertOne, ReplaceOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from udata.errors import UdataError, UsageError
-from udata.services.database.dump import UNFINISHED, Progress
+from udata.progress import Progress
+from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
 from udata.store import bson_files, indexes
+from udata.store.codec import RAW
 from udata.store.connection import translated_errors
 from udata.store.indexes import Outcome
 
@@ -37,9 +39,8 @@ EXAMPLES = 10
 # With these a server refuses a whole request for one document in it: BadValue, InvalidBSON, BSONObjectTooLarge.
 UNREADABLE = (2, 22, 10334)
 
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(
-    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
+# A collection of this name is made and dropped again, to see whether the server takes what the dump says of another.
+TRIAL = "udata_restore_trial"
 
 
 class Planned(NamedTuple):
@@ -75,9 +76,13 @@ class Plan:
 
 @dataclass
 class Restored:
-    """What was done to a collection; `errors` are the first of the `failed` documents, with the reason."""
+    """What was done to a collection; `errors` are the first of the `failed` documents, with the reason.
+
+    `refused` says why the server would not have the collection at all; what was there before is there still.
+    """
 
     collection: str
+    refused: str | None = None
     documents: int = 0
     inserted: int = 0
     replaced: int = 0
@@ -89,7 +94,8 @@ class Restored:
     @property
     def whole(self) -> bool:
         """Whether every document and every index is there."""
-        return not self.failed and all(index.state not in ("failed", "different") for index in self.indexes)
+        indexed = all(index.state not in ("failed", "different") for index in self.indexes)
+        return not self.refused and not self.failed and indexed
 
 
 def plan_restore(
@@ -140,30 +146,97 @@ def ids_there(database: Database[dict[str, Any]], plan: Plan) -> Iterator[tuple[
 def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress | None = None) -> Iterator[Restored]:
     """Put the dump into the database, and yield each collection when its documents and then its indexes are there.
 
-    `drop` removes a collection right before it is filled; `merge` replaces documents of the same `_id` and inserts
-    the others. An index that the documents violate costs no document. What was restored stays when this is
-    interrupted, and the same again goes on. Raises DamagedFileError, ServerError, UdataError.
+    `drop` removes a collection right before it is filled, once it is clear that the server takes its options; `merge`
+    replaces documents of the same `_id` and inserts the others. An index that the documents violate costs no document,
+    and a collection that the server refuses costs no other. What was restored stays when this is interrupted, and the
+    same again goes on. Raises DamagedFileError, ServerError, UdataError.
     """
     embedded = indexes.is_embedded(database)
+    state = _Run(database, plan, embedded, progress)
     try:
         with translated_errors():
             database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
-            done = 0
             for source in plan.dump.sources:
-                result = Restored(source.collection)
-                wanted = _prepare(database, source, plan)
-                early, late = _parted(wanted) if embedded else ([], wanted)
-                result.indexes += indexes.create(database, source.collection, early, omit=embedded)
-                for batch in _batches(source):
-                    _write(database, result, batch, replace=plan.mode == "merge" or plan.continues)
-                    done += len(batch)
-                    if progress:
-                        progress(done, plan.documents, source.collection)
-                result.indexes += indexes.create(database, source.collection, late, omit=embedded)
-                yield result
+                yield state.restore(source)
             database.drop_collection(UNFINISHED)
     except OperationFailure as error:
         raise UdataError(f"the server refused: {indexes.reason(error)}") from error
+
+
+@dataclass
+class _Run:
+    """One run of a restore, and how many documents it has written."""
+
+    database: Database[dict[str, Any]]
+    plan: Plan
+    embedded: bool
+    progress: Progress | None
+    done: int = 0
+
+    def restore(self, source: Source) -> Restored:
+        """Bring one collection back, or say why the server refuses it."""
+        result = Restored(source.collection)
+        try:
+            wanted = self._prepare(source)
+            early, late = _parted(wanted) if self.embedded else ([], wanted)
+            self._index(result, early)
+            for batch in _batches(source):
+                _write(self.database, result, batch, replace=self.plan.mode == "merge" or self.plan.continues)
+                self.done += len(batch)
+                self._say(self.done, self.plan.documents, source.collection)
+            self._index(result, late)
+        except (OperationFailure, BSONError) as error:
+            result.refused = indexes.reason(error) if isinstance(error, OperationFailure) else str(error)
+        return result
+
+    def _index(self, result: Restored, specs: list[indexes.Spec]) -> None:
+        result.indexes += indexes.create(self.database, result.collection, specs, omit=self.embedded)
+
+    def _say(self, done: float, total: float | None, what: str) -> None:
+        if self.progress:
+            self.progress(done, total, what)
+
+    def _prepare(self, source: Source) -> list[indexes.Spec]:
+        """Make the collection ready for its documents, and say which indexes it must have behind them."""
+        name = source.collection
+        if self.plan.mode == "drop":
+            self._try_out(source)
+            self._drop(name)
+        present = indexes.existing(self.database, name)
+        if not present and (source.options or not source.documents):
+            self.database.command({"create": name, **source.options})
+        declared = indexes.declared(name) if not present or self.plan.mode != "merge" else []
+        wanted: list[indexes.Spec] = list(declared if source.indexes is None else source.indexes)
+        if self.plan.continues:
+            # Those that the interrupted run took away are not known any more.
+            wanted += declared
+        if self.plan.mode == "fresh" and not self.plan.continues:
+            # The collection is empty: its unique indexes step aside, so that they cost no document.
+            for spec in present:
+                if spec.get("unique"):
+                    self.database[name].drop_index(spec["name"])
+                    wanted.append(spec)
+        return wanted
+
+    def _try_out(self, source: Source) -> None:
+        """Raise OperationFailure where the server does not take the collection's options."""
+        if source.options:
+            self.database.drop_collection(TRIAL)
+            self.database.command({"create": TRIAL, **source.options})
+            self.database.drop_collection(TRIAL)
+
+    def _drop(self, name: str) -> None:
+        """Remove a collection. The embedded server answers nobody while it drops one, so that it is emptied before."""
+        if self.embedded:
+            collection: Collection[dict[str, Any]] = self.database[name]
+            removed, there = 0, collection.estimated_document_count()
+            while ids := [one["_id"] for one in collection.find({}, {"_id": 1}, limit=BATCH_DOCUMENTS)]:
+                gone = collection.bulk_write([DeleteOne({"_id": one}) for one in ids], ordered=False).deleted_count
+                removed += gone
+                self._say(removed, max(there, removed), f"removing {name}")
+                if not gone:
+                    break
+        self.database.drop_collection(name)
 
 
 def counts(database: Database[dict[str, Any]]) -> dict[str, int]:
@@ -177,28 +250,6 @@ def counts(database: Database[dict[str, Any]]) -> dict[str, int]:
             collection = database[name]
             found[name] = collection.estimated_document_count() or len(list(collection.find({}, {"_id": 1}, limit=1)))
     return found
-
-
-def _prepare(database: Database[dict[str, Any]], source: Source, plan: Plan) -> list[indexes.Spec]:
-    """Make the collection ready for its documents, and say which indexes it must have behind them."""
-    name = source.collection
-    if plan.mode == "drop":
-        database.drop_collection(name)
-    present = indexes.existing(database, name)
-    if not present and (source.options or not source.documents):
-        database.create_collection(name, **source.options)
-    declared = indexes.declared(name) if not present or plan.mode != "merge" else []
-    wanted: list[indexes.Spec] = list(declared if source.indexes is None else source.indexes)
-    if plan.continues:
-        # Those that the interrupted run took away are not known any more.
-        wanted += declared
-    if plan.mode == "fresh" and not plan.continues:
-        # The collection is empty: its unique indexes step aside, so that they cost no document.
-        for spec in present:
-            if spec.get("unique"):
-                database[name].drop_index(spec["name"])
-                wanted.append(spec)
-    return wanted
 
 
 def _parted(wanted: list[indexes.Spec]) -> tuple[list[indexes.Spec], list[indexes.Spec]]:

@@ -8,12 +8,13 @@ from typing import Any
 import redis
 
 from udata.errors import ServerError, UdataError
+from udata.masking import clean
 from udata.runner.broker import connection as broker
 from udata.services import caching
-from udata.services.diagnosis.check import Check, Note, judged, milliseconds, passed_over
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.diagnosis.embedded import stopped
-from udata.settings import Settings, mask_credentials
-from udata.wording import size
+from udata.settings import Settings
+from udata.wording import milliseconds, size
 
 # A Redis that is filled so far is nearly full.
 NEARLY_FULL = 0.9
@@ -30,7 +31,7 @@ def look(settings: Settings) -> list[Check]:
     """Whether the queue's server answers. Raises ServerError, ConfigurationError."""
     if reason := stopped(settings, "CELERY_BROKER_URL"):
         return [passed_over("broker", reason)]
-    shown = mask_credentials(settings["CELERY_BROKER_URL"])
+    shown = clean(settings["CELERY_BROKER_URL"])
     if not broker.is_redis(settings):
         return [_other_broker(settings, shown)]
     with _password_in("CELERY_BROKER_URL"), broker.client(settings) as client:
@@ -45,7 +46,7 @@ def look_at_cache(settings: Settings) -> list[Check]:
         return [passed_over("cache", f"none that is shared: CACHE_TYPE is {settings['CACHE_TYPE']}")]
     if reason := stopped(settings, "CACHE_REDIS_URL"):
         return [passed_over("cache", reason)]
-    shown = mask_credentials(caching.address(settings))
+    shown = clean(caching.address(settings))
     try:
         with _password_in("CACHE_REDIS_URL"), caching.client(settings) as client:
             latency, info = _measure(client)

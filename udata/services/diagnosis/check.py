@@ -39,14 +39,3 @@ def judged(
 def passed_over(name: str, value: str, warnings: Iterable[Note] = (), **details: Any) -> Check:
     """A part that was not looked at, and why."""
     return Check(name, None, value, None, [], list(warnings), details)
-
-
-def milliseconds(seconds: float) -> str:
-    """A latency as an operator reads it."""
-    count = seconds * 1000
-    return f"{count:.2f} ms" if count < 1 else f"{count:.1f} ms" if count < 10 else f"{count:,.0f} ms"
-
-
-def counted(number: int, word: str) -> str:
-    """`number` things that are called `word`, as in `1 queue`, `2 queues`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from udata.embedded.supervisor import SECRETS
 from udata.errors import ConfigurationError
+from udata.masking import HIDDEN
 from udata.runner.schedule import due
-from udata.services.diagnosis.check import Check, Note, counted, judged
-from udata.settings import BY_NAME, SETTINGS, Settings, masked
+from udata.services.diagnosis.check import Check, Note, judged
+from udata.settings import BY_NAME, SETTINGS, Settings
+from udata.wording import counted
 
 # What the embedded servers give, where nothing else does.
 EMBEDDED = ("MONGODB_HOST", "CELERY_BROKER_URL", "CACHE_REDIS_URL", *SECRETS)
@@ -50,8 +52,8 @@ def _shown(settings: Settings, name: str) -> Shown:
     source = settings.sources[name]
     if settings.embedded and source == "default" and name in EMBEDDED:
         # Not looked up: they may not even run.
-        return Shown(name, masked(name, "") if name in SECRETS else None, "embedded")
-    return Shown(name, masked(name, settings[name]), source)
+        return Shown(name, HIDDEN if name in SECRETS else None, "embedded")
+    return Shown(name, settings.shown(name), source)
 
 
 def _summary(settings: Settings) -> str:

@@ -7,12 +7,14 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import ServerError
+from udata.masking import clean
 from udata.services.database import status as service
-from udata.services.diagnosis.check import Check, Note, counted, judged, milliseconds, passed_over
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.diagnosis.embedded import stopped
-from udata.settings import Settings, mask_credentials
+from udata.settings import Settings
 from udata.store import indexes
 from udata.store.connection import address, connect, database, translated_errors
+from udata.wording import counted, milliseconds
 
 # Names that are listed before the rest is only counted.
 NAMED = 3
@@ -34,7 +36,7 @@ def look(settings: Settings) -> list[Check]:
         _list(target)
     secantus = "secantusVersion" in build
     server = f"SecantusDB {build['secantusVersion']}" if secantus else f"MongoDB {build['version']}"
-    shown = mask_credentials(address(settings))
+    shown = clean(address(settings))
     details: dict[str, Any] = {
         "server": server,
         "embedded": secantus,

@@ -3,9 +3,10 @@
 from udata.errors import UdataError
 from udata.plugins import Plugin, PluginError, load, plugins
 from udata.runner import registry
-from udata.services.diagnosis.check import Check, Note, counted, judged, passed_over
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.integrity import check as integrity
 from udata.settings import Settings
+from udata.wording import counted
 
 GROUPS = ("udata.checks", "udata.commands", "udata.jobs")
 # Portals have such plugins; they are not used by this version.

@@ -24,7 +24,7 @@ from udata.services.diagnosis import (
 )
 from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.diagnosis.configuration import Shown
-from udata.services.diagnosis.scrubbing import Scrubber
+from udata.services.diagnosis.scrubbing import scrubbed
 from udata.services.diagnosis.versions import Versions, versions
 from udata.settings import BY_NAME, Settings, load
 
@@ -108,8 +108,7 @@ def diagnose(settings: Settings | None = None) -> Report:
             # A thread that hangs does not keep the process from ending.
             Thread(target=_run, args=(probe, settings, futures), daemon=True).start()
         wait(set(futures.values()), seconds + MARGIN)
-    scrubber = Scrubber(settings)
-    checks = [scrubber.clean(check) for probe in probes for check in _found(probe, futures, seconds)]
+    checks = [scrubbed(check) for probe in probes for check in _found(probe, futures, seconds)]
     return Report(all(check.ok is not False for check in checks), versions(), configuration.shown(settings), checks)
 
 

@@ -1,7 +1,8 @@
 """The search server, which this version does not use."""
 
+from udata.masking import clean
 from udata.services.diagnosis.check import Check, passed_over
-from udata.settings import Settings, mask_credentials
+from udata.settings import Settings
 
 
 def look(settings: Settings) -> list[Check]:
@@ -9,5 +10,5 @@ def look(settings: Settings) -> list[Check]:
     url = settings["ELASTICSEARCH_URL"]
     if not url:
         return [passed_over("search", "not configured")]
-    shown = mask_credentials(url)
+    shown = clean(url)
     return [passed_over("search", f"search is not part of this version: {shown} is not looked at", address=shown)]

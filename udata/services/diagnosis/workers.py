@@ -9,8 +9,9 @@ from udata.runner.broker import connection as broker
 from udata.runner.broker.heartbeats import Worker
 from udata.runner.schedule import health
 from udata.runner.status import Status
-from udata.services.diagnosis.check import Check, Note, counted, judged, passed_over
+from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.settings import Settings
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from flask.ctx import AppContext

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from udata.errors import UnknownName, UsageError
-from udata.plugins import Plugin, PluginError, load, plugins
+from udata.errors import UnknownName, require_built
+from udata.plugins import Plugin, PluginError, load, unclashing
 from udata.services.integrity.findings import Finding, Severity
 from udata.store.shapes import Shape
 
@@ -24,8 +24,8 @@ MODULES = {
     "ownership": "udata.services.integrity.ownership:Ownership",
     "documents": "udata.services.integrity.documents:Documents",
     "metrics": "udata.services.integrity.metrics:Metrics",
+    "undeclared": "udata.services.integrity.undeclared:Undeclared",
 }
-UNBUILT = ("files",)
 
 # How long a change may take, in seconds: a portal removes a document and right after it what names it, or moves a
 # value from one document to another.
@@ -90,11 +90,19 @@ class Check:
         return ()
 
     def finding(
-        self, collection: str, id: Any, path: str, message: str, *, target: str | None = None, missing: Any = None
+        self,
+        collection: str,
+        id: Any,
+        path: str,
+        message: str,
+        *,
+        target: str | None = None,
+        missing: Any = None,
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this check."""
+        """A finding of this check, of the check's severity unless another is given."""
         lacks = None if missing is None else str(missing)
-        return Finding(self.name, self.severity, collection, str(id), path, target, lacks, message)
+        return Finding(self.name, severity or self.severity, collection, str(id), path, target, lacks, message)
 
 
 def settle(since: float) -> None:
@@ -109,14 +117,13 @@ def checks(names: Iterable[str] = ()) -> tuple[list[Check], list[str]]:
     """The checks called `names` (by default those that run by default), and what to warn of.
 
     A plugin that cannot be loaded is a warning; where it was named, it is raised as PluginError.
-    Raises UnknownName, with the nearest names, and UsageError for a check that is not built.
+    Raises UnknownName, with the nearest names, and NotBuilt for a check that is not part of this version.
     """
     classes, warnings = _classes(tuple(names))
     wanted = list(dict.fromkeys(names)) or [name for name, cls in classes.items() if cls.by_default]
     for name in wanted:
         if name not in classes:
-            if name in UNBUILT:
-                raise UsageError(f"the check {name} is not part of this version")
+            require_built("check", name)
             raise UnknownName("check", name, classes)
     return [classes[name]() for name in classes if name in wanted], warnings
 
@@ -126,11 +133,9 @@ def _classes(named: Sequence[str]) -> tuple[dict[str, type[Check]], list[str]]:
     for name, place in MODULES.items():
         module, _, attribute = place.partition(":")
         classes[name] = getattr(import_module(module), attribute)
-    warnings = []
-    for plugin in plugins("udata.checks"):
-        if plugin.name in classes:
-            warnings.append(f"the check {plugin.name} of {plugin.distribution} is left out: the name is taken")
-            continue
+    found, refused = unclashing("udata.checks", classes)
+    warnings = [str(error) for error in refused]
+    for plugin in found:
         try:
             classes[plugin.name] = _loaded(plugin)
         except PluginError as error:

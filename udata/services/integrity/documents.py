@@ -1,14 +1,15 @@
 """The check `documents`: what is stored against what is declared."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from udata.services.integrity.check import Check, Document
-from udata.services.integrity.findings import Finding
+from udata.services.integrity.findings import Finding, Severity
 from udata.store.shapes import Embedded, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 
-# Paths, and what is wrong there.
-Problems = list[tuple[str, str]]
+# Paths, what is wrong there, and how bad it is.
+Problems = list[tuple[str, str, Severity]]
 
 
 class Expected(NamedTuple):
@@ -41,7 +42,8 @@ class Documents(Check):
         """What is not as it is declared."""
         problems: Problems = []
         self._document(shape.of(document), document, "", problems)
-        return [self.finding(collection, document.get("_id"), path, message) for path, message in problems]
+        id = document.get("_id")
+        return [self.finding(collection, id, path, message, severity=how) for path, message, how in problems]
 
     def _document(self, shape: Shape, document: Document, prefix: str, problems: Problems) -> None:
         expected = self.expected.get((shape, prefix))
@@ -49,7 +51,7 @@ class Documents(Check):
             expected = self.expected[shape, prefix] = _expected(shape, prefix)
         for name in shape.required:
             if document.get(name) is None:
-                problems.append((prefix + name, "is required and absent"))
+                problems.append((prefix + name, "is required and absent", "error"))
         for name, value in document.items():
             field = expected.get(name)
             if field is not None and type(value) not in field.plain:
@@ -58,10 +60,10 @@ class Documents(Check):
     def _value(self, node: Node, value: Any, path: str, problems: Problems) -> None:
         if isinstance(node, Value):
             if node.types and value is not None and not _is_of(value, node.types):
-                problems.append((path, _wrong(value, node.kind)))
+                problems.append((path, _wrong(value, node.kind), "warning" if _is_read(node, value, path) else "error"))
         elif isinstance(node, ListOf):
             if not isinstance(value, list):
-                problems.append((path, _wrong(value, "list")))
+                problems.append((path, _wrong(value, "list"), "error"))
             elif not isinstance(node.item, Reference):
                 for item in value:
                     self._value(node.item, item, path, problems)
@@ -72,7 +74,7 @@ class Documents(Check):
 
     def _map(self, node: MapOf, value: Any, path: str, problems: Problems) -> None:
         if value is not None and not isinstance(value, dict):
-            problems.append((path, _wrong(value, "mapping")))
+            problems.append((path, _wrong(value, "mapping"), "error"))
         elif value and node.item is not None:
             for item in value.values():
                 self._value(node.item, item, path, problems)
@@ -82,13 +84,13 @@ class Documents(Check):
             return
         if not isinstance(value, dict):
             if not (node.shape is None and isinstance(value, str)):
-                problems.append((path, _wrong(value, "embedded document")))
+                problems.append((path, _wrong(value, "embedded document"), "error"))
             return
         shape = embedded_shape(node, value)
         if shape is not None and (not node.choices or shape.name in node.choices):
             self._document(shape, value, f"{path}.", problems)
         elif node.choices:
-            problems.append((path, f"is of the class {value.get('_cls')}, which is not declared there"))
+            problems.append((path, f"is of the class {value.get('_cls')}, which is not declared there", "error"))
 
 
 def _expected(shape: Shape, prefix: str) -> dict[str, Expected]:
@@ -115,6 +117,13 @@ def _plain(node: Node) -> frozenset[type]:
 
 def _is_of(value: Any, types: tuple[type, ...]) -> bool:
     return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
+def _is_read(node: Value, value: Any, path: str) -> bool:
+    """Whether a portal reads the value all the same: 5.0 for 5, and what a harvested catalogue says as text."""
+    if node.types == (int,):
+        return isinstance(value, float) and value.is_integer()
+    return datetime in node.types and isinstance(value, str) and "harvest" in path.split(".")
 
 
 def _wrong(value: Any, declared: str) -> str:

@@ -5,14 +5,17 @@ from hashlib import blake2b
 from time import monotonic
 from typing import Any, NamedTuple
 
+from udata.masking import sounds_secret
 from udata.services.integrity.check import Check, Document, settle
 from udata.services.integrity.findings import Finding
-from udata.store.compact_set import PackedSet
+from udata.store import registry
+from udata.store.compact_set import CompactSet
 from udata.store.scan import Unreadable, chunks, documents, key
 from udata.store.shapes import Embedded, ListOf, Node, Reference, Shape, Value
 
-SECRET = ("token", "secret", "uniquifier")
 RESOURCES = "resources._id"
+# Stands between the names of fields that are to be unique together.
+AND = ","
 DIGEST_BYTES = 8
 # How many pairs are looked at again in one query; each names two ids.
 LOOKS = 50
@@ -27,7 +30,8 @@ class Pair(NamedTuple):
 
 
 class Duplicates(Check):
-    """A field that is declared unique has no value twice, and neither have the ids of resources.
+    """A field that is declared unique has no value twice, several that are unique together have no values twice, and
+    neither have the ids of resources.
 
     Only digests are kept of the values that were seen. Where one comes again, the collection is read a second time
     for the documents that hold it, and each two of them are looked at once more, together: on a living portal a
@@ -40,23 +44,23 @@ class Duplicates(Check):
     def __init__(self) -> None:
         self.paths: dict[str, list[str]] = {}
         # The values of the collection that is being read, and of each what came again, the last at that moment.
-        self.seen: dict[str, PackedSet] = {}
-        self.again: dict[tuple[str, str], PackedSet] = {}
+        self.seen: dict[str, CompactSet] = {}
+        self.again: dict[tuple[str, str], CompactSet] = {}
         self.since = 0.0
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The unique fields."""
-        self.paths[collection] = unique_paths(shape)
-        return self.paths[collection]
+        self.paths[collection] = [*unique_paths(shape), *_together(collection)]
+        return [name for path in self.paths[collection] for name in path.split(AND)]
 
     def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """Remember what was seen, and what comes again."""
         for path in self.paths[collection]:
             for value in _values(document, path):
                 digest = _digest(path, value)
-                seen = self.seen.get(path) or self.seen.setdefault(path, PackedSet(DIGEST_BYTES))
+                seen = self.seen.get(path) or self.seen.setdefault(path, CompactSet(DIGEST_BYTES))
                 if not seen.add(digest):
-                    self.again.setdefault((collection, path), PackedSet(DIGEST_BYTES)).add(digest)
+                    self.again.setdefault((collection, path), CompactSet(DIGEST_BYTES)).add(digest)
                     self.since = monotonic()
         return ()
 
@@ -73,10 +77,10 @@ class Duplicates(Check):
                 for some in chunks(self._pairs(collection, path, digests), LOOKS):
                     yield from self._findings(collection, path, some)
 
-    def _pairs(self, collection: str, path: str, digests: PackedSet) -> Iterator[Pair]:
+    def _pairs(self, collection: str, path: str, digests: CompactSet) -> Iterator[Pair]:
         first: dict[bytes, Any] = {}
         told: set[bytes] = set()
-        for document in documents(self.portal.database[collection], fields=[path]):
+        for document in documents(self.portal.database[collection], fields=path.split(AND)):
             values = [] if isinstance(document, Unreadable) else _values(document, path)
             for digest in dict.fromkeys(one for value in values if (one := _digest(path, value)) in digests):
                 id = document["_id"]  # type: ignore[call-overload]
@@ -92,7 +96,9 @@ class Duplicates(Check):
     def _findings(self, collection: str, path: str, pairs: list[Pair]) -> Iterator[Finding]:
         ids = {key(id): id for pair in pairs for id in (pair.id, pair.other)}
         held: dict[bytes, dict[bytes, list[Any]]] = {}
-        for document in documents(self.portal.database[collection], {"_id": {"$in": list(ids.values())}}, [path]):
+        for document in documents(
+            self.portal.database[collection], {"_id": {"$in": list(ids.values())}}, path.split(AND)
+        ):
             if not isinstance(document, Unreadable):
                 by_digest = held.setdefault(key(document["_id"]), {})
                 for value in _values(document, path):
@@ -101,7 +107,7 @@ class Duplicates(Check):
             values = held.get(key(id), {}).get(digest, [])
             same = key(id) == key(other)
             if len(values) > same and (same or held.get(key(other), {}).get(digest)):
-                shown = "a value" if any(word in path for word in SECRET) else repr(values[0])
+                shown = "a value" if sounds_secret(path) else repr(values[0])
                 message = f"has {shown} twice" if same else f"has {shown}, which is also in {other}"
                 yield self.finding(collection, id, path, message)
 
@@ -115,17 +121,32 @@ def unique_paths(shape: Shape) -> list[str]:
     return paths
 
 
+def _together(collection: str) -> list[str]:
+    """The fields that an index declares to be unique together."""
+    model = registry.by_collection().get(collection)
+    unique = [one for one in registry.indexes(model) if one.unique] if model else []
+    return [AND.join(name for name, _ in one.keys) for one in unique if len(one.keys) > 1]
+
+
 def _is_unique(node: Node) -> bool:
     return (isinstance(node, Value) and node.unique) or (isinstance(node, Reference) and bool(node.field.unique))
 
 
 def _values(document: Document, path: str) -> list[Any]:
+    if AND in path:
+        # To an index what is absent is null, and equal to null.
+        together = [document.get(name) for name in path.split(AND)]
+        return [] if all(value is None for value in together) else [tuple(map(_spelled, together))]
     name, _, inner = path.partition(".")
     value = document.get(name)
     if inner:
         items = value if isinstance(value, list) else []
         return [item[inner] for item in items if isinstance(item, dict) and item.get(inner) is not None]
     return [] if value is None else [value]
+
+
+def _spelled(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _digest(path: str, value: Any) -> bytes:

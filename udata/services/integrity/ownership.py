@@ -6,7 +6,8 @@ from typing import Any
 
 from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
-from udata.store.scan import Unreadable, chunks, documents, key
+from udata.store.compact_set import CompactSet
+from udata.store.scan import KEY_BYTES, Unreadable, chunks, documents, key
 from udata.store.shapes import Shape
 
 OWNED = ("dataset", "reuse", "dataservice")
@@ -27,13 +28,14 @@ class Ownership(Check):
     def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
         """Learn which users are deleted."""
         super().prepare(portal, collections)
-        self.deleted: set[bytes] = set()
+        self.deleted = CompactSet(KEY_BYTES)
         # The organizations that had one of them as a member, and when the last one was seen.
         self.doubtful: list[Any] = []
         self.since = 0.0
         if "organization" in collections:
             with portal.reading("user"):
-                self.deleted = {key(user["_id"]) for user in self._read("user", {"deleted": {"$ne": None}})}
+                for user in self._read("user", {"deleted": {"$ne": None}}):
+                    self.deleted.add(key(user["_id"]))
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """Owners and members."""

@@ -9,15 +9,14 @@ from mongoengine import Document as Model
 
 from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.references import projection, references, target_collections
-from udata.store.scan import Scan, Unreadable, chunks, documents, key, keys, scan
+from udata.store.scan import KEY_BYTES, Scan, Unreadable, chunks, documents, key, keys, scan
 from udata.store.shapes import ANYWHERE, Reference, Shape, id_types, known_class
 
 # How many ids a query names at the most, and how many references wait for their second look.
 LOOKS = 100
 WAITING = 5000
-KEY_BYTES = 12
 
 # Where to look for which id.
 Pointer = tuple[tuple[str, ...], Any]
@@ -41,7 +40,7 @@ class Dangling(NamedTuple):
 class References(Check):
     """Every reference at any depth must be of the declared kind and name a document that exists.
 
-    Membership is decided here: the targets' ids are read once and kept packed. On a living portal documents come
+    Membership is decided here: the targets' ids are read once, into compact sets. On a living portal documents come
     and go meanwhile, so what seems to dangle is looked at again, first the target, then the source.
     """
 
@@ -52,8 +51,8 @@ class References(Check):
         """Read the ids of every collection that a declaration names as a target."""
         super().prepare(portal, collections)
         wanted = {name for collection in collections for name in target_collections(portal.shapes[collection])}
-        self.known = {name: PackedSet(KEY_BYTES) for name in wanted}
-        self.alone: dict[Reference, PackedSet] = {}
+        self.known = {name: CompactSet(KEY_BYTES) for name in wanted}
+        self.alone: dict[Reference, CompactSet] = {}
         # What seems to dangle, and when the last of it was seen: the latest, and those before them.
         self.waiting: list[Dangling] = []
         self.since = 0.0
@@ -157,21 +156,21 @@ class References(Check):
             return f"points into the unknown collection {pointer.collection}"
         return None
 
-    def _known_alone(self, reference: Reference) -> PackedSet:
+    def _known_alone(self, reference: Reference) -> CompactSet:
         """The ids of the only collection that `reference` may point into; an empty set where there are several."""
         known = self.alone.get(reference)
         if known is None:
             targets = (reference.bare,) if reference.bare else () if reference.generic else reference.targets
-            known = self.known[targets[0]] if len(targets) == 1 else PackedSet(KEY_BYTES)
+            known = self.known[targets[0]] if len(targets) == 1 else CompactSet(KEY_BYTES)
             self.alone[reference] = known
         return known
 
     def _dangles(self, pointer: Pointer) -> bool:
         targets, id = pointer
-        packed = key(id)
+        wanted = key(id)
         # What cannot be read may hold it.
         return not any(
-            target in self.portal.unread or (target in self.known and packed in self.known[target])
+            target in self.portal.unread or (target in self.known and wanted in self.known[target])
             for target in targets
         )
 

@@ -1,15 +1,13 @@
 """What was found, gathered by place: for the screen, and as a page of HTML."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from udata.errors import UsageError
 from udata.services.integrity.findings import Finding, Severity
 from udata.services.integrity.run import Summary
+from udata.store import written_files
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
@@ -27,12 +25,6 @@ class Place:
     examples: list[Finding] = field(default_factory=list)
 
 
-def require_writable(path: Path) -> None:
-    """Raise UsageError where a file at `path` could not be written: better now than after a long check."""
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"the report {path} cannot be written: its folder is not there, or not writable")
-
-
 class Report:
     """Gathers findings one at a time; of each place only the first `limit` are kept.
 
@@ -42,11 +34,13 @@ class Report:
     def __init__(self, limit: int, about: Mapping[str, str] | None = None) -> None:
         self.limit = limit
         self.about = about or {}
-        self.places: dict[tuple[str, str], Place] = {}
+        # What the documents of examples are called, by collection and id, as `titles.read_titles` gives it.
+        self.titles: Mapping[tuple[str, str], tuple[str | None, str | None]] = {}
+        self.places: dict[tuple[str, str, Severity], Place] = {}
 
     def add(self, finding: Finding) -> None:
         """Take a finding in."""
-        key = (finding.check, finding.place)
+        key = (finding.check, finding.place, finding.severity)
         place = self.places.get(key)
         if place is None:
             place = Place(finding.check, finding.place, finding.collection, finding.severity, finding.target)
@@ -94,23 +88,10 @@ class Report:
             most=max((errors + warnings for _, errors, warnings in rows), default=0),
             checks=self.by_check(),
             about=self.about,
+            titles=self.titles,
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
 
     def write(self, path: Path, summary: Summary) -> None:
-        """Write the page to `path`, whole or not at all. Raises UsageError where that cannot be."""
-        try:
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        except OSError as error:
-            raise UsageError(f"the report {path} cannot be written: {error.strerror}") from error
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.html(summary))
-            # A file of one's own is made for one's own eyes; a report is passed on.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
-            raise UsageError(f"the report {path} cannot be written: {error.strerror}") from error
+        """Write the page to `path`, as `written_files.write` does. Raises UsageError where that cannot be."""
+        written_files.write(path, self.html(summary))

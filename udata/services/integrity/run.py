@@ -10,16 +10,14 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.errors import UsageError
+from udata.progress import Progress, silent
 from udata.services.integrity.check import Check, Document, Portal
-from udata.services.integrity.findings import IDENTITY_BYTES, Finding
+from udata.services.integrity.findings import Baseline, Finding
 from udata.store import registry
-from udata.store.compact_set import PackedSet
 from udata.store.connection import translated_errors
 from udata.store.references import without_children
 from udata.store.scan import Scan, Unreadable, scan, split
 from udata.store.shapes import Shape, shape
-
-Progress = Callable[[float, float | None, str | None], None]
 
 # How often progress is told, in documents.
 TELL = 2000
@@ -32,8 +30,9 @@ class Summary:
     """What was checked in `database` and what was found, in numbers.
 
     `checked` has documents by collection, `findings` counts by check and place (`collection.path`). `accepted` are
-    findings of the baseline, which count nowhere else. `unread` says of a collection why it could not be read, and
-    `broken` of a check why it was given up. `empty` says that the whole database has no document.
+    findings of the baseline, which count nowhere else, and `gone` those of it that are there no more. `unread` says of
+    a collection why it could not be read, and `broken` of a check why it was given up. `empty` says that the whole
+    database has no document.
     """
 
     database: str = ""
@@ -43,6 +42,7 @@ class Summary:
     warnings: int = 0
     seconds: float = 0.0
     accepted: int = 0
+    gone: int = 0
     unread: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     empty: bool = False
@@ -85,9 +85,9 @@ def check_integrity(
     wanted: Sequence[str],
     *,
     site_id: str = "default",
-    baseline: PackedSet | None = None,
+    baseline: Baseline | None = None,
     found: Callable[[Finding], None] = lambda finding: None,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = silent,
 ) -> Summary:
     """Run `checks` over the collections `wanted` and hand each finding to `found`. Nothing is written.
 
@@ -99,7 +99,7 @@ def check_integrity(
         present = frozenset(database.list_collection_names())
         shapes = {name: shape(cls) for name, cls in registry.by_collection().items()}
         portal = Portal(database, present, shapes, site_id)
-        run = _Run(portal, list(checks), baseline or PackedSet(IDENTITY_BYTES), found, progress)
+        run = _Run(portal, list(checks), baseline or Baseline(), found, progress)
         run.all([name for name in wanted if name in present])
         run.summary.empty = not run.summary.documents and all(_is_empty(database, name) for name in present)
     run.summary.seconds = round(monotonic() - started, 3)
@@ -111,7 +111,7 @@ class _Run:
         self,
         portal: Portal,
         checks: list[Check],
-        baseline: PackedSet,
+        baseline: Baseline,
         found: Callable[[Finding], None],
         progress: Progress,
     ) -> None:
@@ -138,6 +138,8 @@ class _Run:
         for check in list(self.checks):
             with self._giving_up(check):
                 self._take(check.finish())
+        read = self.summary.checked.keys() - self.summary.unread.keys()
+        self.summary.gone = self.baseline.gone([check.name for check in self.checks], read)
         self.summary.broken |= {check.name: check.broken for check in self.checks if check.broken}
 
     def _pass(self, name: str) -> _Pass:
@@ -196,7 +198,7 @@ class _Run:
             if len(told) >= TOLD:
                 told.clear()
             told.add(identity)
-            if identity in self.baseline:
+            if self.baseline.accepts(finding):
                 self.summary.accepted += 1
             else:
                 self._tell(finding)

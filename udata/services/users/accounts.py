@@ -9,13 +9,13 @@ from pymongo import ReadPreference
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from udata.clock import now
 from udata.errors import ServerError, UdataError, UsageError
 from udata.models.user import Role, User
 from udata.services.users import listing as accounts
 from udata.services.users.listing import ADMIN, Account, Stored
 from udata.store import indexes
 from udata.store.connection import translated_errors
-from udata.store.fields import now
 from udata.store.slugs import unique_slug
 
 LONGEST = 255
@@ -248,7 +248,7 @@ def _admin_role(database: Database[Stored], warn: Callable[[str], None]) -> Any:
 
 def _inserted(database: Database[Stored], user: User) -> Account:
     for _ in range(ATTEMPTS):
-        stored = {**user.to_mongo(), "slug": unique_slug(User, f"{user.first_name} {user.last_name}")}
+        stored = {**user.to_mongo(), "slug": unique_slug(database, "user", f"{user.first_name} {user.last_name}")}
         try:
             with _refusals():
                 database["user"].insert_one(stored)

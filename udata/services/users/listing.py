@@ -13,9 +13,10 @@ from pymongo.database import Database
 
 from udata.errors import UnknownName, UsageError, nearest
 from udata.models.user import User
+from udata.store.codec import LENIENT
 from udata.store.connection import translated_errors
 from udata.store.documents import DocumentError
-from udata.store.scan import BATCH, LENIENT, Unreadable, chunks, split
+from udata.store.scan import BATCH, Unreadable, chunks, split
 from udata.store.shapes import Value, node
 
 Stored = dict[str, Any]

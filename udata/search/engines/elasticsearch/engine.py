@@ -15,6 +15,7 @@ import orjson
 from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from udata.errors import ConfigurationError, ServerError, UdataError
+from udata.masking import mask_credentials
 from udata.search.engines.base import (
     Action,
     Definition,
@@ -37,7 +38,6 @@ from udata.search.engines.elasticsearch.answers import outcome, translated
 from udata.search.engines.elasticsearch.node import AnyServerNode
 from udata.search.engines.elasticsearch.query import question
 from udata.search.fields import title_field
-from udata.settings import mask_credentials
 
 WRITER = ".writer"
 # How many documents one request reads.
@@ -65,7 +65,7 @@ class ElasticsearchEngine(Engine):
         first: float = 4.0,
         ca_certs: str | None = None,
     ) -> None:
-        self.address = mask_credentials(",".join(addresses))
+        self.address: str = mask_credentials(",".join(addresses))
         options: dict[str, Any] = {"ca_certs": ca_certs} if ca_certs else {}
         self._client = Elasticsearch(
             list(addresses), node_class=AnyServerNode, serializer=OrjsonSerializer(), request_timeout=timeout,

@@ -13,7 +13,7 @@ from elastic_transport import HttpHeaders, Urllib3HttpNode
 from elastic_transport.client_utils import DEFAULT, DefaultType
 
 from udata.errors import ConfigurationError
-from udata.settings import mask_credentials
+from udata.masking import mask_credentials
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,9 @@
+"""This moment, as the database stores dates."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """This moment in UTC, naive and to the millisecond."""
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

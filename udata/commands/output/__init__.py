@@ -1,0 +1,81 @@
+"""The one place that prints.
+
+The *answer* goes to standard output: `answer` and `listing` print a result as text, as one JSON document or as one
+JSON object a line, as the options ask; `line`, `did`, `fine`, `bad`, `caution`, `remark`, `fields`, `table` and `block`
+print its lines. *Notes* go to standard error: `failed`, `error`, `traceback` always, and `warning`, `notice`, `detail`,
+`log_line` and the progress unless `-q` is given.
+"""
+
+from typing import NoReturn
+
+import click
+
+from udata.commands.output.forms import answer, json, jsonl, listing
+from udata.commands.output.lines import (
+    bad,
+    block,
+    caution,
+    detail,
+    did,
+    error,
+    failed,
+    fields,
+    fine,
+    help_page,
+    line,
+    log_line,
+    notice,
+    remark,
+    shortened,
+    traceback,
+    warning,
+)
+from udata.commands.output.options import Form, Options, options
+from udata.commands.output.progress_bar import Shown, progress
+from udata.commands.output.questions import ask, can_ask, confirm
+from udata.commands.output.streams import prepare_streams
+from udata.commands.output.tables import moment, table
+from udata.wording import printable, size
+
+__all__ = [
+    "Form",
+    "Options",
+    "Shown",
+    "answer",
+    "ask",
+    "bad",
+    "block",
+    "can_ask",
+    "caution",
+    "confirm",
+    "detail",
+    "did",
+    "error",
+    "failed",
+    "fields",
+    "fine",
+    "help_page",
+    "json",
+    "jsonl",
+    "leave",
+    "line",
+    "listing",
+    "log_line",
+    "moment",
+    "notice",
+    "options",
+    "prepare_streams",
+    "printable",
+    "progress",
+    "remark",
+    "shortened",
+    "size",
+    "table",
+    "traceback",
+    "warning",
+]
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with `code`."""
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,109 @@
+"""Lines. Those of the *answer* go to standard output, *notes* to standard error."""
+
+import sys
+from collections.abc import Iterable
+
+from udata.commands.output.options import options
+from udata.commands.output.streams import write_line
+from udata.errors import UdataError
+
+# What is shown of a long value on a terminal, in letters.
+SHOWN = 200
+
+
+def line(text: str = "") -> None:
+    """A line of the answer."""
+    write_line(text, sys.stdout)
+
+
+def block(text: str) -> None:
+    """Several lines of the answer: a script, say."""
+    for each in text.split("\n"):
+        line(each)
+
+
+def help_page(text: str, *, is_answer: bool) -> None:
+    """The help of a command: the answer if it was asked for, else a note."""
+    for each in text.split("\n"):
+        write_line(each, sys.stdout if is_answer else sys.stderr)
+
+
+def did(text: str) -> None:
+    """Answer what was done."""
+    write_line(text, sys.stdout, "➢", "cyan")
+
+
+def fine(text: str) -> None:
+    """Answer what is as it should be."""
+    write_line(text, sys.stdout, "✔", "green")
+
+
+def bad(text: str) -> None:
+    """Answer what is not as it should be."""
+    write_line(text, sys.stdout, "✘", "red")
+
+
+def caution(text: str) -> None:
+    """Answer what is no failure and should be known all the same."""
+    write_line(text, sys.stdout, "!", "yellow")
+
+
+def remark(text: str) -> None:
+    """Answer why there is nothing else to say, as in `# No scheduled jobs`."""
+    write_line(text, sys.stdout, "#")
+
+
+def failed(text: str) -> None:
+    """Note what failed; `-q` does not silence it."""
+    write_line(text, sys.stderr, "✘", "red")
+
+
+def error(problem: UdataError) -> None:
+    """Note in one line what is wrong and what to do; `-q` does not silence it."""
+    failed(" ".join(str(problem).split()))
+
+
+def traceback(text: str) -> None:
+    """Note a traceback, which was asked for; `-q` does not silence it."""
+    for each in text.rstrip().split("\n"):
+        write_line(each, sys.stderr)
+
+
+def warning(text: str) -> None:
+    """Note what the operator should know and nothing stops for."""
+    if not options.quiet:
+        write_line(text, sys.stderr, "!", "yellow")
+
+
+def notice(text: str) -> None:
+    """Note what else is worth knowing: what to type next, say."""
+    if not options.quiet:
+        write_line(text, sys.stderr)
+
+
+def detail(text: str) -> None:
+    """Note what only `-v` asks for."""
+    if options.verbosity and not options.quiet:
+        write_line(text, sys.stderr)
+
+
+def log_line(level: str, text: str) -> None:
+    """Note what a job logs; with `-q` only its errors."""
+    colour = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}.get(level)
+    if colour == "red" or not options.quiet:
+        write_line(text, sys.stderr, f"{level:<8}", colour)
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """As much of a long value as a terminal shows; all of it with `-v`, and if standard output is no terminal."""
+    if len(text) <= most or options.verbosity or not sys.stdout.isatty():
+        return text
+    return f"{text[: most - 1]}…"
+
+
+def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
+    """Answer labels and values in two columns; what has no value is left out."""
+    shown = [(label, text) for label, text in rows if text]
+    width = max((len(label) for label, _ in shown), default=0)
+    for label, text in shown:
+        line(f"{indent}{label:<{width}}  {shortened(text)}")

@@ -1,0 +1,1 @@
+"""Other portals' catalogues: their reading, and what becomes of what was read."""

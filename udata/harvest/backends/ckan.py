@@ -1,0 +1,166 @@
+"""Portals that run CKAN or DKAN, by their API of actions."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from udata.errors import ServerError
+from udata.harvest.backends.base import Answer, Feature, Fetch, Filter, Page, Source
+from udata.harvest.backends.paging import Paging
+from udata.harvest.ckan import objects, one_object, package, plain
+from udata.harvest.errors import RemoteFault, UnreadableCatalogue
+from udata.harvest.rdf.content import decoded
+from udata.harvest.records import Dataset, Unread
+
+# What CKAN gives at most is the portal's to set; whole packages of more than these are a burden for many.
+PAGE_SIZE = 100
+_FIELDS = {"organization": "organization", "tags": "tags", "groups": "groups"}
+
+
+def api(url: str) -> tuple[str, str]:
+    """The address of a portal and of its actions, from that of either."""
+    site = url.partition("/api/")[0].rstrip("/")
+    return site, f"{site}/api/3/action"
+
+
+def result(answer: Answer) -> Any:
+    """What an action results in. Raises RemoteFault for an error that the portal tells, UnreadableCatalogue."""
+    text, _ = decoded(answer.body)
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        answer.checked()
+        raise UnreadableCatalogue(
+            f"{answer.url} answers with what is no JSON", "is it a portal of this kind?"
+        ) from error
+    if not isinstance(given, dict):
+        raise UnreadableCatalogue(f"{answer.url} answers with what is no action's result")
+    if given.get("success") is False or (answer.status >= 400 and "error" in given):
+        told = one_object(given.get("error"))
+        words = plain(told.get("message")) or json.dumps(told or given.get("error"))[:200]
+        raise RemoteFault(f"{answer.url} says: {words}", code=plain(told.get("__type")))
+    answer.checked()
+    if "result" not in given:
+        raise UnreadableCatalogue(f"{answer.url} answers without a result")
+    return given["result"]
+
+
+def query(filters: tuple[Filter, ...]) -> str:
+    """The filters in the language of CKAN's search: `+organization:"a" -tags:"b"`."""
+    return " ".join(
+        f'{"-" if one.exclude else "+"}{_FIELDS.get(one.key, one.key)}:"{_escaped(one.value)}"' for one in filters
+    )
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
+    """The packages that are not deleted, and those that could not be read: one bad package costs no other."""
+    found, unread = list[Dataset](), list[Unread]()
+    for one in given if isinstance(given, list) else [given]:
+        name = plain(one_object(one).get("name")) or plain(one_object(one).get("id")) or "a package without name"
+        if (plain(one_object(one).get("state")) or "active").lower() in ("deleted", "draft"):
+            continue
+        try:
+            found.append(package(one, site))
+        except Exception as error:  # whatever strangers wrote into one package, the others are read
+            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+    return found, unread
+
+
+class CKANBackend:
+    """A portal that runs CKAN: the search for packages, always in pages, sorted by id."""
+
+    name: ClassVar[str] = "ckan"
+    display_name: ClassVar[str] = "CKAN"
+    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "groups")
+    features: ClassVar[tuple[Feature, ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
+
+    def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
+        """The pages of the search; packages that come and go meanwhile are neither doubled nor taken for gone."""
+        site, actions = api(source.url)
+        paging = Paging()
+        start, first = 0, None
+        seen: set[str] = set()
+        while True:
+            asked = {"start": start, "rows": PAGE_SIZE, "sort": "id asc"}
+            if source.filters:
+                asked["fq"] = query(source.filters)
+            address = f"{actions}/package_search?{urlencode(asked)}"
+            paging.visit(address)
+            answer = fetch(address, headers={"Accept": "application/json"})
+            given = one_object(result(answer))
+            entries = list(objects(given.get("results")))
+            if "results" not in given:
+                raise UnreadableCatalogue(f"{address} answers without results")
+            if entries:
+                paging.content(address, answer.body)
+            total = given.get("count")
+            count = total if isinstance(total, int) and total >= 0 else None
+            found, unread = packages(entries, site)
+            first = count if first is None else first
+            seen.update(plain(one.get("id")) or "" for one in entries)
+            start += len(entries)
+            is_last = not entries or (count is not None and start >= count)
+            yield Page(
+                address,
+                records=paging.new(address, found),
+                unread=tuple(unread),
+                total=count,
+                incomplete=_shortfall(first, count, len(seen)) if is_last else None,
+            )
+            if is_last:
+                return
+
+
+def _shortfall(first: int | None, last: int | None, seen: int) -> str | None:
+    if first != last:
+        return f"the number of packages changed from {first} to {last} while they were read"
+    return f"{last - seen} of {last} packages were not given" if last is not None and seen < last else None
+
+
+class DKANBackend:
+    """A portal that runs DKAN: the list of its packages, then each of them."""
+
+    name: ClassVar[str] = "dkan"
+    display_name: ClassVar[str] = "DKAN"
+    filters: ClassVar[tuple[str, ...]] = ()
+    features: ClassVar[tuple[Feature, ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
+
+    def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
+        """As many packages at a time as a page of CKAN has; one that cannot be had costs no other."""
+        site, actions = api(source.url)
+        paging = Paging()
+        address = f"{actions}/package_list"
+        given = result(fetch(address, headers={"Accept": "application/json"}))
+        if not isinstance(given, list):
+            raise UnreadableCatalogue(f"{address} answers with what is no list")
+        names = sorted({name for one in given if (name := plain(one))})
+        failures = 0
+        for start in range(0, len(names), PAGE_SIZE):
+            found, unread = list[Dataset](), list[Unread]()
+            for name in names[start : start + PAGE_SIZE]:
+                try:
+                    shown = result(fetch(f"{actions}/package_show?{urlencode({'id': name})}"))
+                    read, odd = packages(shown, site)
+                    found += read
+                    unread += odd
+                    failures = 0
+                except (ServerError, RemoteFault, UnreadableCatalogue) as error:
+                    failures += 1
+                    if failures >= 10:  # it is the portal and no package
+                        raise
+                    unread.append(Unread(name, error.message))
+            yield Page(
+                f"{address}#{start}",
+                records=paging.new(address, found),
+                unread=tuple(unread),
+                total=len(names),
+            )
+        if not names:
+            yield Page(address, total=0)

@@ -1,0 +1,262 @@
+"""Catalogues of geographic data: GetRecords of https://www.ogc.org/standard/cat/ 2.0.2, in pages and sorted."""
+
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
+
+from lxml import etree
+
+from udata.harvest.backends.base import Feature, Fetch, Page, Source, charset
+from udata.harvest.backends.paging import Paging
+from udata.harvest.dcat.catalogue import records
+from udata.harvest.errors import RemoteFault, UnreadableCatalogue
+from udata.harvest.iso19139.metadata import record
+from udata.harvest.iso19139.texts import word
+from udata.harvest.rdf.graph import Graph
+from udata.harvest.rdf.read import read_element
+from udata.harvest.records import Damage, Record, Unread
+from udata.harvest.safe_xml import read_xml
+from udata.harvest.values.addresses import web_address
+
+PAGE_SIZE = 50
+# Records that the server cannot write, beyond which it is the server.
+MAX_BROKEN = 50
+_TYPES = ("dataset", "series", "service", "nonGeographicDataset")
+# pycsw and GeoNetwork know the same property by different names: the first that is understood is kept to.
+_SPELLINGS = (("apiso:type", "apiso:identifier"), ("apiso:Type", "apiso:Identifier"))
+_REQUEST = """<?xml version="1.0" encoding="UTF-8"?>
+<csw:GetRecords xmlns:csw="http://www.opengis.net/cat/csw/2.0.2" xmlns:gmd="http://www.isotc211.org/2005/gmd"
+  xmlns:ogc="http://www.opengis.net/ogc" xmlns:apiso="http://www.opengis.net/cat/csw/apiso/1.0"
+  xmlns:dcat="http://www.w3.org/ns/dcat#" service="CSW" version="2.0.2" resultType="results"
+  startPosition="{start}" maxRecords="{count}" outputFormat="application/xml" outputSchema="{schema}">
+  <csw:Query typeNames="{typename}">
+    <csw:ElementSetName>full</csw:ElementSetName>
+    <csw:Constraint version="1.1.0"><ogc:Filter>{types}</ogc:Filter></csw:Constraint>
+    <ogc:SortBy><ogc:SortProperty>
+      <ogc:PropertyName>{identifier}</ogc:PropertyName><ogc:SortOrder>ASC</ogc:SortOrder>
+    </ogc:SortProperty></ogc:SortBy>
+  </csw:Query>
+</csw:GetRecords>"""
+_TYPE = (
+    "<ogc:PropertyIsEqualTo><ogc:PropertyName>{property}</ogc:PropertyName>"
+    "<ogc:Literal>{value}</ogc:Literal></ogc:PropertyIsEqualTo>"
+)
+_WRAPPERS = ("SearchResults", "GetRecordByIdResponse")
+
+
+class Results(NamedTuple):
+    """An answer to GetRecords: its records, how many match in all, where the next ones start, what was damaged."""
+
+    elements: list[etree._Element]
+    matched: int | None
+    following: int | None
+    damages: list[Damage]
+    body: bytes
+
+
+def results(body: bytes, encoding: str | None = None) -> Results:
+    """Read an answer. Raises RemoteFault for an ExceptionReport, UnreadableCatalogue for what is no answer."""
+    root, damages = read_xml(body, encoding)
+    name = etree.QName(root).localname
+    if name == "ExceptionReport":
+        text = "; ".join(found for one in root.iter("{*}ExceptionText") if (found := word(one)))
+        told = root.find("{*}Exception")
+        raise RemoteFault(
+            f"the catalogue says: {text or 'an error without a text'}",
+            code=told.get("exceptionCode") if told is not None else None,
+        )
+    if name in ("MD_Metadata", "RDF"):
+        return Results([root], None, None, damages, body)
+    wrapper = root if name in _WRAPPERS else root.find(".//{*}SearchResults")
+    if wrapper is None:
+        raise UnreadableCatalogue(f"the answer is no result of a search, but {name!r}", "is it the address of a CSW?")
+    elements = [child for child in wrapper if isinstance(child.tag, str)]
+    return Results(elements, _number(wrapper, "numberOfRecordsMatched"), _number(wrapper, "nextRecord"), damages, body)
+
+
+def _number(element: etree._Element, name: str) -> int | None:
+    value = (element.get(name) or "").strip()
+    return int(value) if value.isdecimal() else None
+
+
+class _CSWBackend:
+    """What both kinds of records have in common: how they are asked for."""
+
+    filters: ClassVar[tuple[str, ...]] = ()
+    features: ClassVar[tuple[Feature, ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
+    typename: ClassVar[str] = "csw:Record"
+
+    def schema(self, source: Source) -> str:
+        """The schema in which records are asked for."""
+        raise NotImplementedError
+
+    def read(self, element: etree._Element, address: str) -> tuple[list[Record], list[Unread], list[Damage]]:
+        """The records in one element of a result."""
+        raise NotImplementedError
+
+    def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
+        """The pages of the search, each record once; one that the server cannot write costs no other."""
+        asking = _Asking(fetch, source.url, self.schema(source), self.typename)
+        paging = Paging()
+        position, unread_so_far = 1, 0
+        while True:
+            address = f"{source.url}#{position}"
+            paging.visit(address)
+            parts, broken = asking.page(position)
+            found, unread, damages = list[Record](), list[Unread](broken), list[Damage]()
+            for part in parts:
+                damages += part.damages
+                if part.elements:
+                    paging.content(address, part.body)
+                for element in part.elements:
+                    read, odd, harmed = self.read(element, source.url)
+                    found += read
+                    unread += odd
+                    damages += harmed
+            given = sum(len(part.elements) for part in parts)
+            matched = next((part.matched for part in parts if part.matched is not None), None)
+            fresh = paging.new(address, found)
+            unread_so_far += len(unread)
+            following = _following(position, given + len(broken), matched, parts[-1].following if parts else None)
+            seen = paging.identities + unread_so_far
+            missing = (matched or 0) - seen if following is None else 0
+            yield Page(
+                address,
+                records=fresh,
+                unread=tuple(unread),
+                damages=tuple(damages),
+                total=matched,
+                incomplete=f"{missing} of {matched} records were not given" if missing > 0 else None,
+            )
+            if following is None:
+                return
+            position = following
+
+
+def _following(position: int, given: int, matched: int | None, named: int | None) -> int | None:
+    """Where the next page starts; None behind the last. Never back, whatever the server names as the next record."""
+    if named == 0 or given == 0:
+        return None
+    following = named if named is not None and named > position else position + given
+    if named is None and matched is None:
+        return None
+    return following if matched is None or following <= matched else None
+
+
+class _Asking:
+    """The requests of one reading: which spelling the server understands is found out once."""
+
+    def __init__(self, fetch: Fetch, url: str, schema: str, typename: str) -> None:
+        self._fetch = fetch
+        self._url = url
+        self._schema = schema
+        self._typename = typename
+        self._spelling: tuple[str, str] | None = None
+        self._broken = 0
+
+    def page(self, position: int) -> tuple[list[Results], list[Unread]]:
+        """The results from `position` on, and the records that the server cannot write."""
+        if self._spelling is None:
+            return self._first(position)
+        return self._halved(position, PAGE_SIZE)
+
+    def _first(self, position: int) -> tuple[list[Results], list[Unread]]:
+        refused: list[RemoteFault] = []
+        for spelling in _SPELLINGS:
+            try:
+                found = self._ask(position, PAGE_SIZE, spelling)
+            except RemoteFault as error:
+                refused.append(error)
+                continue
+            self._spelling = spelling
+            return [found], []
+        # Neither is understood, or one of the first records is broken: a single record tells which.
+        for spelling in _SPELLINGS:
+            for start in (position, position + 1, position + 2):
+                try:
+                    self._ask(start, 1, spelling)
+                except RemoteFault:
+                    continue
+                self._spelling = spelling
+                return self._halved(position, PAGE_SIZE)
+        raise refused[0]
+
+    def _halved(self, position: int, count: int) -> tuple[list[Results], list[Unread]]:
+        """Results in pieces, halved down to the records over which the server stumbles."""
+        try:
+            return [self._ask(position, count, self._spelling or _SPELLINGS[0])], []
+        except RemoteFault as error:
+            if count > 1:
+                half = count // 2
+                left, broken = self._halved(position, half)
+                if left and left[-1].matched is not None and position + half > left[-1].matched:
+                    return left, broken
+                right, more = self._halved(position + half, count - half)
+                return [*left, *right], [*broken, *more]
+            self._broken += 1
+            if self._broken > MAX_BROKEN:
+                raise
+            return [], [Unread(f"record {position}", error.message)]
+
+    def _ask(self, position: int, count: int, spelling: tuple[str, str]) -> Results:
+        kind, identifier = spelling
+        types = "".join(_TYPE.format(property=kind, value=value) for value in _TYPES)
+        request = _REQUEST.format(
+            start=position,
+            count=count,
+            schema=self._schema,
+            typename=self._typename,
+            types=f"<ogc:Or>{types}</ogc:Or>",
+            identifier=identifier,
+        )
+        headers = {"Content-Type": "application/xml", "Accept": "application/xml, text/xml"}
+        answer = self._fetch(self._url, method="POST", headers=headers, data=request.encode())
+        if answer.status >= 400 and b"ExceptionReport" not in answer.body[:2000]:
+            answer.checked()
+        return results(answer.body, charset(answer))
+
+
+class CSWDCATBackend(_CSWBackend):
+    """Records in DCAT, as GeoNetwork writes them."""
+
+    name: ClassVar[str] = "csw-dcat"
+    display_name: ClassVar[str] = "CSW-DCAT"
+    features: ClassVar[tuple[Feature, ...]] = (Feature("geodcatap", "ask for GeoDCAT-AP, the fuller of two forms"),)
+
+    def schema(self, source: Source) -> str:
+        """DCAT, or GeoDCAT-AP if the source asks for it."""
+        return "http://data.europa.eu/930/" if source.features.get("geodcatap") else "http://www.w3.org/ns/dcat#"
+
+    def read(self, element: etree._Element, address: str) -> tuple[list[Record], list[Unread], list[Damage]]:
+        """The datasets and services of one RDF document."""
+        graph = Graph(web_address(address))
+        try:
+            read_element(element, graph)
+        except UnreadableCatalogue as error:
+            return [], [Unread(_name(element), error.message)], []
+        found, unread = records(graph)
+        return found, unread, graph.damages
+
+
+class CSWISOBackend(_CSWBackend):
+    """Records in ISO 19139."""
+
+    name: ClassVar[str] = "csw-iso-19139"
+    display_name: ClassVar[str] = "CSW-ISO-19139"
+    typename: ClassVar[str] = "gmd:MD_Metadata"
+
+    def schema(self, source: Source) -> str:
+        """ISO 19139, whatever the source says."""
+        return "http://www.isotc211.org/2005/gmd"
+
+    def read(self, element: etree._Element, address: str) -> tuple[list[Record], list[Unread], list[Damage]]:
+        """The one record of an element."""
+        try:
+            return [record(element)], [], []
+        except Exception as error:  # whatever strangers wrote into one record, the others are read
+            return [], [Unread(_name(element), f"{type(error).__name__}: {error}")], []
+
+
+def _name(element: etree._Element) -> str:
+    """What names a record in a report: its file identifier, else its element."""
+    return word(element.find("{*}fileIdentifier")) or etree.QName(element).localname

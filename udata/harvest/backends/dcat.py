@@ -1,0 +1,51 @@
+"""Catalogues in DCAT, page by page."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from udata.harvest.backends.base import Feature, Fetch, Page, Source, charset
+from udata.harvest.backends.paging import Paging
+from udata.harvest.dcat.catalogue import records
+from udata.harvest.dcat.paging import next_page, total_items
+from udata.harvest.rdf.read import read
+
+_ACCEPT = (
+    "application/rdf+xml, text/turtle, application/ld+json, application/n-triples, application/json;q=0.8, */*;q=0.5"
+)
+
+
+class DCATBackend:
+    """RDF/XML, Turtle, N-Triples, JSON-LD and data.json, in pages or in one piece."""
+
+    name: ClassVar[str] = "dcat"
+    display_name: ClassVar[str] = "DCAT"
+    filters: ClassVar[tuple[str, ...]] = ()
+    features: ClassVar[tuple[Feature, ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
+
+    def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
+        """The pages from the source's address on, as each names the next."""
+        paging = Paging()
+        contexts: dict[str, bytes] = {}
+
+        def context(address: str) -> bytes:
+            if address not in contexts:
+                accept = {"Accept": "application/ld+json, application/json;q=0.8"}
+                contexts[address] = fetch(address, headers=accept).checked().body
+            return contexts[address]
+
+        address: str | None = source.url
+        while address:
+            paging.visit(address)
+            answer = fetch(address, headers={"Accept": _ACCEPT}).checked()
+            paging.content(address, answer.body)
+            graph = read(answer.body, answer.url, charset(answer), context)
+            found, unread = records(graph)
+            yield Page(
+                address,
+                records=paging.new(address, found),
+                unread=tuple(unread),
+                damages=tuple(graph.damages),
+                total=total_items(graph),
+            )
+            address = paging.following(answer.url, next_page(graph, address, answer.url))

@@ -1,0 +1,60 @@
+"""The backends that there are: those of this package, and those that other packages add."""
+
+from fnmatch import fnmatch
+from importlib import import_module
+from typing import Any, NamedTuple, cast
+
+from udata.errors import ConfigurationError, UnknownName
+from udata.harvest.backends.base import Backend
+from udata.plugins import Plugin, PluginError, load, plugins
+
+GROUP = "udata.harvesters"
+_OWN = {
+    "dcat": ("udata.harvest.backends.dcat", "DCATBackend"),
+    "ckan": ("udata.harvest.backends.ckan", "CKANBackend"),
+    "dkan": ("udata.harvest.backends.ckan", "DKANBackend"),
+    "csw-dcat": ("udata.harvest.backends.csw", "CSWDCATBackend"),
+    "csw-iso-19139": ("udata.harvest.backends.csw", "CSWISOBackend"),
+}
+
+
+class Known(NamedTuple):
+    """A backend by name: the package that brings it, and whether the portal's settings let it be used."""
+
+    name: str
+    distribution: str
+    enabled: bool
+
+
+def known(enabled: list[str] | None = None) -> list[Known]:
+    """All backends, sorted by name. `enabled` holds the names or globs of those in use (`HARVESTER_BACKENDS`)."""
+    found = dict.fromkeys(_OWN, "udata")
+    for plugin in plugins(GROUP):
+        found.setdefault(plugin.name, plugin.distribution)
+    patterns = ["*"] if enabled is None else enabled
+    return [Known(name, found[name], any(fnmatch(name, one) for one in patterns)) for name in sorted(found)]
+
+
+def backend(name: str, enabled: list[str] | None = None) -> Backend:
+    """The backend of that name.
+
+    Raises UnknownName if there is none, ConfigurationError if the settings leave it out, and PluginError if another
+    package's cannot be loaded or is none.
+    """
+    named = {one.name: one for one in known(enabled)}
+    if name not in named:
+        raise UnknownName("harvest backend", name, named)
+    if not named[name].enabled:
+        raise ConfigurationError(f"the harvest backend {name} is not in use", "add it to HARVESTER_BACKENDS")
+    if name in _OWN:
+        module, attribute = _OWN[name]
+        return cast(Backend, getattr(import_module(module), attribute)())
+    return _loaded(next(plugin for plugin in plugins(GROUP) if plugin.name == name))
+
+
+def _loaded(plugin: Plugin) -> Backend:
+    found: Any = load(plugin)
+    made = found() if isinstance(found, type) else found
+    if not callable(getattr(made, "pages", None)):
+        raise PluginError(f"the harvest backend {plugin.name} of {plugin.distribution} has no method `pages`")
+    return cast(Backend, made)

@@ -1,0 +1,177 @@
+"""One thing of a graph and what it says of itself: the way in which every part of the DCAT reader asks."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from udata.harvest.rdf.graph import Graph, Term, is_literal, node, text
+from udata.harvest.rdf.terms import ADMS, DC, DCT, FOAF, RDF, RDFS, SCHEMA, SKOS
+from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts
+from udata.harvest.values.addresses import addresses_in, is_uri, last_segment, web_address
+from udata.harvest.values.languages import language
+from udata.harvest.values.moments import moment
+
+_NAMES = (
+    SKOS.prefLabel, RDFS.label, DCT.title, DC.title, FOAF.name, *SCHEMA.both("name"), SKOS.altLabel, RDF.value,
+    ADMS.schemeAgency,
+)  # fmt: skip
+
+
+class Thing:
+    """A thing named in a graph. `remarks` collects what it says and what was not taken."""
+
+    __slots__ = ("graph", "name", "now", "properties", "remarks")
+
+    def __init__(self, graph: Graph, name: str, now: datetime | None = None) -> None:
+        self.graph = graph
+        self.name = name
+        self.now = now
+        self.properties = graph.properties(name)
+        self.remarks: list[Remark] = []
+
+    @property
+    def uri(self) -> str | None:
+        """The address that names it; None for a blank node, and for a name that is no address."""
+        return None if self.name.startswith("_:") or not is_uri(self.name) else self.name
+
+    def remark(self, field: str, value: str, reason: str) -> None:
+        """Note that `value` was not taken as it stands."""
+        self.remarks.append(Remark(field, value[:200], reason))
+
+    def terms(self, *predicates: str) -> Iterator[Term]:
+        """The terms of the properties, in the order of `predicates` and of the page."""
+        for predicate in predicates:
+            if found := self.properties.get(predicate):
+                yield from found
+
+    def things(self, *predicates: str) -> "Iterator[Thing]":
+        """The things that the properties name."""
+        for term in self.terms(*predicates):
+            if name := node(term):
+                yield self.other(name)
+
+    def other(self, name: str) -> "Thing":
+        """Another thing of the same graph, which notes into the same remarks."""
+        thing = Thing(self.graph, name, self.now)
+        thing.remarks = self.remarks
+        return thing
+
+    def texts(self, *predicates: str) -> Texts:
+        """The texts of the first of the properties that has any, each once, sorted: no server's order counts."""
+        for predicate in predicates:
+            found = set()
+            for term in self.properties.get(predicate, ()):
+                if is_literal(term) and (value := term.value.strip()):
+                    tag = term.language
+                    code = language(tag) if tag else None
+                    if tag and code is None:
+                        self.remark("language", tag, "no code of a language")
+                    found.add(Text(value, code))
+            if found:
+                return tuple(found) if len(found) == 1 else tuple(sorted(found, key=_by_language))
+        return ()
+
+    def words(self, *predicates: str) -> tuple[str, ...]:
+        """The plain texts of all the properties: literals, and names of things that carry one; each once, sorted."""
+        found = set()
+        for term in self.terms(*predicates):
+            if is_literal(term):
+                found.add(term.value.strip())
+            elif name := node(term):
+                labels = self.other(name).labels()
+                found.update(label.value for label in labels)
+                if not labels and not name.startswith("_:"):
+                    found.add(name)
+        return tuple(sorted(found - {""}))
+
+    def word(self, *predicates: str) -> str | None:
+        """One plain text of the first of the properties that has any."""
+        for predicate in predicates:
+            if words := self.words(predicate):
+                return words[0]
+        return None
+
+    def published(self, *predicates: str) -> tuple[str, ...]:
+        """The terms as they were published: texts, addresses, and for blank nodes their names and descriptions."""
+        found = []
+        for term in self.terms(*predicates):
+            if is_literal(term):
+                found.append(term.value.strip())
+            elif (name := node(term)) and not name.startswith("_:"):
+                labels = () if self.other(name).uri else self.other(name).labels(DCT.description)
+                found += [label.value for label in labels] or [name]
+            elif name:
+                found += [label.value for label in self.other(name).labels(DCT.description)]
+        return tuple(dict.fromkeys(one for one in found if one))
+
+    def labels(self, *more: str) -> Texts:
+        """The names that a thing bears, whatever it calls them; `more` names further properties to look at."""
+        return self.texts(*_NAMES, *more)
+
+    def moment(self, field: str, *predicates: str) -> datetime | None:
+        """The first moment among the properties; what is none is noted."""
+        for term in self.terms(*predicates):
+            if is_literal(term) and term.value.strip():
+                read = moment(term.value, self.now)
+                if read.value:
+                    return read.value
+                self.remark(field, term.value, read.reason or "")
+        return None
+
+    def address(self, field: str, *predicates: str) -> str | None:
+        """The first web address among the properties, from texts and names; what is none is noted."""
+        return next(self.addresses(field, *predicates), None)
+
+    def addresses(self, field: str, *predicates: str) -> Iterator[str]:
+        """The web addresses among the properties, each once."""
+        seen = set()
+        for term in self.terms(*predicates):
+            value = term.value.strip() if is_literal(term) else node(term) or ""
+            if value.startswith("_:") or not value:
+                continue
+            found = web_address(value)
+            if found is None:
+                self.remark(field, value, "no web address")
+            elif found not in seen:
+                seen.add(found)
+                yield found
+
+    def concepts(self, *predicates: str) -> tuple[Concept, ...]:
+        """The terms of vocabularies, sorted: their addresses, their names as far as the graph tells them."""
+        found = set()
+        for term in self.terms(*predicates):
+            if is_literal(term):
+                label = text(term)
+                found.add(Concept(label.value) if is_uri(label.value) else Concept(None, (label,)))
+            elif name := node(term):
+                thing = self.other(name)
+                found.add(Concept(thing.uri, thing.labels()))
+        found -= {Concept(), Concept(None, (Text(""),))}
+        return tuple(sorted(found, key=lambda concept: (concept.uri or "", concept.labels)))
+
+    def licenses(self, *predicates: str) -> tuple[LicenseHint, ...]:
+        """What the properties say of licences, in the order of the page."""
+        found = []
+        for term in self.terms(*predicates):
+            if is_literal(term):
+                if value := term.value.strip():
+                    found.append(LicenseHint(value, (), addresses_in(value)))
+            elif name := node(term):
+                found.append(_license(self.other(name)))
+        return tuple(dict.fromkeys(hint for hint in found if hint != LicenseHint()))
+
+
+def _by_language(one: Text) -> tuple[str, str]:
+    return one.language or "", one.value
+
+
+def _license(thing: Thing) -> LicenseHint:
+    labels = thing.labels(DCT.description)
+    more = [
+        *thing.addresses("license", DCT.source, RDFS.seeAlso, FOAF.page, DCT.references, *SCHEMA.both("url")),
+        *(address for label in labels for address in addresses_in(label.value)),
+    ]
+    uri = thing.name if not thing.name.startswith("_:") else None
+    identifier = thing.texts(DCT.identifier)
+    addresses = dict.fromkeys([*([uri] if uri and is_uri(uri) else []), *more])
+    published = uri if uri is None or is_uri(uri) else last_segment(uri)
+    return LicenseHint(published or (identifier[0].value if identifier else None), labels, tuple(addresses))

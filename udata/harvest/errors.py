@@ -1,0 +1,39 @@
+"""What can go wrong while a catalogue is read.
+
+HarvestError                 1   a catalogue could not be harvested
+├── UnreadableCatalogue      1   the content is no catalogue in any format that is read here
+│   └── UnsafeContent        1   it would exhaust the machine: an entity bomb, endless nesting, too large
+├── NoArea                   1   a text is no area: caught, and noted beside the record
+├── RemoteFault              1   the other portal answered with an error of its own
+└── EndlessPaging            1   its pages lead in a circle, elsewhere, or on without end
+"""
+
+from udata.errors import UdataError
+
+
+class HarvestError(UdataError):
+    """A catalogue could not be harvested."""
+
+
+class UnreadableCatalogue(HarvestError):
+    """The content is no catalogue in any format that is read here."""
+
+
+class UnsafeContent(UnreadableCatalogue):
+    """Reading it would exhaust the machine, or open what it must not."""
+
+
+class NoArea(HarvestError):
+    """A text that is no area, with the reason."""
+
+
+class RemoteFault(HarvestError):
+    """The other portal answered with an error of its own. `code` is the portal's word for it, if it has one."""
+
+    def __init__(self, message: str, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+class EndlessPaging(HarvestError):
+    """The pages of a catalogue lead in a circle, to another server, or on without end."""

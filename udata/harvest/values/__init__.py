@@ -1,0 +1,1 @@
+"""Single values as catalogues publish them, each made what a portal keeps: moments, formats, areas, frequencies."""

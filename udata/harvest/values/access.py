@@ -1,0 +1,38 @@
+"""Who may have data: the European Union's access rights, INSPIRE's limits, the levels of Project Open Data."""
+
+import re
+from functools import lru_cache
+
+from udata.harvest.records import Access
+from udata.harvest.values.addresses import last_segment
+from udata.models.common import ACCESS_REASONS
+
+# Article 13 (1) of directive 2007/2/EC, letters a to h.
+_ARTICLE_13 = dict(zip("abcdefgh", ACCESS_REASONS, strict=True))
+_RIGHTS = {
+    "public": "open",
+    "nolimitations": "open",
+    "restricted": "restricted",
+    "restrictedpublic": "restricted",
+    "nonpublic": "restricted",
+    "sensitive": "restricted",
+    "confidential": "restricted",
+}
+_ARTICLE = re.compile(r"Article\s*13\s*[._(]*\s*1\s*[._()]*\s*([a-h])\b", re.IGNORECASE)
+_NO_LIMITS = re.compile(r"pas de restriction d.acc[èe]s public|no limitations? (?:to|on) public access", re.IGNORECASE)
+_AUTHORITIES = ("/access-right/", "/limitationsonpublicaccess/", "/limitationsonpublicaccess#")
+
+
+@lru_cache(maxsize=4096)
+def access(published: str) -> Access | None:
+    """The access that an authority's address, a level such as `non-public` or INSPIRE's wording stands for, or None."""
+    text = published.strip()
+    word = last_segment(text)
+    if article := _ARTICLE.search(text):
+        return Access("restricted", _ARTICLE_13[article[1].lower()])
+    if _NO_LIMITS.search(text):
+        return Access("open")
+    if "/" in text and not any(authority in text.lower() for authority in _AUTHORITIES):
+        return None
+    kind = _RIGHTS.get(re.sub(r"[\s_\-]", "", word).lower())
+    return Access(kind) if kind else None

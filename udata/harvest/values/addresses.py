@@ -1,0 +1,58 @@
+"""Addresses: which texts are one, and which only look like it."""
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+# What RFC 3987 leaves out of an address, and control characters with it.
+_FORBIDDEN = re.compile(r'[\x00-\x20<>"{}|\\^`\x7f]')
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_IN_TEXT = re.compile(r"https?://[^\s<>\"'()\[\]]+", re.IGNORECASE)
+
+
+def is_uri(text: str) -> bool:
+    """Whether `text` is one absolute address of any scheme, and no two of them and no words."""
+    return bool(_SCHEME.match(text)) and not _FORBIDDEN.search(text) and not text.startswith("file:")
+
+
+def web_address(text: str | None, base: str | None = None) -> str | None:
+    """`text` as an `http` or `https` address with a host, resolved against `base`; None if it is none.
+
+    Blanks in an address are escaped, since files are often named so; two addresses in one text are none.
+    """
+    text = (text or "").strip()
+    if not text:
+        return None
+    if base and not _SCHEME.match(text):
+        text = urljoin(base, text)
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host or " " in parts.netloc or port == 0:
+        return None
+    if re.search(r"\s", text):
+        if re.search(r"\s[a-z]+://", text, re.IGNORECASE):
+            return None
+        text = re.sub(r"\s", "%20", text)
+    return None if re.search(r'[\x00-\x1f<>"]', text) else text
+
+
+def addresses_in(text: str) -> tuple[str, ...]:
+    """The web addresses in a text, which may be HTML, in order, without the punctuation behind them."""
+    return tuple(dict.fromkeys(found.rstrip(".,;:!?") for found in _IN_TEXT.findall(text)))
+
+
+def last_segment(address: str) -> str:
+    """What stands behind the last slash, hash or colon of an address: `CSV` of `http://…/file-type/CSV`."""
+    return re.split(r"[/#:]", address.rstrip("/#"))[-1]
+
+
+def is_same_origin(one: str, other: str) -> bool:
+    """Whether two addresses have scheme, host and port in common."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,0 +1,1 @@
+"""What goes out: requests, mails, and the portal's files wherever they are kept."""
