@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 # Dates of a portal are those of its own machines' clocks, which may differ by so much.
 SKEW = timedelta(minutes=2)
 # How often what changed meanwhile is looked for before the alias moves; each time there is less of it.
-PASSES = 3
+PASSES = 2
 # How often a document that differs is brought up to date and looked at again.
 TRIES = 5
 
