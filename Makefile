@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help install demo test lint format docs bench clean
+.PHONY: help install demo test fuzz lint format docs bench clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -20,6 +20,9 @@ demo: install ## Show udata at work on a sample portal
 
 test: install ## Run every test, on real servers that are started for it
 	$(BIN)/python -m pytest
+
+fuzz: install ## Draw COUNT odd inputs of each kind from the seed SEED: make fuzz COUNT=10000 SEED=7
+	UDATA_TEST_FUZZ=$(or $(COUNT),1000) UDATA_TEST_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -m "slow or not slow" tests/fuzz
 
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
