@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from udata.errors import ConfigurationError
 from udata.network.mail import Mail, Mailer, MailServerError, Outcome, sends
+from udata.progress import Progress, silent
 from udata.services.mail_templates import language, render
 from udata.services.reminders.late import Late, Recipient
 from udata.services.reminders.notes import Notes
@@ -20,7 +21,6 @@ from udata.store.fields import now as this_moment
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[float, float | None, str | None], None]
 
 # How many of those whose mail went wrong are named.
 NAMED = 1000
@@ -69,7 +69,7 @@ def send(
     *,
     dry_run: bool = False,
     told: Callable[[Recipient], None] = lambda recipient: None,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = silent,
     now: datetime | None = None,
 ) -> Reminded:
     """Remind everybody whom late datasets concern and who was not reminded lately.
