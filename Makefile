@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help install demo test fuzz lint format docs bench clean
+.PHONY: help install demo test fuzz lint format i18n docs bench clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 install: .venv/installed ## Install everything into .venv
 
@@ -36,6 +36,9 @@ format: install ## Format the code
 
 docs: install ## Write docs/cli.md and docs/settings.md from the code
 	$(BIN)/python docs/generate.py
+
+i18n: install ## Bring the catalogues of messages up to date, and compile them
+	$(BIN)/python -c 'import setuptools; setuptools.setup()' --quiet extract_messages update_catalog compile_catalog
 
 bench: install ## Measure speed and memory, as ratios
 	$(BIN)/python -m benchmarks

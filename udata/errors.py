@@ -71,11 +71,7 @@ EXIT_READER_GONE = 141
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
     "command": ("udata harvest", "udata purge", "udata search", "udata user delete"),
-    "job": (
-        "crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses",
-        "send-frequency-reminder",
-    ),
-    "check": ("files",),
+    "job": ("crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses"),
 }  # fmt: skip
 
 

@@ -111,6 +111,12 @@ SETTINGS = (
     Setting("MAIL_SUPPRESS_SEND", bool, False, "Whether mails are kept back, as Flask-Mail reads it."),
     Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes."),
     Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up."),
+    Setting("METRICS_API", str, None, "The tabular API from which views and downloads are imported."),
+    # Reminders
+    Setting("DELAY_BEFORE_REMINDER_NOTIFICATION", int, 30,
+            "How many days after its next update was due a dataset is late enough for a reminder."),
+    Setting("REMINDER_AGAIN_DAYS", int, 30, "How many days nobody who was reminded is reminded again."),
+    Setting("REMINDER_HARVESTED", bool, False, "Whether people are reminded of harvested datasets, too."),
     # Requests to other servers
     Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included."),
     Setting("HTTP_CONNECT_TIMEOUT", float, 10.0, "Seconds after which a server that does not take the connection is"

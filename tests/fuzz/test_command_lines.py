@@ -31,7 +31,7 @@ NAMES = ("log-test", "count-tags", "error-test", "Dataset", "dataset", "referenc
          "2026-01-01", "1d", "0 * * * *", "@daily", "ada@example.org", "a=b", "http://127.0.0.1:1/?x=y",
          "000000000000000000000000")  # fmt: skip
 ODD = ("", " ", "-", "--", "0", "-1", "1e309", "nan", "99999999999999999999999", "\udcff", "\x1b[31m", "a\nb",
-       "\u202ex", "é" * 300, "x" * 40_000, "[" * 5_000, "$(true)", "%s", "../../etc/passwd", "null", "true", "{}")  # fmt: skip
+       "\u202ex", "é" * 300, "x" * 40_000, "[" * 5_000, "$(true)", "../../etc/passwd", "null", "{}")  # fmt: skip
 
 words = st.one_of(
     st.sampled_from(NAMES),

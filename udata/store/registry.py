@@ -28,6 +28,7 @@ MODULES = (
     "oauth2",
     "organization",
     "page",
+    "reminder",
     "resource",
     "reuse",
     "schedule",
