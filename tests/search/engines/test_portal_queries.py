@@ -26,10 +26,10 @@ class Portal(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def portal(request: pytest.FixtureRequest, node: Callable[[str], Node]) -> Iterator[Portal]:
+def portal(request: pytest.FixtureRequest, search_node: Callable[[str], Node]) -> Iterator[Portal]:
     """A document in each index, and three datasets. Read only."""
     prefix = f"p{token_hex(4)}-"
-    with ElasticsearchEngine([node(request.param).url], timeout=30) as engine:
+    with ElasticsearchEngine([search_node(request.param).url], timeout=30) as engine:
         for model in MODELS:
             alias = f"{prefix}{model}"
             engine.create_index(f"{alias}-2026-01-02-03-04", alias, Definition(model, "fr"))
