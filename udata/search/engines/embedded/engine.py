@@ -60,6 +60,8 @@ class EmbeddedEngine(Engine):
         self._lock_seconds = lock_seconds
         self._opened: dict[Path, Opened] = {}
         self._opening = Lock()
+        # Of the targets that are being written to; looked up once a batch, and not for each document.
+        self._models: dict[str, str] = {}
 
     def server(self) -> Server:
         """The library and its version."""
@@ -119,7 +121,7 @@ class EmbeddedEngine(Engine):
 
     def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
         """The document as tantivy takes it, its values checked."""
-        model = self._resolved(target, alias=alias)[1].definition.model
+        model = self._models.get(target) or self._model(target, alias)
         if action.document is None:
             gone = schema.tombstone(model, action.id, action.version)
             return Prepared(action.id, TOMBSTONE_BYTES, Change(action.id, action.version, gone, removes=True))
@@ -130,6 +132,7 @@ class EmbeddedEngine(Engine):
         """Write and commit the batch. After any error its writer is thrown away, and nothing of it is written."""
         if not batch:
             return Outcome(0, 0, [])
+        self._models.pop(target, None)
         while True:
             path, opened = self._resolved(target, alias=alias)
             with writing(opened.files, path.name, len(batch), self._lock_seconds) as writer:
@@ -182,6 +185,10 @@ class EmbeddedEngine(Engine):
                 index.config_reader("manual")
                 opened = self._opened[path] = Opened(described.identity, index, described.definition)
             return opened
+
+    def _model(self, target: str, alias: bool) -> str:
+        model = self._models[target] = self._resolved(target, alias=alias)[1].definition.model
+        return model
 
     def _resolved(self, target: str, *, alias: bool | None = None) -> tuple[Path, Opened]:
         """The folder of the target, and the index in it. Again when the alias moves on meanwhile and the index goes."""
