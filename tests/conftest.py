@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
+    from tests.search.nodes import Node
     from udata.settings import Settings
 
 REFERENCE = (Path(__file__).parents[1] / "../shared/reference").resolve()
@@ -161,6 +162,25 @@ def redis_url(servers: Servers) -> str:
         except RedisError as error:
             skip_or_fail(f"the Redis of UDATA_TEST_REDIS offers no database of its own: {error}")
     skip_or_fail("the Redis of UDATA_TEST_REDIS has no empty database")
+
+
+@pytest.fixture(scope="session")
+def search_node(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[str], Node]]":
+    """A function that gives the session's node of `elasticsearch` or `opensearch`, started when first asked for."""
+    from tests.search.nodes import ELASTICSEARCH, Node, newest_opensearch
+
+    running: dict[str, Node] = {}
+
+    def started(name: str) -> Node:
+        if name not in running:
+            kind = ELASTICSEARCH if name == "elasticsearch" else newest_opensearch()
+            running[name] = Node(kind, tmp_path_factory.mktemp(name))
+            running[name].start()
+        return running[name]
+
+    yield started
+    for one in running.values():
+        one.stop()
 
 
 @pytest.fixture(autouse=True)
