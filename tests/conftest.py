@@ -243,6 +243,15 @@ def settings(
 
 
 @pytest.fixture
+def search_engine(settings: "Settings", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an embedded search engine of the test's own, in the settings and in the environment."""
+    address = f"tantivy:{tmp_path / 'search'}"
+    monkeypatch.setenv("UDATA_ELASTICSEARCH_URL", address)
+    settings["ELASTICSEARCH_URL"] = address
+    return address
+
+
+@pytest.fixture
 def app(settings: "Settings") -> "Iterator[Flask]":
     """The app over the test's database, with its context pushed."""
     from udata.app import create_app

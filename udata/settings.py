@@ -43,7 +43,8 @@ SETTINGS = (
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None,
             "The search server (Elasticsearch 7.10 to 9, OpenSearch 1 to 3), or several of one cluster with commas"
-            " between. Without it, and with another server named, search commands end with exit code 4."),
+            " between; or `tantivy:` and a folder of this machine. Without it, and with another server named, search"
+            " commands end with exit code 4."),
     Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
     # Search
     Setting("ELASTICSEARCH_INDEX_BASENAME", str, "",
@@ -62,6 +63,17 @@ SETTINGS = (
             "Embedded search: how long a process waits for another one that writes."),
     Setting("SEARCH_PATIENCE_SECONDS", float, 120.0,
             "How long indexing goes on trying when the search server is away or overloaded."),
+    Setting("AUTO_INDEX", bool, True, "Whether what a job or a command changes is indexed by the workers."),
+    Setting("TABULAR_FORMATS", list, ["csv", "parquet", "xls", "xlsx", "ods", "tsv", "csv.gz"],
+            "The formats of resources that visitors find as tables."),
+    Setting("MACHINE_READABLE_FORMATS", list, ["json", "xml", "rdf", "sql", "jsonl", "ndjson"],
+            "Those that they find as machine-readable."),
+    Setting("GEOGRAPHICAL_FORMATS", list,
+            ["shp", "kml", "kmz", "gpx", "shx", "ovr", "geojson", "gpkg", "pmtiles", "mbtiles", "wms", "wfs", "wmts",
+             "wcs", "tms", "ogc:wms", "ogc:wfs", "gml", "topojson", "geotiff"],
+            "Those that they find as geographical."),
+    Setting("DOCUMENTS_FORMATS", list, ["pdf", "doc", "docx", "md", "txt", "html", "htm", "rtf", "odt"],
+            "Those that they find as documents."),
     # Queues and workers
     Setting("CELERY_BROKER_USE_SSL", dict, None,
             "TLS options of the queue's connection, as Celery takes them (`ssl_ca_certs`, `ssl_cert_reqs` …)."),

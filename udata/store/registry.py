@@ -32,6 +32,7 @@ MODULES = (
     "resource",
     "reuse",
     "schedule",
+    "search",
     "topic",
     "transfer",
     "user",
