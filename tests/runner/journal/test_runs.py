@@ -14,16 +14,16 @@ from tests.runner.samples import samples
 from udata.clock import now
 from udata.errors import UsageError
 from udata.runner import registry
-from udata.runner.journal import runs
-from udata.runner.journal.runs import BusyError, Claim, Order, TwinRunsError
+from udata.runner.journal import records, runs
+from udata.runner.journal.runs import BusyError, Claim, Invocation, TwinRunsError
 
 __all__ = ["samples"]
 
 pytestmark = pytest.mark.usefixtures("app", "samples")
 
 
-def order(name: str = "note", *args: Any, **kwargs: Any) -> Order:
-    return runs.order(registry.find(name), args, kwargs)
+def order(name: str = "note", *args: Any, **kwargs: Any) -> Invocation:
+    return runs.bind(registry.find(name), args, kwargs)
 
 
 def stored(run_id: str) -> Stored:
@@ -32,7 +32,7 @@ def stored(run_id: str) -> Stored:
     return found
 
 
-def held(wanted: Order, lease: float = 60) -> Claim:
+def held(wanted: Invocation, lease: float = 60) -> Claim:
     run_id = runs.record(wanted, "shell").run_id
     found = runs.claim(run_id, wanted, "a worker", lease, stored(run_id)["fence"])
     assert found is not None
@@ -185,7 +185,7 @@ def test_arguments_that_cannot_be_stored_are_refused(argument: Any) -> None:
     ids=str,
 )
 def test_whatever_a_job_returns_can_be_stored(result: Any, kept: Any) -> None:
-    assert runs.plain(result) == kept
+    assert records.plain(result) == kept
 
 
 def test_the_runs_that_are_alive_are_found_by_their_slots(database: Database[Stored]) -> None:
