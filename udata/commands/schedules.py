@@ -12,7 +12,8 @@ from udata.commands.base import Command, Portal, needs_app
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.runner.schedule.schedules import Damaged, LastRun, Schedule
+    from udata.runner.schedule.schedules import LastRun
+    from udata.runner.schedule.stored import Damaged, Schedule
 
 # How many times are shown at which a schedule is due.
 NEXT = 3
@@ -85,10 +86,11 @@ def scheduled(portal: Portal) -> None:
       $ udata job scheduled -v
     """
     from udata.runner.schedule import schedules
+    from udata.runner.schedule.stored import Damaged, Schedule
 
     found = list(schedules.listed())
-    readable = [one for one in found if isinstance(one, schedules.Schedule)]
-    damaged = [one for one in found if isinstance(one, schedules.Damaged)]
+    readable = [one for one in found if isinstance(one, Schedule)]
+    damaged = [one for one in found if isinstance(one, Damaged)]
     detailed = output.options.verbosity > 0 or output.options.format == "json"
     runs = schedules.last_runs(readable) if detailed else {}
     output.answer(
@@ -124,14 +126,14 @@ def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, .
 
 
 def _answer(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
-    from udata.runner.schedule.schedules import Schedule
+    from udata.runner.schedule.stored import Schedule
 
     plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
     output.answer(plain[0] if done == "Scheduled" else plain, lambda _: _answer_changed(found, done))
 
 
 def _answer_changed(found: "Sequence[Schedule | Damaged]", done: str) -> None:
-    from udata.runner.schedule.schedules import Schedule
+    from udata.runner.schedule.stored import Schedule
 
     for one in found:
         if isinstance(one, Schedule):
@@ -180,7 +182,7 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
         "never_sent": one.obstacle,
         "next": [] if one.obstacle or not one.enabled else one.upcoming(now(), NEXT),
         "last_run_at": one.last_run_at,
-        "total_run_count": one.total_run_count,
+        "total_run_count": one.run_count,
         "last_run": runs.get(one.last_run_id or ""),
     }
 
@@ -194,8 +196,8 @@ def _marks(one: "Schedule") -> str:
 
 def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
     if one.enabled and not one.obstacle:
-        for word, moment in zip(("next", "", ""), one.upcoming(now(), NEXT), strict=True):
-            output.line(f"  {word:<5} {_local(moment)}")
+        for number, moment in enumerate(one.upcoming(now(), NEXT)):
+            output.line(f"  {'' if number else 'next':<5} {_local(moment)}")
     last = runs.get(one.last_run_id or "")
     if last:
         text = f"{last.state}{f': {last.error}' if last.error else ''}, {last.id}"
@@ -209,6 +211,6 @@ def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
 
 def _local(moment: datetime) -> str:
     """A moment in the time zone of the crontabs."""
-    from udata.runner.schedule.schedules import time_zone
+    from udata.runner.schedule.stored import time_zone
 
     return moment.replace(tzinfo=UTC).astimezone(time_zone()).strftime("%Y-%m-%d %H:%M:%S %Z")

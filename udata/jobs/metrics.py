@@ -5,7 +5,7 @@ from collections.abc import Callable
 from udata.runner.registry import job
 
 
-@job("bump-metrics", queue="low", aliases=("update-metrics", "compute-site-metrics"), time_limit=6 * 3600)
+@job("bump-metrics", queue="low", time_limit=6 * 3600)
 def bump_metrics(*, progress: Callable[..., None]) -> dict[str, int]:
     """Recompute the counters of datasets, reuses, organizations, users and the site."""
     from flask import current_app

@@ -26,9 +26,12 @@ HOUR = timedelta(hours=1)
 
 
 def _stored(database: Database[Stored]) -> Stored:
-    stored = database.schedules.find_one()
+    """What is stored of the one schedule: by others and of ours, which stands beside it."""
+    stored, note = database.schedules.find_one(), database.schedule_note.find_one()
     assert stored is not None
-    return stored
+    assert note is not None
+    assert not stored.keys() & note.keys() - {"_id"}
+    return {**stored, **note}
 
 
 def test_what_is_due_is_handed_over_once(
@@ -48,11 +51,11 @@ def test_what_is_due_is_handed_over_once(
     assert (run["_id"], run["job"], run["trigger"], run["state"]) == (one, "log-test", "schedule", "queued")
     assert sent() == runs() == [one]
     stored = _stored(database)
-    assert (stored["last_run_at"], stored["total_run_count"], stored["last_run_id"]) == (NOON + HOUR, 1, one)
+    assert (stored["last_run_at"], stored["run_count"], stored["last_run_id"]) == (NOON + HOUR, 1, one)
     clock.advance(hours=1)
     beat.tick()
     assert runs() == [one, run_id(schedule, NOON + 2 * HOUR)]
-    assert _stored(database)["total_run_count"] == 2
+    assert _stored(database)["run_count"] == 2
 
 
 def test_the_arguments_are_handed_over_as_the_job_takes_them(
@@ -91,7 +94,7 @@ def test_a_crash_before_the_schedule_was_written_sends_nothing_twice(
     for _ in range(2):
         beat.tick()
     assert sent() == [one]
-    assert _stored(database)["total_run_count"] == 1
+    assert _stored(database)["run_count"] == 1
     assert _stored(database)["last_run_id"] == one
 
 
@@ -100,13 +103,13 @@ def test_a_crash_before_the_message_was_sent_loses_nothing(
 ) -> None:
     one = run_id(scheduled(), NOON + HOUR)
     clock.advance(hours=1)
-    journal.record(journal.order(registry.find("log-test")), "schedule", run_id=one)
+    journal.record(journal.bind(registry.find("log-test")), "schedule", run_id=one)
     beat.tick()
     assert sent() == []
     database.job_run.update_many({}, {"$set": {"queued_at": datetime(2026, 1, 1)}})
     Reaper(app.config).reap()
     assert sent() == [one]
-    assert _stored(database)["total_run_count"] == 1
+    assert _stored(database)["run_count"] == 1
 
 
 def test_two_that_lead_at_the_same_moment_hand_over_once(
@@ -131,7 +134,7 @@ def test_two_that_lead_at_the_same_moment_hand_over_once(
         end_waiting()
     expected = sorted(run_id(schedule, NOON + timedelta(minutes=minute)) for minute in range(1, 21))
     assert sent() == expected
-    assert _stored(database)["total_run_count"] == 20
+    assert _stored(database)["run_count"] == 20
 
 
 def test_what_waits_already_is_not_handed_over_again(
@@ -194,7 +197,7 @@ def test_what_is_disabled_or_unknown_is_never_sent_and_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scheduled(enabled=False)
-    past = {"enabled": True, "crontab": {"minute": "0"}, "since": NOON}
+    past = {"enabled": True, "crontab": {"minute": "0"}, "last_run_at": NOON}
     database.schedules.insert_many(
         [
             {"name": "Job fetch-weather", "task": "fetch-weather", **past},
