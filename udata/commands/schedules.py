@@ -57,9 +57,12 @@ def schedule(portal: Portal, words: tuple[str, ...], enabled: bool | None, misse
 @click.command("unschedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
+@click.option("--all", "every", is_flag=True, help="If several schedules match, remove all of them.")
 @needs_app
-def unschedule(portal: Portal, name: str, arguments: tuple[str, ...]) -> None:
+def unschedule(portal: Portal, name: str, arguments: tuple[str, ...], every: bool) -> None:
     """Remove what is scheduled of a job with these arguments; the job need not exist.
+
+    If several schedules match, NAME may be the name of one of them.
 
     Exit code 1 where nothing is.
 
@@ -71,7 +74,7 @@ def unschedule(portal: Portal, name: str, arguments: tuple[str, ...]) -> None:
     from udata.runner.schedule import schedules
 
     args, kwargs = split_arguments(arguments)
-    removed = schedules.unschedule(name, args, kwargs)
+    removed = schedules.unschedule(name, args, kwargs, every=every)
     _answer(removed, "Unscheduled")
     _note_none(name, args, kwargs, removed)
 

@@ -17,7 +17,7 @@ from udata.clock import now
 from udata.runner import control, enqueue, registry
 from udata.runner.execution import in_process, run
 from udata.runner.execution.run import Outcome
-from udata.runner.journal import runs
+from udata.runner.journal import records, runs
 from udata.runner.journal.runs import Invocation, WakeUp
 
 __all__ = ["commands", "samples"]
@@ -234,3 +234,29 @@ def test_a_job_without_journal_leaves_no_record(samples: list[Any], database: Da
     assert enqueue.enqueue("note-silently", ["quiet"]).sent
     assert samples == ["quiet"]
     assert database.job_run.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    "forged", [("give", ["quit"], {}), ("note", ["forged"], {}), ("note", [], {"word": "forged"})], ids=str
+)
+def test_what_is_recorded_is_run_whatever_a_message_of_its_id_says(
+    forged: tuple[str, list[Any], dict[str, Any]], samples: list[Any]
+) -> None:
+    message = wake("note", "recorded")
+    assert execute(WakeUp(message.run_id, *forged, 0)).state == "succeeded"
+    assert samples == ["recorded"]
+    assert (stored(message.run_id)["job"], stored(message.run_id)["result"]) == ("note", {"noted": "recorded"})
+
+
+def test_a_run_that_is_tried_again_shows_nothing_of_the_time_before(samples: list[Any]) -> None:
+    message = wake("fail")
+    execute(message)
+    waits = stored(message.run_id)
+    assert not {"error", "traceback", "result", "log", "progress"} & waits.keys()
+    (attempt,) = waits["attempts"]
+    assert (attempt["state"], attempt["error"]) == ("failed", "ValueError: it was to fail")
+    assert attempt["traceback"].endswith("ValueError: it was to fail\n")
+
+
+def test_what_a_job_returns_that_json_does_not_know_is_stored_as_text() -> None:
+    assert records.plain({"mean": float("nan"), "most": float("inf")}) == {"mean": "NaN", "most": "Infinity"}

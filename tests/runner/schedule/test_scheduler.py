@@ -13,13 +13,16 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.clock import Clock
 from tests.runner.ending import end_waiting
+from tests.runner.samples import commands
 from udata.errors import ServerError
 from udata.runner import registry
 from udata.runner.enqueue import enqueue
 from udata.runner.journal import runs as journal
 from udata.runner.reaper import Reaper
-from udata.runner.schedule import schedules
+from udata.runner.schedule import scheduler, schedules
 from udata.runner.schedule.scheduler import Scheduler, run_id
+
+__all__ = ["commands"]
 
 NOON = datetime(2026, 3, 2, 12)
 HOUR = timedelta(hours=1)
@@ -322,3 +325,34 @@ def test_it_says_what_it_does(
     beat.tick()
     assert caplog.messages[0] == f"This scheduler, {beat.lease.holder}, leads"
     assert caplog.messages[1] == f"Job log-test, due at 2026-03-02 13:00:00 UTC, is run as {one}"
+
+
+def test_the_reaper_beside_it_sweeps_once_an_hour_and_not_at_each_turn(
+    app: Flask, beat: Scheduler, commands: list[str]
+) -> None:
+    beat.tick()
+    reap = scheduler._reap_as_leader(app, beat)
+    commands.clear()
+    for _ in range(3):
+        reap()
+    assert commands.count("delete") == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"beats": "many"}, {"holder": {"a": 1}}, {"last_tick": "today"}, {"foreign": "x"}, {"foreign": {"at": 5}},
+     {"holder": None, "beats": None}],
+    ids=str,
+)  # fmt: skip
+def test_a_lease_that_is_odd_is_taken_over(
+    odd: Stored, beat: Scheduler, clock: Clock, scheduled: Callable[..., Any], runs: Any, database: Database[Stored]
+) -> None:
+    database.lease.insert_one({"_id": "scheduler", "holder": "gone", "beats": 5, "since": NOON, **odd})
+    scheduled()
+    assert scheduler.health(clock()).text
+    for _ in range(3):
+        beat.tick()
+        clock.advance(minutes=30)
+    beat.tick()
+    assert beat.leads
+    assert len(runs()) == 1
