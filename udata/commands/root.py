@@ -159,7 +159,10 @@ def main(args: list[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The process `udata`: signals, the command line, and a request to report what is a bug."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored from the beginning, as behind nohup, stays so.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         code = main()
         sys.stdout.flush()
