@@ -14,7 +14,7 @@ from udata.harvest.iso19139.texts import word
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.read import read_element
 from udata.harvest.records import Damage, Record, Unread
-from udata.harvest.safe_xml import read_xml
+from udata.harvest.safe_xml import local_name, read_xml
 from udata.harvest.values.addresses import web_address
 
 PAGE_SIZE = 50
@@ -56,7 +56,7 @@ class Results(NamedTuple):
 def results(body: bytes, encoding: str | None = None) -> Results:
     """Read an answer. Raises RemoteFault for an ExceptionReport, UnreadableCatalogue for what is no answer."""
     root, damages = read_xml(body, encoding)
-    name = etree.QName(root).localname
+    name = local_name(root)
     if name == "ExceptionReport":
         text = "; ".join(found for one in root.iter("{*}ExceptionText") if (found := word(one)))
         told = root.find("{*}Exception")
@@ -259,4 +259,4 @@ class CSWISOBackend(_CSWBackend):
 
 def _name(element: etree._Element) -> str:
     """What names a record in a report: its file identifier, else its element."""
-    return word(element.find("{*}fileIdentifier")) or etree.QName(element).localname
+    return word(element.find("{*}fileIdentifier")) or local_name(element)

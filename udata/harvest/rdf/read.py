@@ -11,7 +11,7 @@ from udata.harvest.rdf.content import content
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.jsonld import Contexts, ready
 from udata.harvest.records import Damage
-from udata.harvest.safe_xml import MAX_DAMAGES, read_xml
+from udata.harvest.safe_xml import MAX_DAMAGES, local_name, read_xml
 from udata.harvest.values.addresses import web_address
 
 _FORMATS = {"turtle": RdfFormat.TURTLE, "n-triples": RdfFormat.N_TRIPLES}
@@ -49,13 +49,13 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
 
 def read_element(root: etree._Element, graph: Graph) -> None:
     """Add the statements of an element of RDF/XML to `graph`. Raises UnreadableCatalogue if it is no RDF."""
-    if etree.QName(root).namespace is None:
-        raise UnreadableCatalogue(f"the page is XML, but no RDF: {etree.QName(root).localname!r}")
+    if not str(root.tag).startswith("{"):
+        raise UnreadableCatalogue(f"the page is XML, but no RDF: {local_name(root)!r}")
     before = len(graph.damages)
     _mend(root, graph)
     _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     if not graph.size and root.tag != f"{_RDF}RDF":
-        name = etree.QName(root).localname
+        name = local_name(root)
         reason = graph.damages[before].reason if graph.damages[before:] else f"its root is {name!r}"
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {reason}")
 
@@ -66,7 +66,7 @@ def _mend(root: etree._Element, graph: Graph) -> None:
         element.text = None
     for element in _NAMING_MORE(root)[:MAX_DAMAGES]:
         line = element.sourceline
-        graph.damages.append(Damage(line, f"{etree.QName(element).localname} names a resource and has content, too"))
+        graph.damages.append(Damage(line, f"{local_name(element)} names a resource and has content, too"))
 
 
 def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
