@@ -138,7 +138,7 @@ def test_four_languages_and_a_licence_that_is_a_document() -> None:
     assert {text.language for text in dataset.titles} == {"en", "fr", "nl"}
     assert any(text.language == "de" for one in reading("be-statbel.ttl").datasets for text in one.titles)
     (licence,) = dataset.licenses
-    assert {text.language for text in licence.labels} == {"en", "fr", "nl"}
+    assert {text.language for text in licence.labels} == {"de", "en", "fr", "nl"}
     assert (
         "https://statbel.fgov.be/sites/default/files/files/opendata/Licence%20open%20data_EN.pdf" in licence.addresses
     )

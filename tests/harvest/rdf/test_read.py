@@ -92,6 +92,7 @@ def test_what_is_no_catalogue_is_named_so(data: bytes, reason: str) -> None:
         read(data, f"{HOST}/catalogue")
 
 
+@OLD_PARSER
 @pytest.mark.parametrize("name", ["be-statbel.ttl", "catalog.xml", "es-nsip-catalog.rdf", "flat.jsonld", "udata.xml",
                                   "eu-example1.nt", "no-catalog.ttl", "it-molinella.rdf", "evian.json"])  # fmt: skip
 def test_another_parser_reads_the_same_statements(name: str) -> None:
