@@ -7,6 +7,7 @@ import pytest
 
 from tests.harvest.catalogues import HOST, NOW
 from udata.harvest.dcat.catalogue import records
+from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.paging import next_page, total_items
 from udata.harvest.rdf.read import read
 from udata.harvest.records import Access, Checksum, Contact, DataService, Dataset, Period, Record, Text, in_language
@@ -307,16 +308,12 @@ def test_the_default_language_is_chosen_else_none_else_the_first() -> None:
 
 
 def test_one_bad_thing_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    from udata.harvest.dcat import catalogue
-
-    contacts = catalogue.contacts
-
     def failing(thing: Any) -> Any:
         if thing.name.endswith("/2"):
             raise ZeroDivisionError("odd")
         return contacts(thing)
 
-    monkeypatch.setattr(catalogue, "contacts", failing)
+    monkeypatch.setattr("udata.harvest.dcat.catalogue.contacts", failing)
     turtle = PREFIXES + "".join(f"<http://e.org/{n}> a dcat:Dataset ; dct:title 't' ." for n in range(4))
     read_here, unread = records(read(turtle.encode(), HOST))
     assert len(read_here) == 3
