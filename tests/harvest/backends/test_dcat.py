@@ -1,9 +1,11 @@
 """DCAT over HTTP: every catalogue by its file, pages, and pages that never end."""
 
+import gzip
 import json
 from collections.abc import Callable
 
 import pytest
+from aiohttp import web
 
 from tests.harvest.backends.conftest import Answers, identities
 from tests.harvest.catalogues import content, names, reading
@@ -13,6 +15,7 @@ from udata.harvest.backends import paging
 from udata.harvest.backends.base import Fetch, Page, Source
 from udata.harvest.backends.dcat import DCATBackend
 from udata.harvest.errors import EndlessPaging, HarvestError, UnreadableCatalogue
+from udata.network.failures import AddressRefused, TooLarge
 
 Serving = Callable[[Answers], WebServer]
 DCAT = [
@@ -173,3 +176,22 @@ def test_the_damage_of_a_page_travels_with_it(serving: Serving, fetch: Fetch) ->
     assert identities([one])[0] == "1"
     assert not one.is_whole
     assert one.damages[0].line
+
+
+def test_a_catalogue_that_leads_into_the_own_network_is_refused(serving: Serving, fetch: Fetch) -> None:
+    for target in ("http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/", "http://[64:ff9b::a00:1]/"):
+        server = serving(lambda path, body, target=target: web.Response(status=302, headers={"Location": target}))  # type: ignore[misc]
+        with pytest.raises(AddressRefused):
+            pages(server, fetch)
+        with pytest.raises(AddressRefused):
+            list(DCATBackend().pages(Source(target), fetch))
+
+
+def test_a_page_that_grows_without_measure_when_unpacked_is_refused(serving: Serving, fetch: Fetch) -> None:
+    packed = gzip.compress(b"<" * 300_000_000, compresslevel=9)
+
+    def answer(path: str, body: bytes) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/turtle"})
+
+    with pytest.raises(TooLarge):
+        pages(serving(answer), fetch)

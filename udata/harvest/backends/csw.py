@@ -117,7 +117,10 @@ class _CSWBackend:
             matched = next((part.matched for part in parts if part.matched is not None), None)
             fresh = paging.new(address, found)
             unread_so_far += len(unread)
-            following = _following(position, given + len(broken), matched, parts[-1].following if parts else None)
+            if len(parts) == 1 and not broken:
+                following = _following(position, given, matched, parts[0].following)
+            else:  # of a page in pieces no piece knows what follows the whole
+                following = _following(position, PAGE_SIZE, matched, None)
             seen = paging.identities + unread_so_far
             missing = (matched or 0) - seen if following is None else 0
             yield Page(

@@ -113,11 +113,11 @@ class Thing:
     def moment(self, field: str, *predicates: str) -> datetime | None:
         """The first moment among the properties; what is none is noted."""
         for term in self.terms(*predicates):
-            if is_literal(term) and term.value.strip():
-                read = moment(term.value, self.now)
+            if is_literal(term) and (value := term.value.strip()):
+                read = moment(value, self.now)
                 if read.value:
                     return read.value
-                self.remark(field, term.value, read.reason or "")
+                self.remark(field, value, read.reason or "")
         return None
 
     def address(self, field: str, *predicates: str) -> str | None:

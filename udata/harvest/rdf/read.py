@@ -17,8 +17,7 @@ from udata.harvest.values.addresses import web_address
 _FORMATS = {"turtle": RdfFormat.TURTLE, "n-triples": RdfFormat.N_TRIPLES}
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {"rdf": _RDF.strip("{}")}
-_NAMING_TEXT = etree.XPath("//*[@rdf:resource][not(*)][normalize-space()]", namespaces=_PREFIXES)
-_NAMING_MORE = etree.XPath("//*[@rdf:resource][*]", namespaces=_PREFIXES)
+_NAMING_AND_MORE = etree.XPath("//*[@rdf:resource][node()]", namespaces=_PREFIXES)
 # Statements of a page: beyond them it is no page.
 MAX_STATEMENTS = 20_000_000
 
@@ -62,11 +61,12 @@ def read_element(root: etree._Element, graph: Graph) -> None:
 
 def _mend(root: etree._Element, graph: Graph) -> None:
     """Drop the text of elements that already name a resource, as GeoNetwork writes them; note those with more."""
-    for element in _NAMING_TEXT(root):
-        element.text = None
-    for element in _NAMING_MORE(root)[:MAX_DAMAGES]:
-        line = element.sourceline
-        graph.damages.append(Damage(line, f"{local_name(element)} names a resource and has content, too"))
+    for element in _NAMING_AND_MORE(root):
+        if len(element) == 0:
+            element.text = None
+        elif len(graph.damages) < MAX_DAMAGES:
+            reason = f"{local_name(element)} names a resource and has content, too"
+            graph.damages.append(Damage(element.sourceline, reason))
 
 
 def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
