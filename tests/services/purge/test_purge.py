@@ -13,12 +13,12 @@ from tests import factories
 from tests.models.everything import broken_everywhere
 from tests.services.conftest import Run
 from tests.services.purge.conftest import Purge, Stored, everything, put_file
+from udata.clock import now
 from udata.errors import UnknownName
 from udata.models import blocs, notification
 from udata.models.page import SiteSettings
 from udata.services.purge import batch as batches
 from udata.store.documents import Document
-from udata.store.fields import now
 
 GONE = {"deleted": factories.MOMENT}
 

@@ -17,21 +17,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import bson
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 from bson.raw_bson import RawBSONDocument
 from pymongo import UpdateOne
+from pymongo.collection import Collection
 
 from udata import __version__
 from udata.errors import UdataError, UsageError
 from udata.services.database.dump import MARKER, file_name, now, read_marker, writing
 from udata.store import bson_files
-from udata.store.compact_set import PackedSet
+from udata.store.codec import LENIENT, RAW
+from udata.store.compact_set import CompactSet
 from udata.store.detaching import Loss
-from udata.store.scan import key
+from udata.store.scan import KEY_BYTES, chunks, key
 
 CHANGES = "changes.jsonl"
 FILES = "files"
-KEY_BYTES = 12
+# How many ids a query names at most.
+LOOKS = 100
 
 Document = dict[str, Any]
 
@@ -43,7 +47,7 @@ class Archive:
         self.folder = folder
         self.database = database
         self._files: dict[str, BinaryIO] = {}
-        self._known: dict[str, PackedSet] = {}
+        self._known: dict[str, CompactSet] = {}
         self._totals: dict[str, list[int]] = {}
         self._lock = self._claim()
         self._resume()
@@ -62,7 +66,7 @@ class Archive:
 
     def keep(self, collection: str, documents: Iterable[bytes]) -> None:
         """Add documents, undecoded; one that is there already was changed before, and stays as it was then."""
-        known = self._known.setdefault(collection, PackedSet(KEY_BYTES))
+        known = self._known.setdefault(collection, CompactSet(KEY_BYTES))
         totals = self._totals.setdefault(collection, [0, 0])
         with writing(self.folder):
             stream = self._files.get(collection) or self._open(collection)
@@ -120,7 +124,7 @@ class Archive:
             raise UsageError(f"{self.folder} is not empty", "give the name of a new folder")
         for path in sorted(self.folder.glob("*.bson")):
             collection = _collection(path)
-            known, totals = PackedSet(KEY_BYTES), [0, 0]
+            known, totals = CompactSet(KEY_BYTES), [0, 0]
             for document in _whole(path):
                 known.add(key(RawBSONDocument(document)["_id"]))
                 totals = [totals[0] + 1, totals[1] + len(document)]
@@ -209,6 +213,34 @@ def changes(folder: Path) -> dict[tuple[str, bytes], Change]:
                     f"{path} is damaged in line {number}", "remove it to replace whole documents"
                 ) from error
     return found
+
+
+def give_back(
+    collection: Collection[Document], documents: list[bytes], known: Mapping[tuple[str, bytes], Change]
+) -> tuple[list[bytes], list[str]]:
+    """Part archived documents: those that may take the place of what is stored now, and the ids of the others.
+
+    A document that stayed may only while it is what was left of it; else it is given back the references alone that
+    it lost.
+    """
+    if not known:
+        return documents, []
+    by_key = {(collection.name, key(RawBSONDocument(one, RAW)["_id"])): one for one in documents}
+    stayed = [name for name in by_key if name in known]
+    writes, merged = [], []
+    for some in chunks(stayed, LOOKS):
+        ids = {name[1]: RawBSONDocument(by_key[name], RAW)["_id"] for name in some}
+        lenient = collection.with_options(codec_options=LENIENT)
+        for stored in lenient.find({"_id": {"$in": list(ids.values())}}):
+            name = (collection.name, key(stored["_id"]))
+            archived: Document = bson.decode(by_key[name], LENIENT)
+            if not known[name].is_untouched(archived, stored):
+                del by_key[name]
+                writes += known[name].given_back(stored["_id"])
+                merged.append(str(stored["_id"]))
+    if writes:
+        collection.bulk_write(writes, ordered=False)
+    return list(by_key.values()), merged
 
 
 def _collection(path: Path) -> str:

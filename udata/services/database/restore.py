@@ -18,6 +18,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from udata.errors import UdataError, UnknownName, UsageError
 from udata.progress import Progress
+from udata.services.database.archive import Change, changes, give_back
 from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
 from udata.store import bson_files, indexes
@@ -101,7 +102,8 @@ class Plan:
 class Restored:
     """What was done to a collection; `errors` are the first of the `failed` documents, with the reason.
 
-    `refused` says why the server would not have the collection at all; what was there before is there still.
+    `refused` says why the server would not have the collection at all; what was there before is there still. `merged`
+    are the ids of documents of an archive that were changed since: they got back the references that they had lost.
     """
 
     collection: str
@@ -111,6 +113,7 @@ class Restored:
     replaced: int = 0
     unchanged: int = 0
     failed: int = 0
+    merged: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     indexes: list[Outcome] = field(default_factory=list)
 
@@ -194,7 +197,8 @@ def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress |
     same again goes on. Raises DamagedFileError, ServerError, UdataError.
     """
     embedded = indexes.is_embedded(database)
-    state = _Run(database, plan, embedded, progress)
+    stayed = changes(plan.dump.folder) if plan.dump.kind == "archive" else {}
+    state = _Run(database, plan, embedded, progress, stayed)
     try:
         with translated_errors():
             database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
@@ -207,12 +211,13 @@ def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress |
 
 @dataclass
 class _Run:
-    """One run of a restore, and how many documents it has written."""
+    """One run of a restore, and how many documents it has written; `stayed` is what an archive says of its changes."""
 
     database: Database[dict[str, Any]]
     plan: Plan
     embedded: bool
     progress: Progress | None
+    stayed: dict[tuple[str, bytes], Change]
     done: int = 0
 
     def restore(self, source: Source) -> Restored:
@@ -223,7 +228,11 @@ class _Run:
             early, late = _parted(wanted) if self.embedded else ([], wanted)
             self._index(result, early)
             for batch in _batches(source):
-                _write(self.database, result, batch, replace=self.plan.mode == "merge" or self.plan.continues)
+                rest, merged = give_back(self.database[source.collection], batch, self.stayed)
+                result.documents += len(merged)
+                result.merged += merged
+                if rest:
+                    _write(self.database, result, rest, replace=self.plan.mode == "merge" or self.plan.continues)
                 self.done += len(batch)
                 self._say(self.done, self.plan.documents, source.collection)
             self._index(result, late)

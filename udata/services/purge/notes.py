@@ -10,13 +10,13 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
+from udata.clock import now
 from udata.models.purge import PurgeNote
 from udata.services.metrics import KEYS, recount
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone, Named, named
 from udata.services.purge.kinds import Document
 from udata.services.purge.walk import LOOKS
-from udata.store.fields import now
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from udata.clock import now
 from udata.services.database.archive import FILES, Archive
 from udata.services.purge.batch import Batch, Decision, fetched
 from udata.services.purge.files import Files, Gone
@@ -16,17 +17,15 @@ from udata.services.purge.kinds import BY_DEFAULT, Document, Kind, Left, Root, f
 from udata.services.purge.notes import Changed, Notes, files_of
 from udata.services.purge.walk import Ground, Progress, Walk
 from udata.store import registry
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.detaching import ABSENT, losses
-from udata.store.fields import now
-from udata.store.scan import chunks, key
+from udata.store.scan import KEY_BYTES, chunks, key
 from udata.store.shapes import shape
 
 # How many documents go at once, and for how many one walk looks.
 BATCH = 100
 ROUND = 5_000
-KEY_BYTES = 12
 
 
 @dataclass
@@ -107,7 +106,7 @@ class _Run:
         self.files = Files(settings, self._leave)
         self.notes = Notes(database)
         self.gone = Gone()
-        self.known: dict[tuple[str, str], PackedSet] = defaultdict(lambda: PackedSet(KEY_BYTES))
+        self.known: dict[tuple[str, str], CompactSet] = defaultdict(lambda: CompactSet(KEY_BYTES))
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.left: set[Left] = set()
 
