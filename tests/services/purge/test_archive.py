@@ -1,9 +1,9 @@
 """What is purged can be brought back."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import bson
 import pytest
@@ -26,8 +26,8 @@ def raw(database: Database[Stored]) -> dict[str, dict[str, bytes]]:
     """Every document as the server stores it."""
     found = {}
     for name in database.list_collection_names():
-        documents = {}
-        for batch in database[name].find_raw_batches():
+        documents: dict[str, bytes] = {}
+        for batch in cast("Iterator[bytes]", database[name].find_raw_batches()):
             documents |= {str(bson.decode(one)["_id"]): one for one in pieces(batch)}
         if documents and name != "udata_restore":
             found[name] = documents
