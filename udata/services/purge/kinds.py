@@ -1,7 +1,7 @@
 """What can be purged: by which flag it is found, and what of it no declaration says."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from bson.datetime_ms import DatetimeMS
@@ -16,15 +16,15 @@ Document = dict[str, Any]
 class Kind(NamedTuple):
     """Documents of a collection that are purged: those with a date in `flag`.
 
-    `name` is what an operator calls them, `namespace` what their old slugs are kept under. With `age` the flag is a
-    date that every document has, and those count that are older than so many days.
+    `name` is what an operator calls them, `namespace` what their old slugs are kept under. With `age`, a setting, the
+    flag is a date that every document has, and those count that are older than so many days.
     """
 
     name: str
     collection: str
     namespace: str
     flag: str = "deleted"
-    age: int | None = None
+    age: str | None = None
 
 
 # The four of the command `purge`, in the order in which they are told, and those that have a job alone.
@@ -37,7 +37,7 @@ KINDS = {
         Kind("dataservices", "dataservice", "Dataservice", "deleted_at"),
         Kind("harvesters", "harvest_source", "HarvestSource"),
         Kind("visualizations", "chart", "Chart", "deleted_at"),
-        Kind("harvest-jobs", "harvest_job", "HarvestJob", "created", age=365),
+        Kind("harvest-jobs", "harvest_job", "HarvestJob", "created", age="HARVEST_JOBS_RETENTION_DAYS"),
     )
 }
 BY_DEFAULT = ("datasets", "reuses", "organizations", "dataservices")
@@ -75,12 +75,9 @@ def kinds(names: tuple[str, ...] | list[str]) -> list[Kind]:
     return [kind for name, kind in KINDS.items() if name in names]
 
 
-def found(
-    database: Database[Document], kind: Kind, older_than: timedelta | None, now: datetime
-) -> Iterator[Root | Left]:
-    """The documents of a kind that are flagged, for longer than `older_than` where that is given."""
-    age = timedelta(days=kind.age) if kind.age is not None and older_than is None else older_than
-    query: Document = {kind.flag: {"$ne": None} if age is None else {"$lt": now - age}}
+def found(database: Database[Document], kind: Kind, before: datetime | None) -> Iterator[Root | Left]:
+    """The documents of a kind that are flagged, and were `before` a moment if one is given."""
+    query: Document = {kind.flag: {"$ne": None} if before is None else {"$lt": before}}
     keeps = KEPT_FOR.get(kind.collection)
     fields = {kind.flag, "slug", *filter(None, (keeps,))}
     for document in documents(database[kind.collection], query, fields):

@@ -12,11 +12,12 @@ from pymongo.database import Database
 
 from udata.clock import now
 from udata.models.purge import PurgeNote
-from udata.services.metrics import KEYS, recount
+from udata.services.metrics import KEYS
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone, Named, named
 from udata.services.purge.kinds import Document
 from udata.services.purge.walk import LOOKS
+from udata.services.recounting import recount
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
 
@@ -28,7 +29,6 @@ COUNTED = ("dataservice", "discussion", "follow", "reuse")
 NOTE_SIZE = 5_000
 
 Changed = Callable[[str, list[Any]], object]
-Before = Callable[[str, list[tuple[Any, Document]]], None]
 
 
 class Notes:

@@ -10,18 +10,21 @@ from typing import Any
 from pymongo.database import Database
 
 from udata.clock import now
+from udata.errors import UdataError
+from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
 from udata.services.purge.batch import Batch, Decision, fetched
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import BY_DEFAULT, Document, Kind, Left, Root, found, kinds
 from udata.services.purge.notes import Changed, Notes, files_of
-from udata.services.purge.walk import Ground, Progress, Walk
+from udata.services.purge.walk import Ground, Walk
 from udata.store import registry
 from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.detaching import ABSENT, losses
 from udata.store.scan import KEY_BYTES, chunks, key
 from udata.store.shapes import shape
+from udata.wording import counted
 
 # How many documents go at once, and for how many one walk looks.
 BATCH = 100
@@ -51,6 +54,23 @@ class Purged:
         """Whether something could not be done."""
         return any(one.bad for one in self.left)
 
+    def or_raise(self) -> "Purged":
+        """The result itself. Raises UdataError, which names what could not be done."""
+        bad = [f"{one.collection} {one.id} {one.reason}" for one in self.left if one.bad]
+        if bad:
+            gone = sum(self.purged.values())
+            raise UdataError(f"{counted(gone, 'document')} purged, but {'; '.join(bad[:5])}" + _more(len(bad) - 5))
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """The result as a journal keeps it: what stayed only as a number."""
+        told = {name: getattr(self, name) for name in ("purged", "removed", "changed", "detached")}
+        return {**told, "files": self.files._asdict(), "left": len(self.left)}
+
+
+def _more(number: int) -> str:
+    return f"; and {number:,} more" if number > 0 else ""
+
 
 def purge(
     database: Database[Document],
@@ -63,7 +83,7 @@ def purge(
     files: bool = True,
     say: Callable[[str], None] = lambda kind: None,
     changed: Changed = lambda collection, ids: None,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = silent,
 ) -> Purged:
     """Remove for good what is flagged of the kinds `names`, with all that hangs on it, or say what would go.
 
@@ -116,7 +136,8 @@ class _Run:
         roots: list[Root] = []
         for kind in self.kinds:
             self.progress(0, None, f"Looking for {kind.name}")
-            for one in found(self.database, kind, older_than, now()):
+            age = timedelta(days=self.settings[kind.age]) if kind.age and older_than is None else older_than
+            for one in found(self.database, kind, None if age is None else now() - age):
                 if isinstance(one, Left):
                     self._leave(one)
                 else:
@@ -197,8 +218,8 @@ class _Run:
                     self.result.paused.append(str(batch.read[collection][packed].document["_id"]))
 
     def _sum_up(self) -> None:
-        for name, counted in self.counts.items():
-            setattr(self.result, name, {place: number for place, number in sorted(counted.items()) if number})
+        for name, counts in self.counts.items():
+            setattr(self.result, name, {place: number for place, number in sorted(counts.items()) if number})
         self.result.files = self.gone
 
     def _add(self, gone: Gone) -> None:

@@ -8,13 +8,12 @@ from bson import DBRef, ObjectId, Regex
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from udata.progress import Progress
 from udata.services.purge.kinds import KINDS, TAKES_ALONG, Document, Left, Root
 from udata.store.detaching import DOCUMENT, PULL, fate, on_gone
 from udata.store.references import Place, aims, places, projection, references, target_collections
 from udata.store.scan import Scan, Unreadable, chunks, documents, key, scan, split
 from udata.store.shapes import Shape
-
-Progress = Callable[[float, float | None, str | None], None]
 
 # Names that led to a document before; they are found by its slug, and no field refers to it.
 SLUGS = "slug_follow"
