@@ -19,6 +19,10 @@ from udata.store.shapes import ANYWHERE, Embedded, ListOf, MapOf, Node, Referenc
 Stored = dict[str, Any]
 # Whether what `collection` and `id` name goes.
 Goes = Callable[[str, Any], bool]
+# A collection and an id in it.
+Target = tuple[str, Any]
+# What becomes of a reference in an embedded document, or a whole one, when its target goes.
+Rule = Callable[[Reference, Stored, Target], str]
 
 # What a reference may say: the whole document goes, the embedded one around it, the field is emptied, the item goes
 # out of what holds it, it stays as it is, or its target must stay.
@@ -57,7 +61,7 @@ class Fate:
     fields: dict[str, Any] = field(default_factory=dict)
     detached: Counter[str] = field(default_factory=Counter)
     sets: dict[str, Beside] = field(default_factory=dict)
-    denied: list[tuple[str, Any]] = field(default_factory=list)
+    denied: list[Target] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -68,20 +72,17 @@ class Fate:
 ABSENT = _Mark("absent")
 
 
-def on_gone(reference: Reference, around: Stored) -> str:
+def on_gone(reference: Reference, around: Stored, target: Target) -> str:
     """What a reference in the document `around` says of the end of its target; `pull` where what holds it decides."""
     declared = getattr(reference.field, "on_gone", None)
     return declared or _RULES.get(getattr(reference.field, "on_target_delete", None) or "", PULL)
 
 
-def on_anonymised(reference: Reference, around: Stored) -> str:
+def on_anonymised(reference: Reference, around: Stored, target: Target) -> str:
     """What a reference says of the end of a user's account, whose document stays; some only while `around` is so."""
     condition = getattr(reference.field, "anonymised_while", None) or {}
     holds = all(around.get(name) == value for name, value in condition.items())
     return (holds and getattr(reference.field, "on_anonymised", None)) or KEEP
-
-
-Rule = Callable[[Reference, Stored], str]
 
 
 def fate(shape: Shape, document: Stored, goes: Goes, rule: Rule = on_gone) -> Fate:
@@ -148,7 +149,7 @@ class _Walk:
         hit = next((aim for aim in aims(node, value) if self.goes(*aim)), None)
         if hit is None:
             return value
-        what = self.rule(node, self.around)
+        what = self.rule(node, self.around, hit)
         for name, wanted in (getattr(node.field, "then_set", None) or {}).items():
             self.fate.sets.setdefault(name, Beside(wanted(), True) if callable(wanted) else Beside(wanted, False))
         if what == DENY:

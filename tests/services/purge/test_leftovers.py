@@ -70,7 +70,7 @@ def test_the_job_of_a_purge_that_leaves_something_fails(app: Flask, files: Path,
     factories.dataset(deleted=NOW)
     odd = factories.dataset()
     database.dataset.update_one({"_id": odd.id}, {"$set": {"deleted": 1}})
-    with pytest.raises(UdataError, match="1 document purged, but dataset .* has no date in deleted"):
+    with pytest.raises(UdataError, match=r"1 document purged, but dataset .* has no date in deleted"):
         purge_datasets(progress=lambda *told: None)
     database.dataset.delete_one({"_id": odd.id})
     assert purge_datasets(progress=lambda *told: None)["purged"] == {}

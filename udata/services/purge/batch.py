@@ -6,7 +6,7 @@ is the one that was seen. One that a portal has taken back meanwhile gets back w
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError
 from udata.services.purge.kinds import KEPT_FOR, KINDS, Document, Left, Root
 from udata.services.purge.walk import LOOKS, SLUGS, Ground, taken_along
 from udata.store.codec import LENIENT
-from udata.store.detaching import ABSENT, Fate, fate, setting, updates
+from udata.store.detaching import ABSENT, Fate, Rule, Target, fate, on_gone, setting, updates
 from udata.store.references import aims, references
 from udata.store.scan import Scan, chunks, key
 
@@ -44,11 +44,17 @@ class Decision:
     `because` says of each that goes for which roots it does; `denied` are the roots that something holds.
     """
 
-    def __init__(self, gone: set[Name]) -> None:
-        self.because: dict[Name, frozenset[Name]] = {name: frozenset((name,)) for name in gone}
+    def __init__(self, gone: Iterable[Name], ends: Iterable[Name] = ()) -> None:
+        self.ends = frozenset(ends)
+        self.because: dict[Name, frozenset[Name]] = {name: frozenset((name,)) for name in (*gone, *self.ends)}
         self.removed: dict[str, dict[bytes, Fate]] = defaultdict(dict)
         self.changed: dict[str, dict[bytes, Fate]] = defaultdict(dict)
         self.denied: set[Name] = set()
+
+    @property
+    def documents(self) -> Iterator[Name]:
+        """What goes: the documents of the batch that are removed, the roots among them."""
+        return (name for name in self.because if name not in self.ends)
 
     def goes(self, collection: str, id: Any) -> bool:
         """Whether a document goes."""
@@ -56,14 +62,29 @@ class Decision:
 
 
 class Batch:
-    """Up to a hundred roots, and all that is touched for them."""
+    """Up to a hundred roots, and all that is touched for them.
 
-    def __init__(self, ground: Ground, roots: list[Root], touched: dict[str, list[Any]]) -> None:
+    `ends` are documents whose references follow `rule` as if they went, though they stay; `takes` are others that go.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        roots: list[Root],
+        touched: dict[str, list[Any]],
+        *,
+        ends: Iterable[Target] = (),
+        takes: Iterable[Target] = (),
+        rule: Rule = on_gone,
+    ) -> None:
         self.ground = ground
         self.database: Database[Document] = ground.database
         self.roots = {(root.collection, key(root.id)): root for root in roots}
         self.touched = touched
         self.read: dict[str, dict[bytes, Read]] = defaultdict(dict)
+        self.ends = {(collection, key(id)): id for collection, id in ends}
+        self.takes = {(collection, key(id)): id for collection, id in takes}
+        self.rule = rule
         # What a root takes along by naming it.
         self.along: dict[Name, Name] = {}
         self.left: list[Left] = []
@@ -77,6 +98,8 @@ class Batch:
         for kind in KINDS.values():
             roots = [root for root in self.roots.values() if root.kind == kind.name]
             self._fetch(kind.collection, [root.id for root in roots])
+        for (collection, _), id in self.takes.items():
+            self._fetch(collection, [id])
         gone = {name for name, root in self.roots.items() if self._is_flagged(name, root)}
         self._fetch_along(gone)
         decision = self.decide(gone)
@@ -89,7 +112,10 @@ class Batch:
 
     def decide(self, gone: set[Name]) -> Decision:
         """What becomes of everything that was read when these roots go."""
-        decision = Decision(gone)
+        decision = Decision(gone, self.ends)
+        for name in (name for name in self.takes if name[1] in self.read[name[0]]):
+            decision.because[name] = frozenset((name,))
+            decision.removed[name[0]][name[1]] = Fate(removed=True)
         for name, along in self.along.items():
             if name in gone:
                 decision.because[along] = frozenset((name,))
@@ -110,7 +136,7 @@ class Batch:
         return decision
 
     def _decide_one(self, decision: Decision, collection: str, packed: bytes, document: Document) -> None:
-        found = fate(self.ground.shapes[collection], document, decision.goes)
+        found = fate(self.ground.shapes[collection], document, decision.goes, self.rule)
         decision.changed[collection].pop(packed, None)
         if found.denied:
             for target, id in found.denied:
@@ -201,7 +227,8 @@ class Batch:
         shape = self.ground.shapes[collection]
         ids = [document["_id"] for document, _ in pairs]
         found = [
-            (one.document, fate(shape, one.document, decision.goes)) for one in fetched(self.database, collection, ids)
+            (one.document, fate(shape, one.document, decision.goes, self.rule))
+            for one in fetched(self.database, collection, ids)
         ]
         return [(document, what) for document, what in found if what.fields]
 

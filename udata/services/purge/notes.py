@@ -24,7 +24,7 @@ from udata.store.scan import chunks, key
 COLLECTION = PurgeNote._get_collection_name()
 
 # Which documents count for others: what they refer to has counters of them.
-COUNTED = ("dataservice", "discussion", "follow", "reuse")
+COUNTED = ("dataservice", "discussion", "follow", "organization", "reuse")
 # How many ids or files one note holds.
 NOTE_SIZE = 5_000
 
@@ -100,7 +100,7 @@ class Notes:
 
 def files_of(batch: Batch, decision: Decision) -> Iterator[tuple[str, Any, Named]]:
     """The files of what goes in a batch: the collection and id of the document that names each."""
-    for collection, packed in decision.because:
+    for collection, packed in decision.documents:
         document = batch.read[collection][packed].document
         for file in named(collection, document):
             yield collection, document["_id"], file
@@ -126,7 +126,7 @@ def _parts(batch: Batch, decision: Decision) -> Iterator[Document]:
 
 def _changed(batch: Batch, decision: Decision) -> dict[str, dict[bytes, Any]]:
     found = defaultdict[str, dict[bytes, Any]](dict)
-    for collection, packed in decision.because:
+    for collection, packed in decision.documents:
         found[collection][packed] = batch.read[collection][packed].document["_id"]
     for collection, fates in decision.changed.items():
         for packed in fates:
@@ -142,7 +142,7 @@ def _counted(batch: Batch, decision: Decision) -> dict[str, dict[bytes, Any]]:
         if shape is None:
             continue
         changed = decision.changed.get(collection, {})
-        gone = [packed for name, packed in decision.because if name == collection]
+        gone = [packed for name, packed in decision.documents if name == collection]
         for packed in (*changed, *gone):
             document: Mapping[str, Any] = batch.read[collection][packed].document
             if packed in changed and collection in KEYS:

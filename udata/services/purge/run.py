@@ -180,7 +180,7 @@ class _Run:
         if self.archive is None:
             return
         by_collection: dict[str, list[bytes]] = defaultdict(list)
-        for collection, packed in decision.because:
+        for collection, packed in decision.documents:
             by_collection[collection].append(batch.read[collection][packed].raw)
         for collection, fates in decision.changed.items():
             for packed, one in fates.items():
@@ -208,7 +208,7 @@ class _Run:
         for name, root in batch.roots.items():
             if name in decision.because:
                 self.counts["purged"][root.kind] += 1
-        for collection, packed in decision.because:
+        for collection, packed in decision.documents:
             self.counts["removed"][collection] += self.known["removed", collection].add(packed)
         for collection, fates in decision.changed.items():
             for packed, one in fates.items():

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from udata.progress import Progress
 from udata.services.purge.kinds import KINDS, TAKES_ALONG, Document, Left, Root
-from udata.store.detaching import DOCUMENT, PULL, fate, on_gone
+from udata.store.detaching import DOCUMENT, PULL, Rule, fate, on_gone
 from udata.store.references import Place, aims, places, projection, references, target_collections
 from udata.store.scan import Scan, Unreadable, chunks, documents, key, scan, split
 from udata.store.shapes import Shape
@@ -66,16 +66,19 @@ class Ground:
 
 def _removes(place: Place) -> bool:
     """Whether the document may go with the target of a reference."""
-    what = on_gone(place.reference, {})
+    what = on_gone(place.reference, {}, ("", None))
     return what == DOCUMENT or (what == PULL and bool(getattr(place.reference.field, "required", False)))
 
 
 class Walk:
-    """What goes and what is touched, by the batches of roots to which it belongs."""
+    """What goes and what is touched, by the batches of roots to which it belongs; `rule` is what references follow."""
 
-    def __init__(self, ground: Ground, batches: list[list[Root]], bad: Callable[[Left], None]) -> None:
+    def __init__(
+        self, ground: Ground, batches: list[list[Root]], bad: Callable[[Left], None], rule: Rule = on_gone
+    ) -> None:
         self.ground = ground
         self.bad = bad
+        self.rule = rule
         # The batches in which a document goes, by collection and packed id; all packed ids together.
         self.going: dict[str, dict[bytes, tuple[int, ...]]] = defaultdict(dict)
         self.flat: set[bytes] = set()
@@ -85,7 +88,7 @@ class Walk:
         self.touched: list[dict[str, list[Any]]] = [defaultdict(list) for _ in batches]
         for number, roots in enumerate(batches):
             for root in roots:
-                self._goes(root.collection, root.id, (number,))
+                self.add(root.collection, root.id, (number,))
                 if root.slug:
                     self.slugs[KINDS[root.kind].namespace, root.slug] = number
 
@@ -170,14 +173,14 @@ class Walk:
         shape = self.ground.shapes[name]
         try:
             numbers = self._hits(shape, document)
-            goes = bool(numbers) and fate(shape, document, self._is_going).removed
+            goes = bool(numbers) and fate(shape, document, self._is_going, self.rule).removed
         except RecursionError:
             self.bad(Left(name, str(document.get("_id")), "is nested too deeply to be looked through", bad=True))
             return
         if numbers:
             self._touch(name, document["_id"], numbers)
             if goes:
-                self._goes(name, document["_id"], numbers)
+                self.add(name, document["_id"], numbers)
 
     def _hits(self, shape: Shape, document: Document) -> tuple[int, ...]:
         found: set[int] = set()
@@ -202,7 +205,8 @@ class Walk:
                     if number is not None:
                         self._touch(SLUGS, one["_id"], (number,))
 
-    def _goes(self, collection: str, id: Any, numbers: tuple[int, ...]) -> None:
+    def add(self, collection: str, id: Any, numbers: tuple[int, ...]) -> None:
+        """Take a document for one that goes with the batches `numbers`."""
         packed = key(id)
         before = self.going[collection].get(packed)
         if before is None:
