@@ -17,6 +17,7 @@ NAMED = {
     "reuse": (("image", "images"),),
     "organization": (("logo", "avatars"), ("banner_image", "images")),
     "chart": (("image", "images"),),
+    "user": (("avatar", "avatars"),),
 }
 # What a stored image names beside its thumbnails.
 IMAGE = ("filename", "original")
