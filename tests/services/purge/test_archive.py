@@ -17,7 +17,6 @@ from udata.models import blocs
 from udata.services.database.restore import Restored, plan_restore, restore
 from udata.services.purge import batch as batches
 from udata.services.purge.batch import pieces
-from udata.services.purge.files import give_back
 
 GONE = {"deleted": factories.MOMENT}
 
@@ -49,7 +48,7 @@ def test_a_restored_archive_gives_the_database_back_byte_by_byte(
     assert dataclasses.asdict(told) == {**dataclasses.asdict(done), "dry_run": True}
     assert raw(database) != before
     restored = bring_back(database, tmp_path / "archive")
-    assert all(one.whole and not one.merged for one in restored)
+    assert all(one.problems == [] for one in restored)
     assert raw(database) == before
 
 
@@ -60,10 +59,10 @@ def test_files_come_back_as_well(
     factories.dataset(resources=[factories.resource(fs_filename="trees/trees.csv")], **GONE)
     run_purge(archive=tmp_path / "archive")
     assert not file.exists()
-    left: list[Any] = []
-    assert give_back(app.config, tmp_path / "archive/files", left.append) == (1, 3)
+    plan = plan_restore(database, tmp_path / "archive", "merge")
+    [*_, restored] = restore(database, plan, None, app.config)
+    assert (restored.collection, restored.inserted, restored.problems) == ("files", 1, [])
     assert file.read_bytes() == b"oak"
-    assert left == []
 
 
 def test_what_was_changed_since_gets_back_its_references_alone(

@@ -25,11 +25,14 @@ from pymongo.collection import Collection
 
 from udata import __version__
 from udata.errors import UdataError, UsageError
+from udata.network.storage.local import Local
+from udata.network.storage.storage import FileMissing, FileRefused, copy
+from udata.network.storage.storages import storage
 from udata.services.database.dump import MARKER, file_name, now, read_marker, writing
+from udata.services.detaching import Loss
 from udata.store import bson_files
 from udata.store.codec import LENIENT, RAW
 from udata.store.compact_set import CompactSet
-from udata.store.detaching import Loss
 from udata.store.scan import KEY_BYTES, chunks, key
 
 CHANGES = "changes.jsonl"
@@ -241,6 +244,22 @@ def give_back(
     if writes:
         collection.bulk_write(writes, ordered=False)
     return list(by_key.values()), merged
+
+
+def give_files_back(folder: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Store the files in `folder`, an archive's, again: of each its storage, its name, and why it was not stored.
+
+    Raises ConfigurationError where it is not known where a storage is.
+    """
+    for kept in sorted(path for path in folder.iterdir() if path.is_dir()):
+        source, target = Local(kept), storage(settings, kept.name)
+        for file in source.files():
+            try:
+                if target.size(file.name) is None:
+                    copy(file.name, source, target)
+                    yield kept.name, file.name, None
+            except (FileRefused, FileMissing) as error:
+                yield kept.name, file.name, error.message
 
 
 def _collection(path: Path) -> str:

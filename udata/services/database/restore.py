@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from udata.errors import UdataError, UnknownName, UsageError
 from udata.progress import Progress
-from udata.services.database.archive import Change, changes, give_back
+from udata.services.database.archive import FILES, Change, changes, give_back, give_files_back
 from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
 from udata.store import bson_files, indexes
@@ -122,6 +122,7 @@ class Restored:
         """What is not as in the dump, a line each; nothing if every document and every index is there."""
         told = [f"{self.collection} was not restored: {self.refused}"] if self.refused else []
         told += self.errors
+        told += [f"{self.collection} {id} was changed since: it got back its references alone" for id in self.merged]
         if self.failed > len(self.errors):
             told.append(f"{self.collection}: {counted(self.failed - len(self.errors), 'document')} more")
         unlike = [index for index in self.indexes if index.state in ("failed", "different")]
@@ -188,13 +189,19 @@ def ids_there(database: Database[dict[str, Any]], plan: Plan) -> Iterator[tuple[
                 yield planned.collection, document["_id"]
 
 
-def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress | None = None) -> Iterator[Restored]:
+def restore(
+    database: Database[dict[str, Any]],
+    plan: Plan,
+    progress: Progress | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Restored]:
     """Put the dump into the database, and yield each collection when its documents and then its indexes are there.
 
     `drop` removes a collection right before it is filled, once it is clear that the server takes its options; `merge`
     replaces documents of the same `_id` and inserts the others. An index that the documents violate costs no document,
     and a collection that the server refuses costs no other. What was restored stays when this is interrupted, and the
-    same again goes on. Raises DamagedFileError, ServerError, UdataError.
+    same again goes on. The files of an archive follow where `settings` say where the portal's are. Raises
+    DamagedFileError, ServerError, UdataError.
     """
     embedded = indexes.is_embedded(database)
     stayed = changes(plan.dump.folder) if plan.dump.kind == "archive" else {}
@@ -205,8 +212,22 @@ def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress |
             for source in plan.dump.sources:
                 yield state.restore(source)
             database.drop_collection(UNFINISHED)
+        if settings is not None and plan.dump.kind == "archive" and (plan.dump.folder / FILES).is_dir():
+            yield _restore_files(plan.dump.folder / FILES, settings)
     except OperationFailure as error:
         raise UdataError(f"the server refused: {indexes.reason(error)}") from error
+
+
+def _restore_files(folder: Path, settings: Mapping[str, Any]) -> Restored:
+    """Store the files of an archive again; one that is there already stays as it is."""
+    result = Restored("files")
+    for storage, name, problem in give_files_back(folder, settings):
+        result.documents += 1
+        result.inserted += problem is None
+        if problem is not None:
+            result.failed += 1
+            result.errors.append(f"the file {name} of {storage} {problem}")
+    return result
 
 
 @dataclass

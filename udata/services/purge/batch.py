@@ -17,10 +17,10 @@ from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from udata.services.detaching import ABSENT, Fate, Rule, Target, fate, on_gone, setting, updates
 from udata.services.purge.kinds import KEPT_FOR, KINDS, Document, Left, Root
 from udata.services.purge.walk import LOOKS, SLUGS, Ground, taken_along
 from udata.store.codec import LENIENT
-from udata.store.detaching import ABSENT, Fate, Rule, Target, fate, on_gone, setting, updates
 from udata.store.references import aims, references
 from udata.store.scan import Scan, chunks, key
 

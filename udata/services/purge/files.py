@@ -153,18 +153,3 @@ def _by_storage(files: Iterable[Named]) -> dict[str, list[Any]]:
     for one in files:
         found.setdefault(one.storage, []).append(one.name)
     return found
-
-
-def give_back(settings: Mapping[str, Any], archive: Path, bad: Callable[[Left], None]) -> Gone:
-    """Store the files of an archive again; one that is there already stays. What is refused is named."""
-    back = Gone()
-    for folder in sorted(path for path in archive.iterdir() if path.is_dir()) if archive.is_dir() else ():
-        target = Files(settings, bad)._open(folder.name)
-        source = Local(folder)
-        for file in source.files() if target else ():
-            try:
-                if target is not None and target.size(file.name) is None:
-                    back = back.and_also(Gone(1, copy(file.name, source, target)))
-            except FileRefused as error:
-                bad(Left(folder.name, str(error.name), error.reason, bad=True))
-    return back

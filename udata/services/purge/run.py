@@ -13,6 +13,7 @@ from udata.clock import now
 from udata.errors import UdataError
 from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
+from udata.services.detaching import ABSENT, losses
 from udata.services.purge.batch import Batch, Decision, fetched
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import BY_DEFAULT, Document, Kind, Left, Root, found, kinds
@@ -21,7 +22,6 @@ from udata.services.purge.walk import Ground, Walk
 from udata.store import registry
 from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
-from udata.store.detaching import ABSENT, losses
 from udata.store.scan import KEY_BYTES, chunks, key
 from udata.store.shapes import shape
 from udata.wording import counted

@@ -9,8 +9,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from udata.progress import Progress
+from udata.services.detaching import DOCUMENT, PULL, Rule, fate, on_gone
 from udata.services.purge.kinds import KINDS, TAKES_ALONG, Document, Left, Root
-from udata.store.detaching import DOCUMENT, PULL, Rule, fate, on_gone
 from udata.store.references import Place, aims, places, projection, references, target_collections
 from udata.store.scan import Scan, Unreadable, chunks, documents, key, scan, split
 from udata.store.shapes import Shape

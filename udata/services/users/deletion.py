@@ -16,6 +16,7 @@ from pymongo.database import Database
 from udata.clock import now
 from udata.errors import UdataError, UnknownName
 from udata.progress import Progress, silent
+from udata.services.detaching import Target, on_anonymised, on_gone
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone, named
 from udata.services.purge.kinds import Left
@@ -24,7 +25,6 @@ from udata.services.purge.walk import Ground, Walk
 from udata.services.users import listing as accounts
 from udata.store import registry
 from udata.store.connection import translated_errors
-from udata.store.detaching import Target, on_anonymised, on_gone
 from udata.store.scan import Unreadable, chunks, documents, key
 from udata.store.shapes import Reference, shape
 
