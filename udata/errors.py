@@ -78,8 +78,8 @@ EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
-    "command": ("udata harvest", "udata purge", "udata user delete"),
-    "job": ("crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses"),
+    "command": ("udata harvest",),
+    "job": ("crawl-resources", "harvest"),
 }  # fmt: skip
 
 

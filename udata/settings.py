@@ -123,6 +123,11 @@ SETTINGS = (
     Setting("MAIL_SUPPRESS_SEND", bool, False, "Whether mails are kept back, as Flask-Mail reads it."),
     Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes."),
     Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up."),
+    # What is kept for how long
+    Setting("HARVEST_JOBS_RETENTION_DAYS", int, 365, "How many days `purge-harvest-jobs` leaves the record of a"
+            " harvest."),
+    Setting("UPLOAD_MAX_RETENTION", int, 86_400, "After how many seconds without a new piece `purge-chunks` takes an"
+            " upload for broken off."),
     Setting("METRICS_API", str, None, "The tabular API from which views and downloads are imported."),
     # Reminders
     Setting("DELAY_BEFORE_REMINDER_NOTIFICATION", int, 30,
