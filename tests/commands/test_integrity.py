@@ -243,7 +243,7 @@ def test_the_report_shows_what_is_stored_as_text(check: Check, database: Db, tmp
     file = tmp_path / "findings.html"
     check("--report", str(file), "--checks", "references")
     page = Page(file.read_text(encoding="utf-8"))
-    assert "<script>alert(1)</script> names <b>&, which is not in license" in page.text
+    assert "<script>alert(1)</script> t: names <b>&, which is not in license" in page.text
     assert not {"script", "b>"}.intersection(tag for tag, _ in page.tags)
 
 
@@ -260,7 +260,7 @@ def test_there_is_a_report_where_nothing_is_wrong(check: Check, database: Db, tm
 def test_what_a_document_holds_does_not_reach_the_terminal_as_it_is(check: Check, database: Db) -> None:
     database.dataset.insert_one({"_id": "a\nb", "license": "\x1b[31m" + "x" * 5000, "title": "t", "slug": "s"})
     [line] = [one for one in check("--checks", "references").lines if "names" in one]
-    assert line.startswith(r"    a\nb names \x1b[31mxxx")
+    assert line.startswith(r"    a\nb (t) names \x1b[31mxxx")
     assert len(line) < 250
 
 

@@ -1,7 +1,7 @@
 """The connection to the database, and its errors in an operator's words."""
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,7 +69,7 @@ def connect(settings: Settings) -> None:
         ) from error
 
 
-def address(settings: Settings) -> str:
+def address(settings: Mapping[str, Any]) -> str:
     """The database's address, made of three settings where `MONGODB_HOST` is a bare host name."""
     host: str = settings["MONGODB_HOST"]
     return host if "://" in host else f"mongodb://{host}:{settings['MONGODB_PORT']}/{settings['MONGODB_DB']}"

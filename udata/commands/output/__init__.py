@@ -26,13 +26,14 @@ from udata.commands.output.lines import (
     log_line,
     notice,
     remark,
+    secret,
     shortened,
     traceback,
     warning,
 )
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
-from udata.commands.output.questions import ask, can_ask, confirm
+from udata.commands.output.questions import ask, can_ask, confirm, demand
 from udata.commands.output.streams import prepare_streams
 from udata.commands.output.tables import moment, table
 from udata.wording import printable, size
@@ -48,6 +49,7 @@ __all__ = [
     "can_ask",
     "caution",
     "confirm",
+    "demand",
     "detail",
     "did",
     "error",
@@ -68,6 +70,7 @@ __all__ = [
     "printable",
     "progress",
     "remark",
+    "secret",
     "shortened",
     "size",
     "table",

@@ -4,7 +4,7 @@ plan = plan_restore(database, folder, "merge")     looks, changes nothing
 for restored in restore(database, plan): …         of each collection the documents first, then the indexes
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from udata.errors import UdataError, UsageError
+from udata.errors import UdataError, UnknownName, UsageError
 from udata.progress import Progress
 from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
@@ -24,6 +24,7 @@ from udata.store import bson_files, indexes
 from udata.store.codec import RAW
 from udata.store.connection import translated_errors
 from udata.store.indexes import Outcome
+from udata.wording import counted
 
 Mode = Literal["fresh", "drop", "merge"]
 
@@ -35,6 +36,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 LOOKUP = 100
 
 EXAMPLES = 10
+# Of more collections than this only the number is said.
+NAMED = 5
 
 # With these a server refuses a whole request for one document in it: BadValue, InvalidBSON, BSONObjectTooLarge.
 UNREADABLE = (2, 22, 10334)
@@ -69,6 +72,26 @@ class Plan:
         return sum(planned.documents for planned in self.collections)
 
     @property
+    def about(self) -> dict[str, Any]:
+        """What it is, as plain values by name."""
+        return {
+            "folder": self.dump.folder,
+            "mode": self.mode,
+            "documents": self.documents,
+            "removed": self.removed,
+            "untouched": self.untouched,
+            "skipped": self.dump.skipped,
+            "lost": self.dump.lost,
+        }
+
+    @property
+    def removal(self) -> str:
+        """What would be dropped, in words."""
+        names = [one.collection for one in self.collections if one.there]
+        shown = ", ".join(names) if len(names) <= NAMED else f"{len(names)} collections"
+        return f"{counted(self.removed, 'document')} of {shown}"
+
+    @property
     def removed(self) -> int:
         """How many documents of the database would be dropped."""
         return sum(planned.there for planned in self.collections) if self.mode == "drop" else 0
@@ -92,21 +115,31 @@ class Restored:
     indexes: list[Outcome] = field(default_factory=list)
 
     @property
-    def whole(self) -> bool:
-        """Whether every document and every index is there."""
-        indexed = all(index.state not in ("failed", "different") for index in self.indexes)
-        return not self.refused and not self.failed and indexed
+    def problems(self) -> list[str]:
+        """What is not as in the dump, a line each; nothing if every document and every index is there."""
+        told = [f"{self.collection} was not restored: {self.refused}"] if self.refused else []
+        told += self.errors
+        if self.failed > len(self.errors):
+            told.append(f"{self.collection}: {counted(self.failed - len(self.errors), 'document')} more")
+        unlike = [index for index in self.indexes if index.state in ("failed", "different")]
+        return told + [f"{one.collection}.{one.name} ({one.keys}): {one.message}" for one in unlike]
 
 
 def plan_restore(
-    database: Database[dict[str, Any]], folder: Path, mode: Mode, progress: Progress | None = None
+    database: Database[dict[str, Any]],
+    folder: Path,
+    mode: Mode,
+    progress: Progress | None = None,
+    collections: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> Plan:
     """Look through the dump and the database, and say what a restore would do. Changes nothing.
 
-    Raises UsageError for a folder without a dump, or a database with documents where the mode is `fresh`;
+    `collections` are those of the dump that are wanted, all by default, without those of `exclude`.
+    Raises UsageError for a folder without a dump, or a database with documents where the mode is `fresh`; UnknownName,
     DamagedFileError, ServerError.
     """
-    dump = read_folder(folder, database.name, progress)
+    dump = _choose(read_folder(folder, database.name, progress), collections, exclude)
     if mode == "drop" and dump.kind == "archive":
         raise UsageError(f"{dump.folder} is an archive of a part, no whole database", "bring it back by --merge")
     with translated_errors():
@@ -122,6 +155,15 @@ def plan_restore(
     planned = [Planned(one.collection, one.documents, one.size, there.get(one.collection, 0)) for one in dump.sources]
     untouched = sorted(name for name, documents in there.items() if documents and name not in names)
     return Plan(dump, mode, planned, untouched, continues)
+
+
+def _choose(dump: DumpFolder, collections: Sequence[str], exclude: Sequence[str]) -> DumpFolder:
+    there = [source.collection for source in dump.sources]
+    for name in (*collections, *exclude):
+        if name not in there:
+            raise UnknownName("collection of the dump", name, there)
+    chosen = set(collections or there) - set(exclude)
+    return dump._replace(sources=[source for source in dump.sources if source.collection in chosen])
 
 
 def count_known(database: Database[dict[str, Any]], plan: Plan) -> Plan:
