@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from udata import masking
 from udata.commands import output
 from udata.embedded import process, supervisor
 from udata.embedded.mongodb import MongoDB
@@ -203,6 +204,7 @@ def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     output.options.reset()
+    masking.forget()
     yield
     # A command that runs a job here sets up the logging of its own process.
     root.handlers[:] = handlers

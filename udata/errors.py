@@ -117,8 +117,9 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
         self.kind = kind
         self.name = name
+        known = list(known)
         self.nearest = nearest(name, known)
-        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest))
+        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest) or there_are(known))
 
 
 class NotBuilt(UsageError):
@@ -164,13 +165,23 @@ class InnerError(Exception):
     """Caught in the room that raises it."""
 
 
+# How much two names must be alike for one to be meant by the other, and how many names are listed if none is.
+NEAR = 0.6
+FEW = 8
+
+
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The names in `known` that look most like `name`, best first, case ignored."""
+    """The names in `known` that look like `name`, best first, case ignored; none if none is near."""
     from difflib import get_close_matches
 
     by_folded = {candidate.casefold(): candidate for candidate in known}
-    matches = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.5)
+    matches = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=NEAR)
     return [by_folded[match] for match in matches]
+
+
+def there_are(names: list[str]) -> str | None:
+    """The hint that lists `names`, if they are few."""
+    return f"there are {', '.join(sorted(names))}" if 0 < len(names) <= FEW else None
 
 
 def did_you_mean(names: list[str]) -> str | None:

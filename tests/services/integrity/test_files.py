@@ -9,7 +9,7 @@ from bson import ObjectId
 from flask import Flask
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.services.conftest import Run, Stored
 from udata.services.integrity.check import checks
 from udata.services.integrity.run import check_integrity
 from udata.store import scan

@@ -34,11 +34,12 @@ from udata.commands.output.lines import (
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
 from udata.commands.output.questions import ask, can_ask, confirm, demand
-from udata.commands.output.streams import prepare_streams
+from udata.commands.output.streams import UNWRITABLE, give_up_answer, hold_places, prepare_streams, unwritten
 from udata.commands.output.tables import moment, table
 from udata.wording import printable, size
 
 __all__ = [
+    "UNWRITABLE",
     "Form",
     "Options",
     "Shown",
@@ -56,7 +57,9 @@ __all__ = [
     "failed",
     "fields",
     "fine",
+    "give_up_answer",
     "help_page",
+    "hold_places",
     "json",
     "jsonl",
     "leave",
@@ -75,6 +78,7 @@ __all__ = [
     "size",
     "table",
     "traceback",
+    "unwritten",
     "warning",
 ]
 

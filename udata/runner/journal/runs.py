@@ -61,8 +61,9 @@ class Invocation(NamedTuple):
         defaults = {parameter.name: parameter.default for parameter in self.job.parameters if not parameter.rest}
         spelled = json.dumps([self.job.name, {**defaults, **self.bound}], sort_keys=True, default=str)
         # A digest of a secret must not be one that somebody can look up.
-        secret = current_app.config["SECRET_KEY"].encode()[:64] if self.hidden else b""
-        return blake2b(spelled.encode(), digest_size=16, key=secret).hexdigest()
+        secret = current_app.config["SECRET_KEY"] if self.hidden else b""
+        key = secret if isinstance(secret, bytes) else secret.encode()
+        return blake2b(spelled.encode(), digest_size=16, key=key[:64]).hexdigest()
 
     @property
     def hidden(self) -> bool:
