@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from udata.commands.root import LazyGroup, build
-from udata.settings import IGNORED, PREFIX, SETTINGS
+from udata.settings import IGNORED, PREFIX, SETTINGS, Setting
 
 FOLDER = Path(__file__).parent
 
@@ -45,7 +45,7 @@ def _help(ctx: click.Context) -> str:
 
 def settings_page() -> str:
     """The reference of the settings."""
-    rows = [f"| `{setting.name}` | {_type(setting.type)} | {_default(setting)} | {setting.meaning} |"
+    rows = [f"| `{setting.name}` | {_type(setting)} | {_default(setting)} | {setting.meaning} |"
             for setting in SETTINGS]  # fmt: skip
     ignored = [f"| `{name}` | {why} |" for name, why in IGNORED.items()]
     return "\n".join(
@@ -70,10 +70,11 @@ def settings_page() -> str:
     )
 
 
-def _type(type_: type) -> str:
-    return {str: "text", int: "whole number", float: "number", bool: "true or false", list: "list"}.get(
-        type_, "mapping"
+def _type(setting: Setting) -> str:
+    word = {str: "text", int: "whole number", float: "number", bool: "true or false", list: "list"}.get(
+        setting.type, "mapping"
     )
+    return f"{word}, {setting.range}" if setting.range else word
 
 
 def _default(setting: Any) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from udata import masking
 from udata.commands import output
 from udata.embedded import process, supervisor
 from udata.embedded.mongodb import MongoDB
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
+    from tests.search.nodes import Node
     from udata.settings import Settings
 
 REFERENCE = (Path(__file__).parents[1] / "../shared/reference").resolve()
@@ -163,6 +165,25 @@ def redis_url(servers: Servers) -> str:
     skip_or_fail("the Redis of UDATA_TEST_REDIS has no empty database")
 
 
+@pytest.fixture(scope="session")
+def search_node(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[str], Node]]":
+    """A function that gives the session's node of `elasticsearch` or `opensearch`, started when first asked for."""
+    from tests.search.nodes import ELASTICSEARCH, Node, newest_opensearch
+
+    running: dict[str, Node] = {}
+
+    def started(name: str) -> Node:
+        if name not in running:
+            kind = ELASTICSEARCH if name == "elasticsearch" else newest_opensearch()
+            running[name] = Node(kind, tmp_path_factory.mktemp(name))
+            running[name].start()
+        return running[name]
+
+    yield started
+    for one in running.values():
+        one.stop()
+
+
 @pytest.fixture(autouse=True)
 def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No settings of the developer's shell, a home of the test's own, and a terminal that does not vary."""
@@ -183,6 +204,7 @@ def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     output.options.reset()
+    masking.forget()
     yield
     # A command that runs a job here sets up the logging of its own process.
     root.handlers[:] = handlers

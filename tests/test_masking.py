@@ -53,7 +53,7 @@ def test_too_short_a_fragment_is_a_part_of_other_words() -> None:
     ["mongodb://u:tell tale@host/db", "u:tell tale@host", "redis://:tell tale@host", "redis://:tell\ttale@host"],
 )
 def test_the_password_of_an_address_is_known(address: str) -> None:
-    masking.remember_address(address)
+    masking.remember_within("", address)
     assert masking.clean("'tell' and 'tale'") == "'********' and '********'"
 
 

@@ -1,12 +1,13 @@
 """What an operator may write into the settings, and what becomes of a slip."""
 
+import traceback
 from pathlib import Path
 
 import pytest
 
 from udata.errors import ConfigurationError
 from udata.masking import mask_credentials, masked
-from udata.settings import SETTINGS, home, load
+from udata.settings import LARGEST, SETTINGS, home, load
 
 
 def write(folder: Path, text: str) -> dict[str, str]:
@@ -184,3 +185,107 @@ def test_each_setting_has_a_meaning_and_a_default_of_its_type() -> None:
     for setting in SETTINGS:
         assert setting.meaning.endswith("."), setting.name
         assert setting.default is None or isinstance(setting.default, setting.type), setting.name
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SERVER_TIMEOUT", "NaN", "must be a number from 0.01 to 3600, not NaN"),
+        ("SERVER_TIMEOUT", "-1", "not -1"),
+        ("SERVER_TIMEOUT", "1e300", "not as large a number"),
+        ("SERVER_TIMEOUT", "9" * 400, "not as large a number"),
+        ("JOB_HISTORY_DAYS", "999999", "from 0 to 36500, not 999999"),
+        ("JOB_LEASE_SECONDS", "1e20", "from 0.1 to 86400"),
+        ("REAPER_SECONDS", "Infinity", "from 0.05 to 3600"),
+        ("WORKER_GRACE_SECONDS", "-0.5", "from 0 to 86400"),
+        ("MONGODB_PORT", "65536", "from 1 to 65535"),
+        ("CACHE_REDIS_DB", "-1", "from 0"),
+        ("HTTP_MAX_BYTES", "0", "at least 1"),
+        ("SECURITY_PASSWORD_LENGTH_MIN", "[" * 100_000, "in JSON"),
+        ("CACHE_KEY_PREFIX", "\udcff", "not what is no UTF-8"),
+    ],
+)
+def test_each_setting_has_a_range(variable: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load({f"UDATA_{variable}": value})
+    assert variable in raised.value.message
+    assert said in raised.value.message
+
+
+def test_what_is_kept_for_ever_is_0_days() -> None:
+    assert load({"UDATA_JOB_HISTORY_DAYS": "0"})["JOB_HISTORY_DAYS"] == 0
+
+
+def test_every_number_has_a_range_and_its_default_lies_within() -> None:
+    for setting in SETTINGS:
+        if setting.type in (int, float):
+            assert setting.least is not None, setting.name
+            if setting.default is not None:
+                assert setting.least <= setting.default <= (setting.most or LARGEST), setting.name
+
+
+def test_secrets_may_be_bytes_as_in_flask(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, "SECRET_KEY = b'_5#y2L\\xec'\nSECURITY_PASSWORD_SALT = b'abc'\n"))
+    assert settings["SECRET_KEY"] == b"_5#y2L\xec"
+    assert settings["SECURITY_PASSWORD_SALT"] == "abc"
+    assert settings.shown("SECRET_KEY") == "********"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("class Odd(BaseException):\n    pass\nraise Odd", "Odd"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("def again():\n    again()\nagain()", "RecursionError"),
+        (
+            "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute",
+            "Mute: it does not say",
+        ),
+        ("A = " + "(" * 5_000, "is not valid Python"),
+        ("A = " + "-" * 100_000 + "1", "is not valid Python"),
+        ("A = 1\0", "is not valid Python"),
+    ],
+)
+def test_whatever_a_settings_file_does_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(write(tmp_path, text))
+    assert said in raised.value.message
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "/nowhere/udata.cfg", "a\0b"])
+def test_what_is_no_file_of_settings_is_one_line(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="UDATA_SETTINGS names"):
+        load({"UDATA_SETTINGS": path})
+
+
+def test_what_a_settings_file_prints_is_no_part_of_an_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load(write(tmp_path, "print('loading')\n"))
+    assert capsys.readouterr() == ("", "loading\n")
+
+
+def test_the_line_that_fails_is_not_shown_in_a_traceback(tmp_path: Path) -> None:
+    for text in ("KEY = 'horse' + 1\n", "KEY = 'horse' 'battery' 1\n"):
+        try:
+            load(write(tmp_path, text))
+        except ConfigurationError:
+            assert "horse" not in traceback.format_exc()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MONGODB_HSOT", "MONGODB_HOST"), ("MONGODB_HOSTS", "MONGODB_HOST"), ("MONGODBHOST", "MONGODB_HOST"),
+        ("SECRET_KEX", "SECRET_KEY"), ("mongodb_host", "MONGODB_HOST"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_settings_file_is_warned_of(name: str, meant: str, tmp_path: Path) -> None:
+    settings = load(write(tmp_path, f"{name} = 'x'\n"))
+    assert settings.warnings == [f"{name} ({tmp_path / 'udata.cfg'}) is no setting: did you mean {meant}?"]
+
+
+def test_a_portals_own_settings_are_no_slips(tmp_path: Path) -> None:
+    names = ("PLUGINS", "SECURITY_PASSWORD_LENGTH_MAX", "MAIL_DEBUG", "THEME", "SITE_TITLE", "LANGUAGES", "CACHE_DIR")
+    assert load(write(tmp_path, "".join(f"{name} = 'x'\n" for name in names))).warnings == []

@@ -5,6 +5,7 @@
     │   ├── UnknownName          2   a name that matches nothing; carries the nearest names
     │   ├── NotBuilt             2   a name of which this version knows that it is not part of it
     │   ├── BusyError            1   the same run goes on already (runner.journal.runs)
+    │   ├── SeveralMatchError    2   the same words mean several schedules (runner.schedule.schedules)
     │   └── CrontabError         2   a crontab that is none (runner.schedule.crontab)
     ├── ServerError              3   a server could not be reached or refused
     │   ├── HttpError            3   a request failed (network.failures)
@@ -16,6 +17,7 @@
     │   │   ├── TooLarge         3   the answer is larger than the limit
     │   │   ├── BadAnswer        3   the answer is no HTTP, cut short, or not what it says
     │   │   └── BadStatus        3   the server says that it has no answer
+    │   ├── ContestedError       3   a run finds no place in the journal (runner.journal.runs)
     │   ├── MailServerError      3   the mail server cannot be used (network.mail)
     │   ├── StorageError         3   a storage of files cannot be used (network.storage)
     │   ├── Unavailable          3   the search engine takes nothing for now (search.engines)
@@ -31,6 +33,8 @@
     ├── DeliberateError          1   what `error-test` raises (jobs.diagnostics)
     ├── DocumentError            1   a document that its model cannot read (store.documents)
     ├── DamagedFileError         1   a file of BSON that is none, or is cut (store.bson_files)
+    ├── DamagedRunError          1   a record that is none of a run (runner.journal.records)
+    ├── StoppedError             1   a run in this process was stopped before its end (runner.execution.in_process)
     ├── ForeignSchedulerError    1   another program runs the schedules, too (runner.schedule.scheduler)
     ├── FileRefused              1   a file that is not touched: no name of one, or outside (network.storage)
     ├── FileMissing              1   a file that is not there (network.storage)
@@ -74,12 +78,8 @@ EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
-    "command": ("udata harvest", "udata purge", "udata user delete"),
-    "job": (
-        "crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses",
-        "send-frequency-reminder",
-    ),
-    "check": ("files",),
+    "command": ("udata harvest",),
+    "job": ("crawl-resources", "harvest"),
 }  # fmt: skip
 
 
@@ -117,8 +117,9 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
         self.kind = kind
         self.name = name
+        known = list(known)
         self.nearest = nearest(name, known)
-        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest))
+        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest) or there_are(known))
 
 
 class NotBuilt(UsageError):
@@ -164,13 +165,23 @@ class InnerError(Exception):
     """Caught in the room that raises it."""
 
 
+# How much two names must be alike for one to be meant by the other, and how many names are listed if none is.
+NEAR = 0.6
+FEW = 8
+
+
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The names in `known` that look most like `name`, best first, case ignored."""
+    """The names in `known` that look like `name`, best first, case ignored; none if none is near."""
     from difflib import get_close_matches
 
     by_folded = {candidate.casefold(): candidate for candidate in known}
-    matches = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.5)
+    matches = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=NEAR)
     return [by_folded[match] for match in matches]
+
+
+def there_are(names: list[str]) -> str | None:
+    """The hint that lists `names`, if they are few."""
+    return f"there are {', '.join(sorted(names))}" if 0 < len(names) <= FEW else None
 
 
 def did_you_mean(names: list[str]) -> str | None:

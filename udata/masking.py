@@ -24,7 +24,9 @@ _CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s@:]*:(?:(?!://)\S)*|[^/?#\s]*)@")
 _WHOLE_ADDRESS = re.compile(r"^([\w+.-]+://|)[^/?#@:\s]*:(?!//)(?:(?!://).)*@", re.DOTALL)
 _WHOLE = r"(?<![^\W_]){}(?![^\W_])"
 _USERINFO = re.compile(r"^(?:[\w+.-]+://)?([^@]*:.*)@", re.DOTALL)
-_QUERY_SECRET = re.compile(r"(?i)([?&;\s][\w.-]*(?:password|passwd|pwd|secret|token|api_?key)=)[^&;\s'\"]*")
+_QUERY_NAME = r"(?i:(?:^|[?&;\s])[\w.-]*(?:password|passwd|pwd|secret|token|api_?key)=)"
+_QUERY_SECRET = re.compile(rf"({_QUERY_NAME})[^&;\s'\"]*")
+_QUERY_VALUE = re.compile(rf"{_QUERY_NAME}([^&;\s'\"]+)")
 
 
 def sounds_secret(name: str) -> bool:
@@ -67,11 +69,23 @@ def remember(*values: Any) -> None:
         _build()
 
 
-def remember_address(value: Any) -> None:
-    """Know the password inside an address from now on, in whatever kind of value it stands."""
-    for text in _texts(value):
-        if found := _USERINFO.match(text):
-            remember(found[1].partition(":")[2])
+def remember_within(name: str, value: Any, *, secret: bool | None = None) -> None:
+    """Know from now on what is secret in a setting, at any depth: itself if it is `secret` (by default if its name
+    says so), what stands under such a name, and the passwords inside addresses.
+    """
+    if sounds_secret(name) if secret is None else secret:
+        remember(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            remember_within(str(key), item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            remember_within("", item)
+    else:
+        for text in _texts(value):
+            if found := _USERINFO.match(text):
+                remember(found[1].partition(":")[2])
+            remember(*_QUERY_VALUE.findall(text))
 
 
 def clean(text: str) -> str:

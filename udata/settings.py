@@ -1,9 +1,10 @@
-"""Every setting: its name, type, default and meaning, and where its value comes from.
+"""Every setting: its name, type, default, meaning and range, and where its value comes from.
 
 The later wins: defaults, the Python file named by `UDATA_SETTINGS`, the environment (`UDATA_<SETTING>`).
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -11,18 +12,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from udata.errors import ConfigurationError, did_you_mean, nearest
-from udata.masking import masked, remember, remember_address
+from udata.masking import masked, remember_within
+from udata.settings_file import executed, slip
 
 PREFIX = "UDATA_"
 
-
+# A field of the table is called `type`, and hides the built-in one there.
 Kind = type
 
 
 class Setting(NamedTuple):
     """A row of the table: `type` is what a value must be; a default of None makes the setting optional.
 
-    `also` is another type that a portal's own settings file may use.
+    `also` is another type that a portal's own settings file may use. A number must lie between `least` and `most`,
+    both included.
     """
 
     name: str
@@ -31,13 +34,29 @@ class Setting(NamedTuple):
     meaning: str
     secret: bool = False
     also: "Kind | None" = None
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def range(self) -> str:
+        """The range in words, as in `from 1 to 65535`; empty if there is none."""
+        if self.least is None or self.most is None:
+            return "" if self.least is None else f"at least {self.least:,.10g}"
+        return f"from {self.least:g} to {self.most:.10g}"
+
+    @property
+    def words(self) -> str:
+        """What a value must be."""
+        kind = _TYPE_WORDS[self.type]
+        return f"{kind} {self.range}" if self.range else kind
 
 
 SETTINGS = (
     # The servers
     Setting("MONGODB_HOST", str, "mongodb://localhost:27017/udata",
             "The database: a `mongodb://` address with the database's name, or a bare host name."),
-    Setting("MONGODB_PORT", int, 27017, "The database's port where `MONGODB_HOST` is a bare host name."),
+    Setting("MONGODB_PORT", int, 27017, "The database's port where `MONGODB_HOST` is a bare host name.",
+            least=1, most=65535),
     Setting("MONGODB_DB", str, "udata", "The database's name where `MONGODB_HOST` does not hold one."),
     Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
@@ -45,13 +64,15 @@ SETTINGS = (
             "The search server (Elasticsearch 7.10 to 9, OpenSearch 1 to 3), or several of one cluster with commas"
             " between; or `tantivy:` and a folder of this machine. Without it, and with another server named, search"
             " commands end with exit code 4."),
-    Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up."),
+    Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up.",
+            least=0.01, most=3600),
     # Search
     Setting("ELASTICSEARCH_INDEX_BASENAME", str, "",
             "Stands before the names of indices and aliases, with a hyphen, so that portals can share a server."),
-    Setting("ELASTICSEARCH_TIMEOUT", float, 10.0, "Seconds after which an answer of the search server is given up."),
+    Setting("ELASTICSEARCH_TIMEOUT", float, 10.0, "Seconds after which an answer of the search server is given up.",
+            least=0.01, most=3600),
     Setting("ELASTICSEARCH_INDEX_TIMEOUT", float, 60.0,
-            "Seconds after which the answer to a batch of documents is given up."),
+            "Seconds after which the answer to a batch of documents is given up.", least=0.01, most=3600),
     Setting("ELASTICSEARCH_CA_CERTS", str, None,
             "The file of the authorities that sign the search server's certificate."),
     Setting("SEARCH_LANGUAGE", str, None,
@@ -60,9 +81,9 @@ SETTINGS = (
     Setting("SEARCH_SYNONYMS", list, None,
             "Lines of words that mean the same (`car, automobile`), or also another (`sncf => train`)."),
     Setting("SEARCH_LOCK_SECONDS", float, 60.0,
-            "Embedded search: how long a process waits for another one that writes."),
+            "Embedded search: how long a process waits for another one that writes.", least=0, most=86400),
     Setting("SEARCH_PATIENCE_SECONDS", float, 120.0,
-            "How long indexing goes on trying when the search server is away or overloaded."),
+            "How long indexing goes on trying when the search server is away or overloaded.", least=0, most=86400),
     Setting("AUTO_INDEX", bool, True, "Whether what a job or a command changes is indexed by the workers."),
     Setting("TABULAR_FORMATS", list, ["csv", "parquet", "xls", "xlsx", "ods", "tsv", "csv.gz"],
             "The formats of resources that visitors find as tables."),
@@ -82,25 +103,29 @@ SETTINGS = (
     Setting("QUEUE_PREFIX", str, "",
             "Stands before the names of our queues, so that a portal's own workers can share the Redis."),
     Setting("WORKER_GRACE_SECONDS", float, 30.0,
-            "How long a worker that is told to stop may go on with what it runs; the rest is given back."),
-    Setting("WORKER_HEARTBEAT_SECONDS", float, 5.0, "How often a worker says that it is alive."),
+            "How long a worker that is told to stop may go on with what it runs; the rest is given back.",
+            least=0, most=86400),
+    Setting("WORKER_HEARTBEAT_SECONDS", float, 5.0, "How often a worker says that it is alive.", least=0.05, most=3600),
     Setting("WORKER_WATCHDOG_SECONDS", float, 60.0,
             "How long an idle worker may take nothing from a queue that holds messages before it ends with exit code"
-            " 1, for its supervisor to start it again. 0 turns this off."),
+            " 1, for its supervisor to start it again. 0 turns this off.", least=0, most=86400),
     # Jobs and their journal
     Setting("JOB_LEASE_SECONDS", float, 60.0,
-            "How long a run belongs to its worker without a sign of life; then it is taken for lost, and run again."),
-    Setting("JOB_HISTORY_DAYS", int, 30, "How many days the record of a run is kept after its end."),
+            "How long a run belongs to its worker without a sign of life; then it is taken for lost, and run again.",
+            least=0.1, most=86400),
+    Setting("JOB_HISTORY_DAYS", int, 30, "How many days the record of a run is kept after its end; 0 for ever.",
+            least=0, most=36500),
     Setting("REAPER_SECONDS", float, 5.0,
-            "How often workers and the scheduler look for runs that were lost or have no message."),
+            "How often workers and the scheduler look for runs that were lost or have no message.",
+            least=0.05, most=3600),
     Setting("CELERY_TIMEZONE", str, "UTC", "The time zone in which crontabs are read, as in `Europe/Paris`."),
     # The cache
     Setting("CACHE_TYPE", str, "redis", "Where the portal caches: `redis`, or `null` and `simple` for nowhere shared."),
     Setting("CACHE_REDIS_URL", str, None, "The cache's Redis."),
     Setting("CACHE_REDIS_HOST", str, "localhost", "The cache's Redis where `CACHE_REDIS_URL` is not set."),
-    Setting("CACHE_REDIS_PORT", int, 6379, "The port of `CACHE_REDIS_HOST`."),
+    Setting("CACHE_REDIS_PORT", int, 6379, "The port of `CACHE_REDIS_HOST`.", least=1, most=65535),
     Setting("CACHE_REDIS_PASSWORD", str, None, "The password of `CACHE_REDIS_HOST`.", secret=True),
-    Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`."),
+    Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`.", least=0, most=1000000),
     Setting("CACHE_KEY_PREFIX", str, "udata-cache", "What each of the portal's keys in the cache begins with."),
     # Files and mails
     Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
@@ -113,23 +138,40 @@ SETTINGS = (
     Setting("FS_S3_SECRET_KEY", str, None, "Its secret key.", secret=True),
     Setting("SEND_MAIL", bool, True, "Whether mails are sent at all."),
     Setting("MAIL_SERVER", str, None, "The server that takes the mails."),
-    Setting("MAIL_PORT", int, 25, "The port of `MAIL_SERVER`."),
+    Setting("MAIL_PORT", int, 25, "The port of `MAIL_SERVER`.", least=1, most=65535),
     Setting("MAIL_USE_TLS", bool, False, "Whether the connection to `MAIL_SERVER` changes to TLS before it is used."),
     Setting("MAIL_USE_SSL", bool, False, "Whether the connection to `MAIL_SERVER` is TLS from its beginning."),
     Setting("MAIL_USERNAME", str, None, "The user that `MAIL_SERVER` asks for."),
     Setting("MAIL_PASSWORD", str, None, "The password of `MAIL_USERNAME`.", secret=True),
     Setting("MAIL_DEFAULT_SENDER", str, "webmaster@udata", "Who sends the mails.", also=tuple),
-    Setting("MAIL_MAX_EMAILS", int, None, "After how many mails the connection to `MAIL_SERVER` is made anew."),
+    Setting("MAIL_MAX_EMAILS", int, None, "After how many mails the connection to `MAIL_SERVER` is made anew.",
+            least=1),
     Setting("MAIL_SUPPRESS_SEND", bool, False, "Whether mails are kept back, as Flask-Mail reads it."),
-    Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes."),
-    Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up."),
+    Setting("MAIL_RATE", float, 0.0, "How many mails are sent a second at most; 0 for as many as the server takes.",
+            least=0, most=1000000),
+    Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up.",
+            least=0.01, most=3600),
+    # What is kept for how long
+    Setting("HARVEST_JOBS_RETENTION_DAYS", int, 365, "How many days `purge-harvest-jobs` leaves the record of a"
+            " harvest.", least=1),
+    Setting("UPLOAD_MAX_RETENTION", int, 86_400, "After how many seconds without a new piece `purge-chunks` takes an"
+            " upload for broken off.", least=1),
+    Setting("METRICS_API", str, None, "The tabular API from which views and downloads are imported."),
+    # Reminders
+    Setting("DELAY_BEFORE_REMINDER_NOTIFICATION", int, 30,
+            "How many days after its next update was due a dataset is late enough for a reminder.", least=0),
+    Setting("REMINDER_AGAIN_DAYS", int, 30, "How many days nobody who was reminded is reminded again.",
+            least=0),
+    Setting("REMINDER_HARVESTED", bool, False, "Whether people are reminded of harvested datasets, too."),
     # Requests to other servers
-    Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included."),
+    Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included.",
+            least=0.01, most=86400),
     Setting("HTTP_CONNECT_TIMEOUT", float, 10.0, "Seconds after which a server that does not take the connection is"
-            " given up."),
-    Setting("HTTP_READ_TIMEOUT", float, 30.0, "Seconds after which a server that falls silent is given up."),
-    Setting("HTTP_MAX_BYTES", int, 200_000_000, "How large an answer may be, decompressed, in bytes."),
-    Setting("HTTP_MAX_REDIRECTS", int, 10, "How many redirects are followed."),
+            " given up.", least=0.01, most=3600),
+    Setting("HTTP_READ_TIMEOUT", float, 30.0, "Seconds after which a server that falls silent is given up.",
+            least=0.01, most=3600),
+    Setting("HTTP_MAX_BYTES", int, 200_000_000, "How large an answer may be, decompressed, in bytes.", least=1),
+    Setting("HTTP_MAX_REDIRECTS", int, 10, "How many redirects are followed.", least=0, most=1000),
     Setting("HTTP_USER_AGENT", str, None, "How a request names who asks; by default `udata`, its version and"
             " `CDATA_BASE_URL`."),
     Setting("HTTP_PROXY_URL", str, None, "The proxy through which other servers are asked, as in"
@@ -143,16 +185,17 @@ SETTINGS = (
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
     Setting("DEFAULT_LANGUAGE", str, "en", "The language of mails and of text analysis."),
     # Secrets and passwords
-    Setting("SECRET_KEY", str, "Default uData secret key", "Signs what the portal hands out.", secret=True),
+    Setting("SECRET_KEY", str, "Default uData secret key", "Signs what the portal hands out.", secret=True,
+            also=bytes),
     Setting("SECURITY_PASSWORD_SALT", str, "Default uData secret password salt",
-            "Goes into every stored password: the portal must have the same.", secret=True),
-    Setting("API_TOKEN_SECRET", str, None, "Goes into every stored API token.", secret=True),
+            "Goes into every stored password: the portal must have the same.", secret=True, also=bytes),
+    Setting("API_TOKEN_SECRET", str, None, "Goes into every stored API token.", secret=True, also=bytes),
     Setting("SECURITY_PASSWORD_HASH", str, "bcrypt", "How passwords are stored."),
     Setting("SECURITY_PASSWORD_SCHEMES", list, None, "Which ways of storing a password are known."),
     Setting("SECURITY_DEPRECATED_PASSWORD_SCHEMES", list, None, "Those of them that the next login replaces."),
     Setting("SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS", dict, None,
             "Options of the way of storing, as in `{\"bcrypt__rounds\": 13}`."),
-    Setting("SECURITY_PASSWORD_LENGTH_MIN", int, 8, "The least number of characters in a password."),
+    Setting("SECURITY_PASSWORD_LENGTH_MIN", int, 8, "The least number of characters in a password.", least=1, most=128),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_LOWERCASE", bool, True, "Whether a password needs a lower-case letter."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_UPPERCASE", bool, True, "Whether a password needs an upper-case letter."),
     Setting("SECURITY_PASSWORD_REQUIREMENTS_DIGITS", bool, True, "Whether a password needs a digit."),
@@ -188,6 +231,9 @@ _OF_A_STORAGE = re.compile(rf"(?:(?:{'|'.join(STORAGES).upper()})_)?FS_[A-Z0-9_]
 # Any of these means servers of one's own: then nothing embedded is started.
 NAMES_A_SERVER = ("MONGODB_HOST", "CELERY_BROKER_URL", "ELASTICSEARCH_URL")
 
+# What a number of 64 bits can hold: the database and the queue take no other.
+LARGEST = 2**63 - 1
+
 _TYPE_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
                list: "a list", dict: "a mapping"}  # fmt: skip
 
@@ -215,26 +261,22 @@ class Settings(dict[str, Any]):
             self.warnings.append(f"{name} ({source}) is ignored: {IGNORED[name]}")
             return
         setting = BY_NAME.get(name)
-        if setting and not _fits(setting, value):
-            self.refuse(setting, f"{name} ({source}) must be {_TYPE_WORDS[setting.type]}, not {type(value).__name__}")
+        value = _decoded(value) if setting and setting.also is bytes else value
+        if setting and (unfit := _unfit(setting, value)):
+            self.refuse(setting, f"{name} ({source}) must be {setting.words}, not {unfit}")
             return
         if name in NAMES_A_SERVER:
             self.embedded = False
         self[name] = value
         self.sources[name] = source
-        self._remember(name, setting)
+        if setting is None or not setting.secret or value != setting.default:
+            # Taken out of whatever leaves this process.
+            remember_within(name, value, secret=setting.secret if setting else None)
 
     def shown(self, name: str) -> Any:
         """The value of `name` as it may be shown: secrets hidden, and credentials inside addresses."""
         setting = BY_NAME.get(name)
         return masked(name, self[name], secret=setting.secret if setting else None)
-
-    def _remember(self, name: str, setting: Setting | None) -> None:
-        """Let what is secret be taken out of whatever leaves this process."""
-        if setting and setting.secret and self[name] != setting.default:
-            remember(self[name])
-        else:
-            remember_address(self[name])
 
     def refuse(self, setting: Setting, message: str) -> None:
         """Note that `setting` was given a value that it cannot have."""
@@ -272,7 +314,7 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
 
 def _take_file(settings: Settings, path: Path) -> None:
     try:
-        namespace = _executed(path)
+        namespace = executed(path)
     except ConfigurationError as error:
         settings.errors.append(error)
         settings.unread = True
@@ -280,28 +322,8 @@ def _take_file(settings: Settings, path: Path) -> None:
     for name, value in namespace.items():
         if name.isupper():
             settings.take(name, value, str(path))
-
-
-def _executed(path: Path) -> dict[str, Any]:
-    """What the file defines. Raises ConfigurationError."""
-    namespace: dict[str, Any] = {"__file__": str(path)}
-    try:
-        code = compile(path.read_bytes(), str(path), "exec")
-    except OSError as error:
-        raise ConfigurationError(
-            f"UDATA_SETTINGS names {path}, which cannot be read: {error.strerror}", "give the path of a readable file"
-        ) from error
-    except (SyntaxError, ValueError) as error:
-        line = f" line {error.lineno}:" if isinstance(error, SyntaxError) else ""
-        reason = error.msg if isinstance(error, SyntaxError) else error
-        raise ConfigurationError(f"the settings file {path} is not valid Python:{line} {reason}", "mend it") from error
-    try:
-        exec(code, namespace)
-    except (Exception, SystemExit) as error:  # the operator's own code may raise anything
-        raise ConfigurationError(
-            f"the settings file {path} failed: {type(error).__name__}: {error}", "mend it"
-        ) from error
-    return namespace
+        if name not in BY_NAME and (meant := slip(name, BY_NAME)) and meant not in namespace:
+            settings.warnings.append(f"{name} ({path}) is no setting: {did_you_mean([meant])}")
 
 
 def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -318,13 +340,39 @@ def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
         if setting and setting.type is not str:
             try:
                 value = json.loads(text)
-            except ValueError:
-                settings.refuse(setting, f"{variable} must be {_TYPE_WORDS[setting.type]} in JSON")
+            except (ValueError, RecursionError):
+                settings.refuse(setting, f"{variable} must be {setting.words} in JSON")
                 continue
         settings.take(name, value, "environment")
 
 
-def _fits(setting: Setting, value: Any) -> bool:
+def _decoded(value: Any) -> Any:
+    """A secret as text if it is one: what is written as bytes must sign and salt as the same text does."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
+def _unfit(setting: Setting, value: Any) -> str | None:
+    """What of `value` the setting cannot have, in words; None if it can."""
+    if not _has_type(setting, value):
+        return type(value).__name__
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "what is no UTF-8"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        least = -LARGEST if setting.least is None else setting.least
+        most = LARGEST if setting.most is None else setting.most
+        # A comparison with what is no number is false.
+        if not (least <= value <= most and math.isfinite(value)):
+            return f"{value:.10g}" if abs(value) < 1e300 else "NaN" if value != value else "as large a number"
+    return None
+
+
+def _has_type(setting: Setting, value: Any) -> bool:
     if value is None:
         return setting.default is None
     if isinstance(value, bool):

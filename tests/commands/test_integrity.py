@@ -145,7 +145,6 @@ def test_models_are_chosen_and_left_out(check: Check, load_reference: Load) -> N
         (("--exclude", "organisation"), "no model is named 'organisation' (did you mean Organization"),
         (("--models", "Dataset", "--exclude", "datasets"), "excluded"),
         (("--checks", "reference"), "no check is named 'reference' (did you mean references"),
-        (("--checks", "references,files"), "the check files is not part of this version"),
         (("--baseline", "no-such-file"), "no-such-file"),
         (("--report", "no/such/folder.html"), "no/such/folder.html cannot be written"),
         (("--limit", "-1"), "-1"),
@@ -243,7 +242,7 @@ def test_the_report_shows_what_is_stored_as_text(check: Check, database: Db, tmp
     file = tmp_path / "findings.html"
     check("--report", str(file), "--checks", "references")
     page = Page(file.read_text(encoding="utf-8"))
-    assert "<script>alert(1)</script> names <b>&, which is not in license" in page.text
+    assert "<script>alert(1)</script> t: names <b>&, which is not in license" in page.text
     assert not {"script", "b>"}.intersection(tag for tag, _ in page.tags)
 
 
@@ -260,7 +259,7 @@ def test_there_is_a_report_where_nothing_is_wrong(check: Check, database: Db, tm
 def test_what_a_document_holds_does_not_reach_the_terminal_as_it_is(check: Check, database: Db) -> None:
     database.dataset.insert_one({"_id": "a\nb", "license": "\x1b[31m" + "x" * 5000, "title": "t", "slug": "s"})
     [line] = [one for one in check("--checks", "references").lines if "names" in one]
-    assert line.startswith(r"    a\nb names \x1b[31mxxx")
+    assert line.startswith(r"    a\nb (t) names \x1b[31mxxx")
     assert len(line) < 250
 
 
@@ -311,7 +310,8 @@ def test_counters_that_cannot_be_counted_are_said(refuses_reuses: None, check: C
     assert result.exit_code == 1
     assert "✘ the check metrics was given up: " in result.stderr
     assert "  dataset.contact_points: 1" in result.lines
-    assert result.lines[-1].endswith("1 warning, 1 check given up")
+    assert "  dataset.metrics.followers: 1" in result.lines
+    assert result.lines[-1].endswith("2 warnings, 1 check given up")
 
 
 def test_counters_are_compared_where_that_is_asked_for(check: Check, database: Db) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo.database import Database
 
-from tests.search.nodes import ELASTICSEARCH, Node, newest_opensearch
+from tests.search.nodes import Node
 from udata.search.engines.base import Engine
 from udata.search.engines.elasticsearch.engine import ElasticsearchEngine
 from udata.search.engines.embedded.engine import EmbeddedEngine
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 SERVERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("elasticsearch", "opensearch")]
 
 
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Node]]:
-    """A function that gives the session's node of the server with that name, started when it is first asked for."""
-    running: dict[str, Node] = {}
-
-    def started(name: str) -> Node:
-        if name not in running:
-            kind = ELASTICSEARCH if name == "elasticsearch" else newest_opensearch()
-            running[name] = Node(kind, tmp_path_factory.mktemp(name)).start()
-        return running[name]
-
-    yield started
-    for one in running.values():
-        one.stop()
-
-
 @pytest.fixture
 def prefix() -> str:
     """What the names of the test's indices and aliases begin with."""
@@ -44,22 +28,24 @@ def prefix() -> str:
 
 @pytest.fixture(params=["embedded", *SERVERS])
 def engine(
-    request: pytest.FixtureRequest, node: Callable[[str], Node], prefix: str, tmp_path: Path
+    request: pytest.FixtureRequest, search_node: Callable[[str], Node], prefix: str, tmp_path: Path
 ) -> Iterator[Engine]:
     """Each engine in turn; what the test made is removed behind it."""
     if request.param == "embedded":
         with EmbeddedEngine(tmp_path / "search", lock_seconds=20) as made:
             yield made
         return
-    with ElasticsearchEngine([node(request.param).url], timeout=30) as made:
+    with ElasticsearchEngine([search_node(request.param).url], timeout=30) as made:
         yield made
         remove(made, prefix)
 
 
 @pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest, node: Callable[[str], Node], prefix: str) -> Iterator[ElasticsearchEngine]:
+def server(
+    request: pytest.FixtureRequest, search_node: Callable[[str], Node], prefix: str
+) -> Iterator[ElasticsearchEngine]:
     """Each server in turn, for what concerns the servers alone."""
-    with ElasticsearchEngine([node(request.param).url], timeout=30) as made:
+    with ElasticsearchEngine([search_node(request.param).url], timeout=30) as made:
         yield made
         remove(made, prefix)
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from flask import Config, Flask
     from pymongo.database import Database
 
+# The longest text that is taken as an argument, in letters, and the largest number.
+LONGEST = 10_000
+LARGEST = 2**63 - 1
+
 HELP_NAMES = ["-h", "-?", "--help"]
 
 P = ParamSpec("P")
@@ -82,7 +86,27 @@ class Command(click.Command):
         form = output.options.format
         if form != "text" and not getattr(self, form):
             raise UsageError(f"{ctx.command_path} does not print {form.upper()}", "leave the option out")
+        for param in self.params:
+            if not isinstance(param.type, click.Path | click.File):
+                _refuse_unfit(param, ctx.params.get(param.name or ""))
         return super().invoke(ctx)
+
+
+def _refuse_unfit(param: click.Parameter, value: Any) -> None:
+    """Raise UsageError for what no server takes: texts that are no UTF-8 or without end, numbers past 64 bits."""
+    what = param.opts[-1] if isinstance(param, click.Option) else param.make_metavar(click.get_current_context())
+    if isinstance(value, tuple | list):
+        for each in value:
+            _refuse_unfit(param, each)
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise UsageError(f"{what} is larger than a number can be")
+    elif isinstance(value, str):
+        if len(value) > LONGEST:
+            raise UsageError(f"{what} has {len(value):,} letters; {LONGEST:,} are taken")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{what} is not in UTF-8: {value!r}") from error
 
 
 def _untaken(shared: list[click.Parameter], own: list[click.Parameter]) -> list[click.Parameter]:

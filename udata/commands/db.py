@@ -1,20 +1,17 @@
-"""The screen of the database: its state, its indexes, dumps."""
+"""The screen of the database: its state and its indexes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from udata.commands import output
 from udata.commands.base import Group, Portal, needs_app
+from udata.commands.dumps import dump, restore
 from udata.commands.integrity import check_integrity
-from udata.errors import EXIT_FOUND, UsageError
-from udata.wording import counted
+from udata.errors import EXIT_FOUND
+from udata.masking import mask_credentials
 
 if TYPE_CHECKING:
-    from udata.services.database.restore import Plan, Restored
     from udata.services.database.status import CollectionStatus, Status
     from udata.store.indexes import Outcome
 
@@ -30,6 +27,8 @@ def group() -> None:
 
 
 group.add_command(check_integrity)
+group.add_command(dump)
+group.add_command(restore)
 
 
 @group.command(json=True)
@@ -38,7 +37,8 @@ group.add_command(check_integrity)
 def status(portal: Portal, exact: bool) -> None:
     """Show collections, sizes and missing indexes.
 
-    Changes nothing. Indexes are compared with those that the models declare.
+    Changes nothing. Indexes are compared with those that the models declare; the command ends with 1 if some are
+    missing.
 
     \b
     Example:
@@ -48,6 +48,8 @@ def status(portal: Portal, exact: bool) -> None:
 
     found = service.status(portal.database, exact=exact)
     output.answer(found, _answer_status, lambda found: {**found._asdict(), "missing_indexes": found.missing})
+    if found.missing:
+        output.leave(EXIT_FOUND)
 
 
 @group.command("create-indexes", json=True)
@@ -75,98 +77,48 @@ def create_indexes(portal: Portal) -> None:
         output.leave(EXIT_FOUND)
 
 
-@group.command(json=True)
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@group.command()
+@click.option("--with-password", is_flag=True, help="Print the password, too, for another program to read.")
 @needs_app
-def dump(portal: Portal, folder: Path) -> None:
-    """Write the whole database into a folder.
+def url(portal: Portal, with_password: bool) -> None:
+    """Print the database's address, for other programs.
 
-    The layout is mongodump's: a file of BSON and one of metadata for each collection. DIR is made; it must be empty,
-    or hold an unfinished dump, which is begun again. The portal may go on meanwhile, but what it writes may be missed.
+    The password is hidden. --with-password prints it, so that nobody but a program should read the answer:
+    mongodump --uri "$(udata db url --with-password)"
 
     \b
     Example:
-      $ udata db dump portal-dump
+      $ udata db url
     """
-    from udata.services.database.dump import Dumped, dump
+    from udata.store.connection import address
 
-    written: list[Dumped] = []
-    with (
-        output.progress("Dumping") as progress,
-        _interruptible(
-            lambda: output.notice(f"{len(written)} collections are in {folder}; the same command begins again")
-        ),
-    ):
-        for one in dump(portal.database, folder, progress.update):
-            written.append(one)
-    dumped = {
-        "folder": folder,
-        "documents": sum(one.documents for one in written),
-        "size": sum(one.size for one in written),
-        "collections": written,
-    }
-    if not dumped["documents"]:
-        output.warning(f"The database {portal.database.name} has no documents")
-    output.answer(dumped, _answer_dumped)
+    found = address(portal.settings)
+    if with_password:
+        output.secret(found)
+    else:
+        output.line(mask_credentials(found))
 
 
-@group.command(json=True)
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--drop", is_flag=True, help="Remove the collections of the dump from the database first.")
-@click.option("--merge", is_flag=True, help="Replace documents of the same id, add the others.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@group.command()
 @needs_app
-def restore(portal: Portal, folder: Path, drop: bool, merge: bool, dry_run: bool) -> None:
-    """Put a dump back into the database.
+def shell(portal: Portal) -> None:
+    """Open a shell on the database: mongosh, or a Python prompt if that is not installed.
 
-    DIR is a folder of .bson or .bson.gz files, or one with a folder a database, as mongodump writes it. Every file is
-    read to its end before anything is changed. A database with documents is refused without --drop or --merge.
+    The prompt has `db`, the database as pymongo gives it. What is typed there is done at once.
 
     \b
     Example:
-      $ udata db dump nightly
-      $ udata db restore nightly --merge
+      $ udata db shell
     """
-    from udata.services.database.restore import Mode, count_known, plan_restore
+    from udata.services.database.shell import open_shell
 
-    if drop and merge:
-        raise UsageError("--drop and --merge exclude each other")
-    mode: Mode = "drop" if drop else "merge" if merge else "fresh"
-    with output.progress("Reading") as progress:
-        plan = plan_restore(portal.database, folder, mode, progress.update)
-        plan = count_known(portal.database, plan) if dry_run and merge else plan
-    if dry_run:
-        output.answer(
-            {**_about(plan), "dry_run": True, "collections": plan.collections}, lambda _: _answer_plan(portal, plan)
-        )
-        return
-    if plan.removed and not output.confirm(f"Remove {_removal(plan)}, and restore the dump?"):
-        raise click.Abort
-    _report_restored(plan, _restore(portal, plan))
-
-
-def _answer_dumped(dumped: dict[str, Any]) -> None:
-    rows = [(*one[:2], output.size(one.size)) for one in dumped["collections"]]
-    output.table(["collection", "documents", "size"], rows)
-    documents = counted(dumped["documents"], "document")
-    output.did(f"Dumped {documents}, {output.size(dumped['size'])}, into {dumped['folder']}")
-    output.notice(f"Bring it back: udata db restore {dumped['folder']}")
+    output.leave(open_shell(portal.database, portal.settings, output.notice))
 
 
 # So many new indexes are named, more are counted.
 NAMED = 20
 
 _STATES = ("created", "present", "different", "failed", "omitted")
-
-
-@contextmanager
-def _interruptible(tell: Callable[[], None]) -> Iterator[None]:
-    """Say what was done when the operator interrupts."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        tell()
-        raise
 
 
 def _answer_status(found: "Status") -> None:
@@ -233,92 +185,3 @@ def _answer_indexes(by_state: "dict[str, list[Outcome]]") -> None:
         for one in omitted:
             output.detail(f"Left out {one.collection}.{one.name} ({one.keys}): {one.message}")
     output.fine(f"{len(by_state['created'])} indexes created, {len(by_state['present'])} were there")
-
-
-def _restore(portal: Portal, plan: "Plan") -> "list[Restored]":
-    from udata.services.database.restore import restore
-
-    restored: list[Restored] = []
-    said = lambda: output.notice(  # noqa: E731
-        f"{len(restored)} of {len(plan.collections)} collections are restored; the same command goes on"
-    )
-    with output.progress("Restoring") as progress, _interruptible(said):
-        for one in restore(portal.database, plan, progress.update):
-            restored.append(one)
-    return restored
-
-
-def _report_restored(plan: "Plan", restored: "list[Restored]") -> None:
-    output.answer(
-        {**_about(plan), "dry_run": False, "collections": restored}, lambda _: _answer_restored(plan, restored)
-    )
-    if plan.dump.lost or not all(one.whole for one in restored):
-        output.leave(EXIT_FOUND)
-
-
-def _answer_restored(plan: "Plan", restored: "list[Restored]") -> None:
-    columns = ("collection", "inserted", "replaced", "unchanged", "failed")
-    output.table(columns, [tuple(getattr(one, name) for name in columns) for one in restored])
-    for one in restored:
-        if not one.whole:
-            _answer_failures(one)
-    documents = sum(one.documents - one.failed for one in restored)
-    output.did(f"Restored {counted(documents, 'document')} from {plan.dump.folder}")
-    for name, reason in plan.dump.lost.items():
-        output.bad(f"{name} was not restored: {reason}")
-    if plan.untouched:
-        output.notice(f"Left as they were, since the dump has none: {', '.join(plan.untouched)}")
-    output.notice("See that all is well: udata db check-integrity")
-
-
-def _answer_failures(one: "Restored") -> None:
-    if one.refused:
-        output.bad(f"{one.collection} was not restored: {one.refused}")
-    for error in one.errors:
-        output.bad(error)
-    if one.failed > len(one.errors):
-        output.bad(f"{one.collection}: {one.failed - len(one.errors):,} documents more")
-    for index in one.indexes:
-        if index.state in ("failed", "different"):
-            output.bad(f"{index.collection}.{index.name} ({index.keys}): {index.message}")
-
-
-def _answer_plan(portal: Portal, plan: "Plan") -> None:
-    merges = plan.mode == "merge"
-    rows = [
-        (one.collection, one.documents, output.size(one.size), one.there, *([one.known] if merges else []))
-        for one in plan.collections
-    ]
-    output.table(["collection", "in the dump", "size", "in the database", *(["in both"] if merges else [])], rows)
-    if plan.removed:
-        output.line(f"{_removal(plan)} would be removed first.")
-        _answer_removed(portal, plan)
-    for name, reason in plan.dump.lost.items():
-        output.bad(f"{name} would not be restored: {reason}")
-    output.line(f"{plan.documents:,} documents would be restored. Nothing was changed.")
-
-
-def _removal(plan: "Plan") -> str:
-    names = [one.collection for one in plan.collections if one.there]
-    shown = ", ".join(names) if len(names) <= 5 else f"{len(names)} collections"
-    return f"{plan.removed:,} documents of {shown}"
-
-
-def _answer_removed(portal: Portal, plan: "Plan") -> None:
-    from udata.services.database.restore import ids_there
-
-    if output.options.verbosity:
-        for collection, _id in ids_there(portal.database, plan):
-            output.line(f"  {collection} {_id}")
-
-
-def _about(plan: "Plan") -> dict[str, Any]:
-    return {
-        "folder": plan.dump.folder,
-        "mode": plan.mode,
-        "documents": plan.documents,
-        "removed": plan.removed,
-        "untouched": plan.untouched,
-        "skipped": plan.dump.skipped,
-        "lost": plan.dump.lost,
-    }

@@ -8,6 +8,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, open_app, several
+from udata.commands.findings import answer_places, counts, shown
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
@@ -19,16 +20,13 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread", "broken", "seconds")
-SEVERITIES = ("error", "warning")
-# How much of a finding's message is shown on the screen: it may quote what is stored.
-MESSAGE = 200
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
 @click.option("--models", multiple=True, callback=several, metavar="MODEL[,...]", help="Check these models only.")
 @click.option("--exclude", multiple=True, callback=several, metavar="MODEL[,...]", help="Leave these models out.")
 @click.option("--checks", multiple=True, callback=several, metavar="CHECK[,...]",
-              help="Run these checks only; metrics has to be named.")  # fmt: skip
+              help="Run these checks only; metrics, files and undeclared have to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Accept the findings that an earlier --jsonl run printed.")  # fmt: skip
@@ -49,9 +47,9 @@ def check_integrity(
 ) -> None:
     """Find what is wrong in the database, without changing it.
 
-    The checks are references, missing-lists, duplicates, ownership, documents and metrics; the last compares the
-    counters, and only where it is named. Ends with 1 where something of the severity of --fail-on was found, or
-    could not be looked at.
+    The checks are references, missing-lists, duplicates, ownership and documents; and, only if they are named, metrics
+    (counters), files (those of the storages) and undeclared (what a portal's models refuse). Ends with 1 if something
+    of the severity of --fail-on was found, or could not be looked at.
 
     \b
     Example:
@@ -59,6 +57,7 @@ def check_integrity(
     """
     from udata.services.integrity import check, findings, run
     from udata.services.integrity.report import Report
+    from udata.services.integrity.titles import read_titles
     from udata.store.written_files import require_writable
 
     if report:
@@ -72,6 +71,7 @@ def check_integrity(
     page = Report(max(limit, EXAMPLES) if report else limit, {one.name: one.help for one in chosen})
     summary = _run(portal, wanted, chosen, accepted, page.add)
     failed = summary.failed(fail_on) or (require_data and not summary.documents)
+    page.titles = read_titles(portal.database, page.places.values(), portal.settings["CDATA_BASE_URL"])
     _note_summary(summary)
     if output.options.format != "jsonl":
         output.answer(summary, lambda _: _answer_findings(summary, page, limit, failed=failed), _document)
@@ -114,9 +114,9 @@ def _document(summary: "Summary") -> dict[str, Any]:
 
 def _note_summary(summary: "Summary") -> None:
     for collection, reason in summary.unread.items():
-        output.failed(f"{collection} cannot be read: {_shown(reason)}")
+        output.failed(f"{collection} cannot be read: {shown(reason)}")
     for check, reason in summary.broken.items():
-        output.failed(f"the check {check} was given up: {_shown(reason)}")
+        output.failed(f"the check {check} was given up: {shown(reason)}")
     if not summary.documents and not summary.unread:
         lack = "is empty" if summary.empty else "has no documents of what was chosen"
         output.warning(f"The database {summary.database} {lack}: nothing was checked")
@@ -127,23 +127,8 @@ def _note_summary(summary: "Summary") -> None:
 
 
 def _answer_findings(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
-    _answer_places(page, limit)
+    answer_places(page, limit)
     _answer_end(summary, failed=failed)
-
-
-def _answer_places(page: "Report", limit: int) -> None:
-    for check, places in page.by_check().items():
-        counts = {
-            severity: sum(place.count for place in places if place.severity == severity) for severity in SEVERITIES
-        }
-        output.line(f"{check}: {', '.join(_counts(counts))}")
-        for place in places:
-            target = f" -> {place.target}" if place.target else ""
-            output.line(f"  {place.name}{target}: {place.count:,}")
-            for finding in place.examples[:limit]:
-                output.line(f"    {_shown(finding.id)} {_shown(finding.message)}")
-            if place.count > limit > 0:
-                output.line(f"    … and {place.count - limit:,} more")
 
 
 def _answer_end(summary: "Summary", *, failed: bool) -> None:
@@ -151,22 +136,13 @@ def _answer_end(summary: "Summary", *, failed: bool) -> None:
         output.remark("Nothing was checked")
         return
     documents, collections = counted(summary.documents, "document"), counted(len(summary.checked), "collection")
-    found = _counts({"error": summary.errors, "warning": summary.warnings}) or [
+    found = counts({"error": summary.errors, "warning": summary.warnings}) or [
         "nothing is wrong" if summary.documents else "nothing was checked"
     ]
-    missed = _counts({"collection": len(summary.unread)}, "not read") + _counts(
+    missed = counts({"collection": len(summary.unread)}, "not read") + counts(
         {"check": len(summary.broken)}, "given up"
     )
     say = output.bad if failed or summary.errors else output.fine
     say(f"{documents} in {collections} checked in {summary.seconds:.1f} s: " + ", ".join(found + missed))
     if summary.findings:
         output.notice("Every finding: udata db check-integrity --jsonl; a page to pass on: --report findings.html")
-
-
-def _counts(numbers: dict[str, int], *what: str) -> list[str]:
-    return [" ".join((counted(number, word), *what)) for word, number in numbers.items() if number]
-
-
-def _shown(text: str) -> str:
-    """What is shown of what a document holds."""
-    return text if len(text) <= MESSAGE else f"{text[:MESSAGE]}…"

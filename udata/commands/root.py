@@ -1,6 +1,5 @@
 """The command `udata`: a table of groups, each imported when it is typed, and what becomes of errors."""
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -18,6 +17,7 @@ from udata.errors import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     UNBUILT,
+    OutputError,
     ReaderGone,
     UdataError,
     require_built,
@@ -32,6 +32,7 @@ GROUPS = {
     "embedded": ("udata.commands.embedded", "Start and stop the embedded servers."),
     "info": ("udata.commands.info", "Find out what works and what does not."),
     "job": ("udata.commands.job", "Run, schedule and watch jobs."),
+    "purge": ("udata.commands.purge", "Remove for good what is flagged as deleted."),
     "search": ("udata.commands.search", "Index what is searched, and look after the indices."),
     "user": ("udata.commands.user", "Manage the portal's users."),
     "worker": ("udata.commands.worker", "Run workers and look into their queues."),
@@ -133,12 +134,9 @@ def main(args: list[str] | None = None) -> int:
     stdout = sys.stdout
     try:
         result = build().main(args, prog_name="udata", standalone_mode=False)
-    except ReaderGone as error:
-        return _left_alone(error)
+        sys.stdout.flush()
     except UdataError as error:
-        _show_traceback()
-        output.error(error)
-        return error.exit_code
+        return _ended(error)
     except click.exceptions.NoArgsIsHelpError as error:
         return _help(error.ctx)
     except click.ClickException as error:
@@ -153,24 +151,40 @@ def main(args: list[str] | None = None) -> int:
         if sys.stdout is stdout:
             raise
         sys.stdout = stdout
-        return _left_alone(ReaderGone("who read the answer has gone"))
+        return _ended(ReaderGone("who read the answer has gone"))
+    except OSError as error:
+        # What others print themselves, and what is left in the buffer at the end.
+        if error.errno not in output.UNWRITABLE or error.filename is not None:
+            raise
+        return _ended(output.unwritten(error))
     return result if isinstance(result, int) else EXIT_DONE
 
 
 def run() -> NoReturn:
     """The process `udata`: signals, the command line, and a request to report what is a bug."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    output.hold_places()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored stays so: `nohup` asks for it.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     try:
         code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _left_alone(ReaderGone("who read the answer has gone"))
     except Exception as error:  # the last resort of a process: a bug is shown, with what to do about it
         _print_traceback()
         output.failed(f"this is a bug of udata {__version__}: {type(error).__name__}: {error}")
-        output.notice("Please report it, with the lines above and the command that was typed.")
+        output.failed("Please report it, with the lines above and the command that was typed.")
         code = EXIT_FOUND
     sys.exit(code)
+
+
+def _ended(error: UdataError) -> int:
+    """Say what is wrong, and return its exit code."""
+    if isinstance(error, OutputError | ReaderGone):
+        output.give_up_answer()
+    if not isinstance(error, ReaderGone):
+        _show_traceback()
+        output.error(error)
+    return error.exit_code
 
 
 def _help(ctx: click.Context) -> int:
@@ -178,12 +192,6 @@ def _help(ctx: click.Context) -> int:
     is_root = ctx.parent is None
     output.help_page(ctx.get_help(), is_answer=is_root)
     return EXIT_DONE if is_root else EXIT_USAGE
-
-
-def _left_alone(error: ReaderGone) -> int:
-    """What is left of the answer goes nowhere, without a word from the interpreter."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return error.exit_code
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -16,7 +16,15 @@ from udata.plugins import Plugin, PluginError, load, plugins
 from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
-MODULES = ("udata.jobs.diagnostics", "udata.jobs.metrics", "udata.jobs.search", "udata.jobs.tags")
+MODULES = (
+    "udata.jobs.diagnostics",
+    "udata.jobs.integrity",
+    "udata.jobs.metrics",
+    "udata.jobs.purge",
+    "udata.jobs.reminders",
+    "udata.jobs.search",
+    "udata.jobs.tags",
+)
 
 # The queues of a portal, the most urgent first.
 QUEUES = ("high", "default", "low")

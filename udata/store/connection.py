@@ -1,13 +1,14 @@
 """The connection to the database, and its errors in an operator's words."""
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import mongoengine
 from mongoengine.connection import ConnectionFailure as NotConnected
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError as PyMongoConfigurationError,
@@ -21,6 +22,7 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
     WriteConcernError,
+    WTimeoutError,
 )
 from pymongo.synchronous import monitor
 from pymongo.uri_parser import parse_uri
@@ -28,6 +30,7 @@ from pymongo.uri_parser import parse_uri
 from udata.errors import ConfigurationError, ServerError
 from udata.masking import clean
 from udata.settings import Settings
+from udata.store.codec import LENIENT
 
 # How long a server that was there may be silent, in milliseconds. The driver breaks off what runs when the server does
 # not answer beside it, and the embedded one answers nobody while it collects a large answer for somebody.
@@ -69,7 +72,7 @@ def connect(settings: Settings) -> None:
         ) from error
 
 
-def address(settings: Settings) -> str:
+def address(settings: Mapping[str, Any]) -> str:
     """The database's address, made of three settings where `MONGODB_HOST` is a bare host name."""
     host: str = settings["MONGODB_HOST"]
     return host if "://" in host else f"mongodb://{host}:{settings['MONGODB_PORT']}/{settings['MONGODB_DB']}"
@@ -98,12 +101,25 @@ def end_at_once() -> None:
 
 
 def database() -> Database[dict[str, Any]]:
-    """The connected database. Raises ConfigurationError where there is none."""
+    """The connected database; what anybody may have written is read as well as it can be.
+
+    Raises ConfigurationError where there is none.
+    """
     try:
         connected: Database[dict[str, Any]] = mongoengine.get_db()
     except NotConnected as error:
         raise ConfigurationError("no database is connected", "call udata.app.create_app() first") from error
-    return connected
+    return connected.with_options(codec_options=LENIENT)
+
+
+def pinned(collection: str) -> Collection[dict[str, Any]]:
+    """The collection as it stands where it is written, whatever the address says of reads; what is written stays.
+
+    It is for what several processes agree on: a claim that another member has not heard of, or that the next failover
+    takes back, is none.
+    """
+    majority = WriteConcern("majority", wtimeout=PATIENCE)
+    return database()[collection].with_options(read_preference=ReadPreference.PRIMARY, write_concern=majority)
 
 
 @contextmanager
@@ -118,6 +134,10 @@ def translated_errors() -> Iterator[None]:
         raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _REMEDY) from error
     except ConnectionFailure as error:
         raise ServerError(f"the connection to the database at {_server()} broke: {_reason(error)}", _REMEDY) from error
+    except WTimeoutError as error:
+        raise ServerError(
+            f"the database at {_server()} has no majority of its members that answers", "see rs.status() on it"
+        ) from error
     except WriteConcernError:
         raise
     except OperationFailure as error:

@@ -28,6 +28,8 @@ MODULES = (
     "oauth2",
     "organization",
     "page",
+    "purge",
+    "reminder",
     "resource",
     "reuse",
     "schedule",

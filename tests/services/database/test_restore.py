@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from udata.errors import UdataError
+from udata.errors import UdataError, UnknownName
 from udata.services.database.restore import TRIAL, Mode, Restored, plan_restore, restore
 from udata.store.codec import LENIENT
 
@@ -50,7 +50,7 @@ def test_options_that_the_server_refuses_cost_no_document_and_no_other_collectio
     describe(folder, "tag", options=options)
     restored = bring_back(database, folder)
     assert restored["tag"].refused
-    assert not restored["tag"].whole
+    assert restored["tag"].problems
     assert {name: list(database[name].find()) for name in NAMES} == {"badge": [NEW], "tag": [OLD], "zone": [NEW]}
     assert TRIAL not in database.list_collection_names()
 
@@ -95,7 +95,7 @@ def test_an_index_that_no_server_makes_costs_itself_alone(database: Db, folder: 
 def test_options_of_indexes_that_no_server_takes_any_more_are_left_out(database: Db, folder: Path) -> None:
     old = {"v": 1, "key": {"is": 1}, "name": "is_1", "ns": "portal.tag", "dropDups": True, "safe": None, "w": 1}
     describe(folder, "tag", indexes=[old])
-    assert bring_back(database, folder)["tag"].whole
+    assert not bring_back(database, folder)["tag"].problems
     assert "is_1" in database.tag.index_information()
 
 
@@ -111,7 +111,7 @@ def test_a_text_that_is_no_utf8_costs_no_other_document(database: Db, folder: Pa
 
 def test_a_collection_that_was_empty_comes_back_with_its_indexes(database: Db, folder: Path) -> None:
     describe(folder, "empty", indexes=[{"v": 2, "key": {"a": 1}, "name": "a_1"}])
-    assert bring_back(database, folder)["empty"].whole
+    assert not bring_back(database, folder)["empty"].problems
     assert "a_1" in database.empty.index_information()
 
 
@@ -131,3 +131,11 @@ def test_dropping_many_documents_says_how_far_it_is(database: Db, folder: Path) 
     removed = [done for done, what in said if what == "removing tag"]
     assert not removed or removed == [1000, 2000, 2501]
     assert list(database.tag.find()) == [NEW]
+
+
+def test_some_collections_of_a_dump_may_be_restored(database: Db, folder: Path) -> None:
+    plan = plan_restore(database, folder, "drop", None, ["tag", "zone"], ["zone"])
+    assert [one.collection for one in restore(database, plan)] == ["tag"]
+    assert {name: list(database[name].find()) for name in NAMES} == {"badge": [OLD], "tag": [NEW], "zone": [OLD]}
+    with pytest.raises(UnknownName, match="no collection of the dump is named 'tags'"):
+        plan_restore(database, folder, "drop", None, ["tags"])

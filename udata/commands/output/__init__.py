@@ -26,18 +26,20 @@ from udata.commands.output.lines import (
     log_line,
     notice,
     remark,
+    secret,
     shortened,
     traceback,
     warning,
 )
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
-from udata.commands.output.questions import ask, can_ask, confirm
-from udata.commands.output.streams import prepare_streams
+from udata.commands.output.questions import ask, can_ask, confirm, demand
+from udata.commands.output.streams import UNWRITABLE, give_up_answer, hold_places, prepare_streams, unwritten
 from udata.commands.output.tables import moment, table
 from udata.wording import printable, size
 
 __all__ = [
+    "UNWRITABLE",
     "Form",
     "Options",
     "Shown",
@@ -48,13 +50,16 @@ __all__ = [
     "can_ask",
     "caution",
     "confirm",
+    "demand",
     "detail",
     "did",
     "error",
     "failed",
     "fields",
     "fine",
+    "give_up_answer",
     "help_page",
+    "hold_places",
     "json",
     "jsonl",
     "leave",
@@ -68,10 +73,12 @@ __all__ = [
     "printable",
     "progress",
     "remark",
+    "secret",
     "shortened",
     "size",
     "table",
     "traceback",
+    "unwritten",
     "warning",
 ]
 

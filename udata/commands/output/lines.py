@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterable
 
 from udata.commands.output.options import options
-from udata.commands.output.streams import write_line
+from udata.commands.output.streams import write, write_line
 from udata.errors import UdataError
+from udata.wording import printable
 
 # What is shown of a long value on a terminal, in letters.
 SHOWN = 200
@@ -26,6 +27,11 @@ def help_page(text: str, *, is_answer: bool) -> None:
     """The help of a command: the answer if it was asked for, else a note."""
     for each in text.split("\n"):
         write_line(each, sys.stdout if is_answer else sys.stderr)
+
+
+def secret(text: str) -> None:
+    """A line of the answer that was asked for although it holds a secret, for a program to read."""
+    write(printable(text), sys.stdout)
 
 
 def did(text: str) -> None:

@@ -8,7 +8,7 @@ import click
 from udata.commands.output.lines import error, failed, notice
 from udata.commands.output.options import options
 from udata.commands.output.streams import fitting
-from udata.errors import UsageError
+from udata.errors import UdataError, UsageError
 from udata.masking import clean
 from udata.wording import printable
 
@@ -28,6 +28,15 @@ def confirm(question: str) -> bool:
     if not can_ask():
         raise UsageError(f"{question} Nobody is there to answer", "give --yes")
     return click.confirm(_harmless(question), err=True)
+
+
+def demand(question: str) -> None:
+    """Go on if the operator says yes, as `confirm` asks.
+
+    Raises UdataError after a no: nothing was changed, and the exit code tells.
+    """
+    if not confirm(question):
+        raise UdataError("nothing was changed")
 
 
 def ask(

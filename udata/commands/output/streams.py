@@ -4,8 +4,10 @@ Secrets are taken out, letters that steer a terminal are escaped, and what the s
 """
 
 import errno
+import io
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -18,8 +20,41 @@ from udata.wording import printable
 ASCII = {"➢": ">", "✔": "ok", "✘": "x", "↦": "=>", "…": "...", "·": "-", "–": "-", "█": "#"}
 
 
+# What a full disk and a closed stream raise: no bug of the command that writes.
+UNWRITABLE = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE)
+
+
+class Closed(io.TextIOBase):
+    """Standard output that was closed before the command began (`>&-`): nothing can be written to it."""
+
+    encoding = "utf-8"
+
+    def write(self, _text: str) -> int:
+        """Raise what a closed stream raises."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def hold_places() -> None:
+    """Let no file or connection take the number of a standard stream that is closed."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is given.
+            os.open(os.devnull, os.O_RDWR)
+
+
 def prepare_streams() -> None:
-    """Make sure that no letter of an answer can stop the command: what cannot be encoded is escaped."""
+    """Make sure that no letter of an answer can stop the command: what cannot be encoded is escaped.
+
+    A stream that is closed is there all the same: input is empty, output cannot be written, notes are lost.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+    if sys.stdout is None:
+        sys.stdout = Closed()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -38,16 +73,31 @@ def write_line(text: str, stream: TextIO, symbol: str = "", colour: str | None =
 
 
 def write(text: str, stream: TextIO) -> None:
-    """Lines that are known to hold nothing but what may be seen. Raises as `write_line`."""
+    """Lines that are known to hold nothing but what may be seen. Raises as `write_line`.
+
+    A note that cannot be written is lost: nothing could say so, and the work goes on.
+    """
     try:
         click.echo(text, file=stream, color=colours(stream))
-    except BrokenPipeError as error:
-        raise ReaderGone("who read the answer has gone") from error
     except (OSError, ValueError) as error:  # a stream that was closed raises ValueError
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else "it is closed"
-        hint = "make room, and type the command again" if number in (errno.ENOSPC, errno.EDQUOT) else None
-        raise OutputError(f"the answer cannot be written: {reason}", hint) from error
+        if stream is not sys.stderr:
+            raise unwritten(error) from error
+
+
+def unwritten(error: Exception) -> OutputError | ReaderGone:
+    """What it means that the answer could not be written."""
+    if isinstance(error, BrokenPipeError):
+        return ReaderGone("who read the answer has gone")
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else "it is closed"
+    hint = "make room, and type the command again" if number in (errno.ENOSPC, errno.EDQUOT) else None
+    return OutputError(f"the answer cannot be written: {reason}", hint)
+
+
+def give_up_answer() -> None:
+    """Let what is left of the answer go nowhere, without a word from the interpreter."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fitting(text: str, stream: TextIO) -> str:

@@ -38,8 +38,6 @@ def shown(settings: Settings) -> list[Shown]:
 def look(settings: Settings) -> list[Check]:
     """Whether the settings can be used."""
     problems = [Note(error.message, error.hint) for error in settings.errors]
-    if not 0 < settings["SERVER_TIMEOUT"] < float("inf"):
-        problems.append(Note("SERVER_TIMEOUT must be more than 0 seconds", "as in 4.0"))
     try:
         due.time_zone(settings["CELERY_TIMEZONE"])
     except ConfigurationError as error:

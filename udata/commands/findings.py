@@ -1,0 +1,44 @@
+"""How findings of the integrity check are shown: by check and place, with examples."""
+
+from typing import TYPE_CHECKING
+
+from udata.commands import output
+from udata.wording import counted
+
+if TYPE_CHECKING:
+    from udata.services.integrity.findings import Finding
+    from udata.services.integrity.report import Report
+
+SEVERITIES = ("error", "warning")
+# How much of a finding's message is shown on the screen: it may quote what is stored.
+MESSAGE = 200
+
+
+def answer_places(page: "Report", limit: int) -> None:
+    """Answer what was found by check and place, with at most `limit` examples of each place."""
+    for check, places in page.by_check().items():
+        found = {one: sum(place.count for place in places if place.severity == one) for one in SEVERITIES}
+        output.line(f"{check}: {', '.join(counts(found))}")
+        for place in places:
+            target = f" -> {place.target}" if place.target else ""
+            output.line(f"  {place.name}{target}: {place.count:,}")
+            for finding in place.examples[:limit]:
+                output.line(f"    {_named(finding, page)} {shown(finding.message)}")
+            if place.count > limit > 0:
+                output.line(f"    … and {place.count - limit:,} more")
+
+
+def _named(finding: "Finding", page: "Report") -> str:
+    name, address = page.titles.get((finding.collection, finding.id), (None, None))
+    called = f"{shown(finding.id)} ({shown(name)})" if name else shown(finding.id)
+    return f"{called} {address}" if address else called
+
+
+def counts(numbers: dict[str, int], *what: str) -> list[str]:
+    """Each number that is not 0, with its word and `what` behind it."""
+    return [" ".join((counted(number, word), *what)) for word, number in numbers.items() if number]
+
+
+def shown(text: str) -> str:
+    """What is shown of what a document holds."""
+    return text if len(text) <= MESSAGE else f"{text[:MESSAGE]}…"
