@@ -45,6 +45,7 @@ def test_the_alias_names_a_complete_index_whatever_was_killed(
             killed += 1
         else:
             ended += 1
+            assert child.returncode == 0, child.communicate()
         child.communicate()
         verified = udata("search", "verify", "dataset", "--json")
         assert verified.exit_code == 0, verified
