@@ -61,7 +61,7 @@ def embedded(tmp_path: Path) -> Iterator[EmbeddedEngine]:
 def portal(
     request: pytest.FixtureRequest,
     settings: Settings,
-    node: Callable[[str], Node],
+    search_node: Callable[[str], Node],
     prefix: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -69,7 +69,7 @@ def portal(
     """Settings that name each engine in turn, in the environment too; what the test made is removed behind it."""
     real = request.param != "embedded"
     named = {
-        "ELASTICSEARCH_URL": node(request.param).url if real else f"tantivy:{tmp_path / 'search'}",
+        "ELASTICSEARCH_URL": search_node(request.param).url if real else f"tantivy:{tmp_path / 'search'}",
         "ELASTICSEARCH_INDEX_BASENAME": prefix.rstrip("-"),
     }
     for name, value in named.items():
