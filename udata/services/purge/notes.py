@@ -13,8 +13,9 @@ from pymongo.database import Database
 from udata.clock import now
 from udata.models.purge import PurgeNote
 from udata.services.metrics import KEYS
+from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
-from udata.services.purge.files import Files, Gone, Named, named
+from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Document
 from udata.services.purge.walk import LOOKS
 from udata.services.recounting import recount
@@ -95,7 +96,7 @@ class Notes:
                 for part in chunks(ids, LOOKS)
                 for one in self.database[collection].find({"_id": {"$in": part}}, {"_id": 1})
             }
-            yield from (Named(file["storage"], file["name"]) for file in some if key(file["id"]) not in there)
+            yield from (Named(file["storage"], file["name"], "") for file in some if key(file["id"]) not in there)
 
 
 def files_of(batch: Batch, decision: Decision) -> Iterator[tuple[str, Any, Named]]:

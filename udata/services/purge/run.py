@@ -10,7 +10,7 @@ from typing import Any
 from pymongo.database import Database
 
 from udata.clock import now
-from udata.errors import UdataError
+from udata.errors import PartlyDone
 from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
 from udata.services.detaching import ABSENT, losses
@@ -55,11 +55,12 @@ class Purged:
         return any(one.bad for one in self.left)
 
     def or_raise(self) -> "Purged":
-        """The result itself. Raises UdataError, which names what could not be done."""
+        """The result itself. Raises PartlyDone, which names what could not be done."""
         bad = [f"{one.collection} {one.id} {one.reason}" for one in self.left if one.bad]
         if bad:
             gone = sum(self.purged.values())
-            raise UdataError(f"{counted(gone, 'document')} purged, but {'; '.join(bad[:5])}" + _more(len(bad) - 5))
+            told = f"{counted(gone, 'document')} purged, but {'; '.join(bad[:5])}" + _more(len(bad) - 5)
+            raise PartlyDone(told, self.summary())
         return self
 
     def summary(self) -> dict[str, Any]:
