@@ -157,8 +157,8 @@ class _Deletion:
             )
         self._silence([one["_id"] for one in spoken if one["_id"] not in alone])
         self.result.files = self.files.remove(named("user", self.user))
-        self._anonymise()
         self.notes.work_off(self.settings, self.files, lambda collection, written: None)
+        self._anonymise()
 
     def _batch(self, alone: list[Any]) -> Batch:
         """Everything that refers to the user, and to the discussions that go."""
