@@ -46,6 +46,10 @@ class Notes:
             self.collection.insert_many(notes)
         return notes
 
+    def add(self, what: Document) -> None:
+        """Note something that is due already."""
+        self.collection.insert_one({"noted_at": now(), "state": "due", "files": [], "index": {}, "recount": {}, **what})
+
     def settle(self, notes: Iterable[Document], files: Files) -> Gone:
         """Remove the files of a batch that was applied, and leave the rest of its notes to the end."""
         gone = Gone()

@@ -13,9 +13,9 @@ from udata.clock import now
 from udata.errors import PartlyDone
 from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
-from udata.services.detaching import ABSENT, losses
-from udata.services.purge.batch import Batch, Decision, fetched
+from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
+from udata.services.purge.keeping import keep, keeper
 from udata.services.purge.kinds import BY_DEFAULT, Document, Kind, Left, Root, found, kinds
 from udata.services.purge.notes import Notes, files_of
 from udata.services.purge.walk import Ground, Walk
@@ -155,7 +155,7 @@ class _Run:
                 self.progress(done, len(roots), f"Purging {batch[-1].kind}")
         self._tell_all(len(self.kinds))
         if not self.result.dry_run:
-            self._add(self.notes.work_off(self.settings, self.files, self._keep_counters))
+            self._add(self.notes.work_off(self.settings, self.files, keeper(self.archive, self.database)))
         self._sum_up()
 
     def _batch(self, batch: Batch) -> None:
@@ -165,7 +165,7 @@ class _Run:
             batch.touched[collection] = [id for id in ids if not len(known) or key(id) not in known]
         decision = batch.look()
         if not self.result.dry_run and decision.because:
-            self._keep(batch, decision)
+            keep(self.archive, batch, decision)
             notes = self.notes.write(batch, decision)
             decision = batch.apply(decision)
             self._add(self.notes.settle(notes, self.files))
@@ -174,35 +174,6 @@ class _Run:
         for one in batch.left:
             self._leave(one)
         self._count(batch, decision)
-
-    def _keep(self, batch: Batch, decision: Decision) -> None:
-        """Archive what is about to change."""
-        if self.archive is None:
-            return
-        by_collection: dict[str, list[bytes]] = defaultdict(list)
-        for collection, packed in decision.documents:
-            by_collection[collection].append(batch.read[collection][packed].raw)
-        for collection, fates in decision.changed.items():
-            for packed, one in fates.items():
-                read = batch.read[collection][packed]
-                by_collection[collection].append(read.raw)
-                left = {name: value for name, value in one.fields.items() if value is not ABSENT}
-                left |= {name: beside.value for name, beside in one.sets.items()}
-                lost = losses(batch.ground.shapes[collection], read.document, one)
-                self.archive.note(collection, read.document["_id"], left, lost)
-        for collection, documents in by_collection.items():
-            self.archive.keep(collection, documents)
-        self.archive.flush()
-
-    def _keep_counters(self, collection: str, written: list[tuple[Any, Document]]) -> None:
-        """Archive the documents whose counters are about to be written."""
-        if self.archive is None:
-            return
-        raw = [one.raw for one in fetched(self.database, collection, [id for id, _ in written])]
-        self.archive.keep(collection, raw)
-        for id, counters in written:
-            self.archive.note(collection, id, {"metrics": counters}, [])
-        self.archive.flush()
 
     def _count(self, batch: Batch, decision: Decision) -> None:
         for name, root in batch.roots.items():
