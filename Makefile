@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help install demo test lint format docs bench clean
+.PHONY: help install demo test fuzz lint format i18n docs bench clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 install: .venv/installed ## Install everything into .venv
 
@@ -21,6 +21,9 @@ demo: install ## Show udata at work on a sample portal
 test: install ## Run every test, on real servers that are started for it
 	$(BIN)/python -m pytest
 
+fuzz: install ## Draw COUNT odd inputs of each kind from the seed SEED: make fuzz COUNT=10000 SEED=7
+	UDATA_TEST_FUZZ=$(or $(COUNT),1000) UDATA_TEST_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -m "slow or not slow" tests/fuzz
+
 lint: install ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -33,6 +36,9 @@ format: install ## Format the code
 
 docs: install ## Write docs/cli.md and docs/settings.md from the code
 	$(BIN)/python docs/generate.py
+
+i18n: install ## Bring the catalogues of messages up to date, and compile them
+	$(BIN)/python -c 'import setuptools; setuptools.setup()' --quiet extract_messages update_catalog compile_catalog
 
 bench: install ## Measure speed and memory, as ratios
 	$(BIN)/python -m benchmarks

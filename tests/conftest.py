@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
+    from tests.search.nodes import Node
     from udata.settings import Settings
 
 REFERENCE = (Path(__file__).parents[1] / "../shared/reference").resolve()
@@ -164,6 +165,25 @@ def redis_url(servers: Servers) -> str:
     skip_or_fail("the Redis of UDATA_TEST_REDIS has no empty database")
 
 
+@pytest.fixture(scope="session")
+def search_node(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[str], Node]]":
+    """A function that gives the session's node of `elasticsearch` or `opensearch`, started when first asked for."""
+    from tests.search.nodes import ELASTICSEARCH, Node, newest_opensearch
+
+    running: dict[str, Node] = {}
+
+    def started(name: str) -> Node:
+        if name not in running:
+            kind = ELASTICSEARCH if name == "elasticsearch" else newest_opensearch()
+            running[name] = Node(kind, tmp_path_factory.mktemp(name))
+            running[name].start()
+        return running[name]
+
+    yield started
+    for one in running.values():
+        one.stop()
+
+
 @pytest.fixture(autouse=True)
 def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No settings of the developer's shell, a home of the test's own, and a terminal that does not vary."""
@@ -222,6 +242,15 @@ def settings(
     with _redis(redis_url) as client:
         if client.dbsize():
             client.flushdb()
+
+
+@pytest.fixture
+def search_engine(settings: "Settings", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an embedded search engine of the test's own, in the settings and in the environment."""
+    address = f"tantivy:{tmp_path / 'search'}"
+    monkeypatch.setenv("UDATA_ELASTICSEARCH_URL", address)
+    settings["ELASTICSEARCH_URL"] = address
+    return address
 
 
 @pytest.fixture

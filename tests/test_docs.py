@@ -49,7 +49,12 @@ def test_every_command_is_shown_on_a_page() -> None:
 
 @pytest.fixture
 def portal(
-    servers: Any, settings: Any, sample_portal: None, tmp_path: Path, udata_environment: dict[str, str]
+    servers: Any,
+    settings: Any,
+    search_engine: str,
+    sample_portal: None,
+    tmp_path: Path,
+    udata_environment: dict[str, str],
 ) -> Callable[[str], None]:
     """Run a command line as a reader would type it, on the sample portal, in an empty folder."""
     bin_folder = tmp_path / "bin"

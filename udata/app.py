@@ -1,12 +1,26 @@
 """One Flask app: its settings, its extensions, the connection to the database."""
 
+from flask import Config as FlaskConfig
 from flask import Flask
 
 from udata.settings import Settings, home, load
 from udata.store.connection import connect
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+class Config(FlaskConfig):
+    """The settings of an app; `embedded` says that the embedded servers serve, as of `Settings`."""
+
+    embedded = False
+
+
+class App(Flask):
+    """An app with such settings."""
+
+    config_class = Config
+    config: Config
+
+
+def create_app(settings: Settings | None = None) -> App:
     """The app over `settings` (by default those of the process), with the database connected lazily.
 
     Where no server is named the embedded ones are started, and their addresses and secrets become settings.
@@ -15,8 +29,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = load() if settings is None else settings
     if settings.embedded:
         use_embedded(settings)
-    app = Flask("udata")
+    app = App("udata")
     app.config.update(settings)
+    app.config.embedded = settings.embedded
     connect(settings)
     return app
 

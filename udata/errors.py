@@ -34,6 +34,9 @@
     ├── ForeignSchedulerError    1   another program runs the schedules, too (runner.schedule.scheduler)
     ├── FileRefused              1   a file that is not touched: no name of one, or outside (network.storage)
     ├── FileMissing              1   a file that is not there (network.storage)
+    ├── PartlyDone               1   the work was done, parts of it failed, and the result says what was done
+    ├── RebuildRunsError         1   the index of a model is being rebuilt already (search.records)
+    ├── TakenOverError           1   another run has taken over the rebuild of this one (search.records)
     ├── NoSuchIndex              1   no index and no alias has the name (search.engines)
     ├── IndexExists              1   an index has the name already (search.engines)
     └── HarvestError             1   a catalogue could not be harvested (harvest.errors)
@@ -57,6 +60,7 @@ errors: they are results.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_DONE = 0
 EXIT_FOUND = 1
@@ -70,12 +74,8 @@ EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
-    "command": ("udata harvest", "udata purge", "udata search", "udata user delete"),
-    "job": (
-        "crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses",
-        "send-frequency-reminder",
-    ),
-    "check": ("files",),
+    "command": ("udata harvest", "udata purge", "udata user delete"),
+    "job": ("crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses"),
 }  # fmt: skip
 
 
@@ -91,6 +91,14 @@ class UdataError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class PartlyDone(UdataError):
+    """The work went on to its end, and parts of it failed: `result` is what it would have returned."""
+
+    def __init__(self, message: str, result: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.result = result
 
 
 class UsageError(UdataError):

@@ -62,7 +62,8 @@ SETTINGS = (
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None,
             "The search server (Elasticsearch 7.10 to 9, OpenSearch 1 to 3), or several of one cluster with commas"
-            " between. Without it, and with another server named, search commands end with exit code 4."),
+            " between; or `tantivy:` and a folder of this machine. Without it, and with another server named, search"
+            " commands end with exit code 4."),
     Setting("SERVER_TIMEOUT", float, 4.0, "Seconds after which a server that does not answer is given up.",
             least=0.01, most=3600),
     # Search
@@ -83,6 +84,17 @@ SETTINGS = (
             "Embedded search: how long a process waits for another one that writes.", least=0, most=86400),
     Setting("SEARCH_PATIENCE_SECONDS", float, 120.0,
             "How long indexing goes on trying when the search server is away or overloaded.", least=0, most=86400),
+    Setting("AUTO_INDEX", bool, True, "Whether what a job or a command changes is indexed by the workers."),
+    Setting("TABULAR_FORMATS", list, ["csv", "parquet", "xls", "xlsx", "ods", "tsv", "csv.gz"],
+            "The formats of resources that visitors find as tables."),
+    Setting("MACHINE_READABLE_FORMATS", list, ["json", "xml", "rdf", "sql", "jsonl", "ndjson"],
+            "Those that they find as machine-readable."),
+    Setting("GEOGRAPHICAL_FORMATS", list,
+            ["shp", "kml", "kmz", "gpx", "shx", "ovr", "geojson", "gpkg", "pmtiles", "mbtiles", "wms", "wfs", "wmts",
+             "wcs", "tms", "ogc:wms", "ogc:wfs", "gml", "topojson", "geotiff"],
+            "Those that they find as geographical."),
+    Setting("DOCUMENTS_FORMATS", list, ["pdf", "doc", "docx", "md", "txt", "html", "htm", "rtf", "odt"],
+            "Those that they find as documents."),
     # Queues and workers
     Setting("CELERY_BROKER_USE_SSL", dict, None,
             "TLS options of the queue's connection, as Celery takes them (`ssl_ca_certs`, `ssl_cert_reqs` …)."),
@@ -139,6 +151,13 @@ SETTINGS = (
             least=0, most=1000000),
     Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up.",
             least=0.01, most=3600),
+    Setting("METRICS_API", str, None, "The tabular API from which views and downloads are imported."),
+    # Reminders
+    Setting("DELAY_BEFORE_REMINDER_NOTIFICATION", int, 30,
+            "How many days after its next update was due a dataset is late enough for a reminder.", least=0, most=36500),
+    Setting("REMINDER_AGAIN_DAYS", int, 30, "How many days nobody who was reminded is reminded again.",
+            least=0, most=36500),
+    Setting("REMINDER_HARVESTED", bool, False, "Whether people are reminded of harvested datasets, too."),
     # Requests to other servers
     Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included.",
             least=0.01, most=86400),

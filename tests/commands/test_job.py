@@ -37,7 +37,7 @@ def test_jobs_are_listed_a_line_each(udata: Run) -> None:
 def test_the_long_list_says_what_a_job_takes_and_which_is_not_built(udata: Run) -> None:
     jobs = {job["job"]: job for job in udata("job", "list", "--json").json()}
     assert jobs["sleep-test"]["arguments"] == "[seconds=1.0] [label=]"
-    assert jobs["bump-metrics"]["aliases"] == ["update-metrics", "compute-site-metrics"]
+    assert jobs["log-test"]["aliases"] == ["test-log"]
     assert jobs["harvest"]["queue"] is None
     shown = udata("job", "list", "-v").stdout
     assert "Not part of this version." in shown

@@ -70,7 +70,7 @@ def test_a_queue_that_does_not_exist_is_refused_with_the_nearest(udata: Run, wor
 def test_every_task_and_its_queue_is_listed(udata: Run) -> None:
     tasks = {row["task"]: row for row in udata("worker", "tasks", "--json").json()}
     assert tasks["log-test"]["queue"] == "default"
-    assert tasks["bump-metrics"]["aliases"] == ["update-metrics", "compute-site-metrics"]
+    assert tasks["log-test"]["aliases"] == ["test-log"]
     assert "sleep-test" in udata("worker", "tasks").stdout
 
 

@@ -17,7 +17,7 @@ from udata.store.indexes import Index, index
 FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
-OWN = {"job_run", "lease"}
+OWN = {"job_run", "lease", "reminder", "search_outbox", "search_rebuild"}
 
 # Fields of our own in the portal's collections.
 EXTRA = {"schedules": {"total_run_count", "last_run_id", "missed", "since"}}

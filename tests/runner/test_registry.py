@@ -46,8 +46,6 @@ def test_the_names_that_portals_use_are_listed_and_sorted() -> None:
     [
         ("test-log", "log-test"),
         ("test-error", "error-test"),
-        ("update-metrics", "bump-metrics"),
-        ("compute-site-metrics", "bump-metrics"),
     ],
 )
 def test_an_old_name_means_the_job_of_today(old: str, name: str) -> None:

@@ -3,31 +3,21 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo.database import Database
 
-from tests.search.nodes import ELASTICSEARCH, Node, newest_opensearch
+from tests.search.nodes import Node
 from udata.search.engines.base import Engine
 from udata.search.engines.elasticsearch.engine import ElasticsearchEngine
 from udata.search.engines.embedded.engine import EmbeddedEngine
+from udata.settings import Settings
+
+if TYPE_CHECKING:
+    from udata.search.session import Session
 
 SERVERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("elasticsearch", "opensearch")]
-
-
-@pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Node]]:
-    """A function that gives the session's node of the server with that name, started when it is first asked for."""
-    running: dict[str, Node] = {}
-
-    def started(name: str) -> Node:
-        if name not in running:
-            kind = ELASTICSEARCH if name == "elasticsearch" else newest_opensearch()
-            running[name] = Node(kind, tmp_path_factory.mktemp(name)).start()
-        return running[name]
-
-    yield started
-    for one in running.values():
-        one.stop()
 
 
 @pytest.fixture
@@ -38,22 +28,24 @@ def prefix() -> str:
 
 @pytest.fixture(params=["embedded", *SERVERS])
 def engine(
-    request: pytest.FixtureRequest, node: Callable[[str], Node], prefix: str, tmp_path: Path
+    request: pytest.FixtureRequest, search_node: Callable[[str], Node], prefix: str, tmp_path: Path
 ) -> Iterator[Engine]:
     """Each engine in turn; what the test made is removed behind it."""
     if request.param == "embedded":
         with EmbeddedEngine(tmp_path / "search", lock_seconds=20) as made:
             yield made
         return
-    with ElasticsearchEngine([node(request.param).url], timeout=30) as made:
+    with ElasticsearchEngine([search_node(request.param).url], timeout=30) as made:
         yield made
         remove(made, prefix)
 
 
 @pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest, node: Callable[[str], Node], prefix: str) -> Iterator[ElasticsearchEngine]:
+def server(
+    request: pytest.FixtureRequest, search_node: Callable[[str], Node], prefix: str
+) -> Iterator[ElasticsearchEngine]:
     """Each server in turn, for what concerns the servers alone."""
-    with ElasticsearchEngine([node(request.param).url], timeout=30) as made:
+    with ElasticsearchEngine([search_node(request.param).url], timeout=30) as made:
         yield made
         remove(made, prefix)
 
@@ -63,6 +55,42 @@ def embedded(tmp_path: Path) -> Iterator[EmbeddedEngine]:
     """The embedded engine, for what concerns it alone."""
     with EmbeddedEngine(tmp_path / "search", lock_seconds=20) as made:
         yield made
+
+
+@pytest.fixture(params=["embedded", *SERVERS])
+def portal(
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    node: Callable[[str], Node],
+    prefix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Settings]:
+    """Settings that name each engine in turn, in the environment too; what the test made is removed behind it."""
+    real = request.param != "embedded"
+    named = {
+        "ELASTICSEARCH_URL": node(request.param).url if real else f"tantivy:{tmp_path / 'search'}",
+        "ELASTICSEARCH_INDEX_BASENAME": prefix.rstrip("-"),
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(f"UDATA_{name}", value)
+        settings[name] = value
+    yield settings
+    if real:
+        with ElasticsearchEngine([named["ELASTICSEARCH_URL"]], timeout=30) as made:
+            remove(made, prefix)
+
+
+@pytest.fixture
+def session(portal: Settings, app: Any, database: Database[dict[str, Any]]) -> "Iterator[Session]":
+    """The database and the engine of the test, with an index in use for each kind."""
+    from udata.search.aliases import initialise
+    from udata.search.documents.kinds import kinds
+    from udata.search.session import opened
+
+    with opened(database, portal) as found:
+        initialise(found, list(kinds().values()))
+        yield found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

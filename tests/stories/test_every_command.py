@@ -32,6 +32,17 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     "job run": [(("log-tset",), "log-test"), (("-d", "log-tset"), "log-test")],
     "job schedule": [(("0 * * * *", "log-tset"), "log-test"), (("log-tset", "@daily"), "log-test")],
     "job show": [(("RUN",), "RUN")],
+    "search clean": [(("datsets",), "datasets")],
+    "search index": [
+        (("datsets",), "datasets"), (("--organization", "nobody"), None), (("--id", "5f" * 12), None),
+        (("-f", "yesterday"), None),
+    ],
+    "search init": [(("datsets",), "datasets")],
+    "search query": [(("datsets", "budget"), "datasets")],
+    "search rollback": [(("datsets",), "datasets")],
+    "search set-alias": [(("2022-02-20-20-02", "datsets"), "datasets"), (("2022-02-20-20-02",), None)],
+    "search status": [(("datsets",), "datasets")],
+    "search verify": [(("datsets",), "datasets")],
     "user activate": [((EMAIL,), "ada.lovelace@example.org")],
     "user password": [((EMAIL, "--password", "Passw0rd"), "ada.lovelace@example.org")],
     "user rotate-password": [((EMAIL,), "ada.lovelace@example.org")],
@@ -71,6 +82,8 @@ ENOUGH = {
     "job run": ("log-test",),
     "job schedule": ("@daily", "log-test"),
     "job unschedule": ("log-test",),
+    "search query": ("dataset", "budget"),
+    "search set-alias": ("last",),
     "user create": (
         "--email", "a@example.org", "--first-name", "A", "--last-name", "B", "--password", "Passw0rd",
     ),
@@ -98,7 +111,7 @@ def test_every_command_is_looked_at() -> None:
 
 
 @pytest.fixture
-def people(database: Database[Stored]) -> None:
+def people(database: Database[Stored], search_engine: str) -> None:
     """A user whose e-mail can be mistyped."""
     names = {"first_name": "Ada", "last_name": "Lovelace"}
     database.user.insert_one({"email": "ada.lovelace@example.org", "slug": "ada", "active": True, **names})
@@ -141,6 +154,7 @@ AWAY: dict[str, str | None] = {
     "UDATA_MONGODB_HOST": "mongodb://127.0.0.1:1/portal",
     "UDATA_CELERY_BROKER_URL": "redis://127.0.0.1:1",
     "UDATA_CACHE_REDIS_URL": "redis://127.0.0.1:1",
+    "UDATA_ELASTICSEARCH_URL": "http://127.0.0.1:1",
 }
 
 

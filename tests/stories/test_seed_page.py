@@ -58,9 +58,18 @@ def transcripts(section: str) -> list[Typed]:
     return typed
 
 
+def written(section: str) -> list[str]:
+    """The command lines of a section whose examples have no prompt."""
+    if not PAGE.is_file():
+        skip_or_fail(f"the page is not there: {PAGE}")
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    blocks = "".join(re.findall(r"```shell\n(.*?)```", text, re.DOTALL))
+    return [line for line in blocks.splitlines() if line and not line.startswith("#")]
+
+
 @pytest.fixture
 def shell(
-    settings: object, udata_environment: dict[str, str], tmp_path: Path
+    settings: object, search_engine: str, udata_environment: dict[str, str], tmp_path: Path
 ) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
     """A shell in which `udata` is typed, with the placeholders installed; the terminal has both streams in one."""
     (tmp_path / "placeholders-1.0.dist-info").mkdir()
@@ -113,6 +122,29 @@ def test_workers_are_started_and_watched(shell: Callable[[str], "subprocess.Comp
     assert "log_test.value 0" in values.stdout.splitlines()
     assert "log_test.label log-test" in config.stdout.splitlines()
     assert any(line.startswith("graph_title ") for line in config.stdout.splitlines())
+
+
+@pytest.mark.slow
+def test_what_is_searched_is_indexed_again(
+    shell: Callable[[str], "subprocess.CompletedProcess[str]"],
+    load_reference: Callable[[str], dict[str, int]],
+    search_engine: str,
+) -> None:
+    load_reference("clean")
+    lines = written("Reindexing data")
+    assert lines == [
+        "udata search index", "udata search index reuses organizations", "time udata search index --reindex true",
+        "time udata search index -f 2022-02-20-20-02",
+    ]  # fmt: skip
+    everything, some, anew, changed = map(shell, lines)
+    for done in (everything, some, anew, changed):
+        assert done.returncode == 0, done.stdout
+    assert "✔ dataset: 180 indexed, 20 not shown" in everything.stdout.splitlines()
+    assert "dataset" not in some.stdout
+    assert "✔ organization: 17 indexed, 3 not shown" in some.stdout.splitlines()
+    assert re.search(r"✔ dataset \(dataset-\d{4}-\d\d-\d\d-\d\d-\d\d\): 180 indexed", anew.stdout)
+    assert "udata search set-alias" in anew.stdout
+    assert "✔ dataset: 180 indexed" in changed.stdout
 
 
 def test_the_cache_is_flushed(shell: Callable[[str], "subprocess.CompletedProcess[str]"]) -> None:

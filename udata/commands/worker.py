@@ -7,7 +7,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Group, Portal, needs_app, several
-from udata.errors import EXIT_FOUND
+from udata.errors import EXIT_FOUND, UsageError
 from udata.wording import counted
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: b
     """
     from udata.runner import status as state
 
+    if (munin or munin_config) and output.options.format != "text":
+        raise UsageError("--munin and --json exclude each other")
     if munin or munin_config:
         lines = state.munin_config(queues) if munin_config else state.munin_values(portal.settings, queues)
         for text in lines:

@@ -8,7 +8,7 @@ class Lease(Document):
     """A piece of work, named by its id, and its holder, who counts `beats` up as long as it lives.
 
     `last_tick` is when the work was last done. `foreign` says that another program does the same work: `schedule`,
-    and when it was seen (`at`).
+    and when it was seen (`at`). `until` is when a turn is over that is not held by beats.
     """
 
     meta = {"collection": "lease"}
@@ -19,3 +19,4 @@ class Lease(Document):
     since = DateTimeField()
     last_tick = DateTimeField()
     foreign = DictField()
+    until = DateTimeField()

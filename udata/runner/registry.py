@@ -16,7 +16,13 @@ from udata.plugins import Plugin, PluginError, load, plugins
 from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
-MODULES = ("udata.jobs.diagnostics", "udata.jobs.metrics", "udata.jobs.tags")
+MODULES = (
+    "udata.jobs.diagnostics",
+    "udata.jobs.metrics",
+    "udata.jobs.reminders",
+    "udata.jobs.search",
+    "udata.jobs.tags",
+)
 
 # The queues of a portal, the most urgent first.
 QUEUES = ("high", "default", "low")
@@ -27,7 +33,8 @@ class Job(NamedTuple):
 
     A run that raises is tried again `retries` times, after `backoff` seconds, then twice as long, and so on. A run
     is stopped after `time_limit` seconds. A job that is not `idempotent` is not run again when its worker was lost.
-    Without `journal` a run leaves no record: only for what is cheap, frequent and idempotent.
+    Without `journal` a run leaves no record: only for what is cheap, frequent and idempotent. `due` names a function
+    of the settings, as `module:function`, that workers ask every few seconds whether the job is to be run now.
     """
 
     name: str
@@ -41,6 +48,7 @@ class Job(NamedTuple):
     time_limit: float | None = None
     idempotent: bool = True
     journal: bool = True
+    due: str | None = None
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "dict[str, Any]":
         """The arguments by their parameters' names, each of its declared type.
@@ -82,6 +90,7 @@ def job(
     time_limit: float | None = None,
     idempotent: bool = True,
     journal: bool = True,
+    due: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the function below as the job `name`; the function stays as it is and can be called.
 
@@ -101,7 +110,7 @@ def job(
         text = help or (inspect.getdoc(function) or "").split("\n")[0]
         _jobs[name] = Job(
             name, function, queue, text, parameters(name, function), tuple(aliases), retries, backoff, time_limit,
-            idempotent, journal,
+            idempotent, journal, due,
         )  # fmt: skip
         return function
 

@@ -7,6 +7,7 @@ from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 
 from udata.progress import Progress, silent
+from udata.services.counter_writes import Failures
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, chunks, documents
 
@@ -28,8 +29,11 @@ class Counted(NamedTuple):
 def count(database: Database[Document], progress: Progress = silent) -> Counted:
     """Write for each tag how many datasets and reuses carry it; one that none carries any more is removed.
 
-    Each collection is read once, and only what is wrong is written. Raises ServerError.
+    Each collection is read once, and only what is wrong is written. What is no tag (null, empty, no text) is passed
+    over; a tag that cannot be written stops no other, and is named by the UdataError at the end. Raises ServerError,
+    and OperationFailure where a collection cannot be read: then nothing was written.
     """
+    failures = Failures()
     with translated_errors():
         counts = {name: _counts(database, collection, progress) for collection, name in COUNTED.items()}
         tags = set().union(*counts.values())
@@ -48,12 +52,14 @@ def count(database: Database[Document], progress: Progress = silent) -> Counted:
                 seen.add(name)
                 if _is_right(name, one, counts):
                     right.add(name)
-            removed += _write(database, [DeleteOne({"_id": id}) for id in stale])
+            removed += failures.write(database["tag"], [DeleteOne({"_id": id}) for id in stale])
         written = 0
         progress(0, len(tags), "Writing tags")
         for some in chunks(sorted(tags - right), BATCH):
-            written += _write(database, [_update(tag, counts) for tag in some])
+            # A second run may be writing the same.
+            written += failures.write(database["tag"], [_update(tag, counts) for tag in some], unique="name")
             progress(written, len(tags), None)
+    failures.raise_any(f"{written} tags were written")
     return Counted(len(tags), written, removed)
 
 
@@ -79,9 +85,3 @@ def _is_right(tag: str, stored: Document, counts: dict[str, Counter[str]]) -> bo
 
 def _update(tag: str, counts: dict[str, Counter[str]]) -> UpdateOne:
     return UpdateOne({"name": tag}, {"$set": _wanted(tag, counts)}, upsert=True)
-
-
-def _write(database: Database[Document], writes: list[Any]) -> int:
-    if writes:
-        database["tag"].bulk_write(writes, ordered=False)
-    return len(writes)

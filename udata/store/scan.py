@@ -35,15 +35,23 @@ class Unreadable(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What to read of a collection: its `fields` and `_id`, or whole documents where that is None."""
+    """What to read of a collection: its `fields` and `_id`, or whole documents where that is None.
+
+    Of the documents that match `query`, where it is given; by `_id` where `ordered`.
+    """
 
     collection: str
     fields: frozenset[str] | None
+    query: Document | None = None
+    ordered: bool = False
 
     def batches(self, database: Database[Document], query: Document | None = None) -> Iterator[bytes]:
-        """The documents that match `query`, undecoded, many in each piece."""
+        """The documents, of those that match `query`, too, undecoded, many in each piece."""
         projection = None if self.fields is None else dict.fromkeys(("_id", *sorted(self.fields)), 1)
-        cursor = database[self.collection].find_raw_batches(query or {}, projection, batch_size=BATCH)
+        sort = [("_id", 1)] if self.ordered else None
+        both = [one for one in (self.query, query) if one]
+        wanted = {"$and": both} if len(both) > 1 else next(iter(both), {})
+        cursor = database[self.collection].find_raw_batches(wanted, projection, sort=sort, batch_size=BATCH)
         with closing(cursor):
             yield from cursor
 

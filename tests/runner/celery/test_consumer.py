@@ -71,9 +71,9 @@ def test_another_programs_message_of_either_protocol_calls_the_job_by_any_of_its
         message = received(raw)
         assert prepared(message) == (["a"], {"times": 2})
         assert (message.headers["task"], message.headers[JOB_HEADER]) == ("note", "note")
-    message = received(envelope("compute-site-metrics"))
+    message = received(envelope("test-log"))
     prepare(message)
-    assert message.headers["task"] == "bump-metrics"
+    assert message.headers["task"] == "log-test"
 
 
 def test_what_another_program_delays_is_not_celerys_to_delay(received: Received) -> None:

@@ -69,7 +69,7 @@ def test_the_same_job_with_the_same_arguments_is_rescheduled(database: Database[
     assert database.schedules.count_documents({}) == 2
 
 
-@pytest.mark.parametrize(("stored", "typed"), [("update-metrics", "bump-metrics"), ("test-log", "log-test")])
+@pytest.mark.parametrize(("stored", "typed"), [("test-error", "error-test"), ("test-log", "log-test")])
 def test_a_job_that_is_scheduled_under_an_older_name_is_rescheduled(
     stored: str, typed: str, database: Database[Stored]
 ) -> None:

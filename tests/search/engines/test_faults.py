@@ -248,8 +248,8 @@ def test_nobody_there_is_one_clear_line() -> None:
 
 
 @pytest.mark.slow
-def test_a_node_that_restarts_in_the_middle_loses_nothing(node: Callable[[str], Node], prefix: str) -> None:
-    with Small([node("elasticsearch").url], timeout=30) as engine:
+def test_a_node_that_restarts_in_the_middle_loses_nothing(search_node: Callable[[str], Node], prefix: str) -> None:
+    with Small([search_node("elasticsearch").url], timeout=30) as engine:
         index = f"{prefix}dataset-2026"
         engine.create_index(index, f"{prefix}dataset", FRENCH)
         restarted = Event()
@@ -261,7 +261,7 @@ def test_a_node_that_restarts_in_the_middle_loses_nothing(node: Callable[[str], 
                 yield action
 
         def restart() -> None:
-            node("elasticsearch").restart()
+            search_node("elasticsearch").restart()
             restarted.set()
 
         thread = Thread(target=restart)

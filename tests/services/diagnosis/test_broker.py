@@ -109,10 +109,3 @@ def test_a_cache_that_nobody_configured_may_be_away(
 def test_a_cache_that_is_not_shared_is_not_looked_for(give: SetEnv) -> None:
     give("CACHE_TYPE", "null")
     assert look("cache").ok is None
-
-
-def test_search_is_said_not_to_be_looked_at(give: SetEnv) -> None:
-    give("ELASTICSEARCH_URL", "https://user:search-password@search.example.org")
-    check = look("search")
-    assert check.ok is None
-    assert check.value == ("search is not part of this version: https://********@search.example.org is not looked at")

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from tests.services.integrity.conftest import Run, Stored
-from udata.errors import UnknownName, UsageError
+from udata.errors import UnknownName
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding
 from udata.services.integrity.run import collections
@@ -186,11 +186,6 @@ def test_owners_and_members_are_looked_at(check: Run, database: Database[Stored]
 def test_a_check_that_does_not_exist_is_refused_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(UnknownName, match=nearest):
         checks([name])
-
-
-def test_a_check_that_is_not_built_says_so() -> None:
-    with pytest.raises(UsageError, match="not part of this version"):
-        checks(["files"])
 
 
 def test_a_model_that_does_not_exist_is_refused_with_the_nearest() -> None:

@@ -16,7 +16,7 @@ from flask import current_app
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from udata.clock import now
-from udata.errors import ServerError, UdataError
+from udata.errors import PartlyDone, ServerError, UdataError
 from udata.progress import Progress, silent
 from udata.runner import registry
 from udata.runner.arguments import hider
@@ -50,6 +50,8 @@ class Outcome(NamedTuple):
     error: str | None = None
     trace: str | None = None
     not_before: datetime | None = None
+    # What the job raised, in the process that ran it.
+    cause: BaseException | None = None
 
 
 def run_here(wanted: Order, *, force: bool = False, report: Progress = silent) -> Outcome:
@@ -164,7 +166,9 @@ def _attempt(held: Claim, wanted: Order, seen: Seen, report: Progress, *, in_wor
         return _interrupted(held, wanted, interruption.reason)
     except (Exception, SystemExit) as error:  # a job may raise anything
         line = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(held.run_id, "failed", error=line, trace=traceback.format_exc()[-TRACE_SIZE:])
+        result = runs.plain(error.result) if isinstance(error, PartlyDone) else None
+        trace = traceback.format_exc()[-TRACE_SIZE:]
+        return Outcome(held.run_id, "failed", result, error=line, trace=trace, cause=error)
     finally:
         lease.stop()
 

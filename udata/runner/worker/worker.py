@@ -24,6 +24,7 @@ from udata.runner.reaper import Reaper
 from udata.runner.repeated import Repeated
 from udata.runner.schedule import scheduler
 from udata.runner.schedule.scheduler import Scheduler
+from udata.runner.worker.asking import ASK_SECONDS, hand_over_what_is_due
 from udata.runner.worker.stopping import Stopping
 from udata.runner.worker.watch import LOOKS, Heartbeat, Watchdog
 from udata.store.connection import reconnect, translated_errors
@@ -146,10 +147,12 @@ class Parts:
         self.stopping = Stopping(settings, worker, self._give_back)
         self.beating = Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], heartbeat.beat)
         self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(self._reap))]
+        asking = self._in_context(lambda: hand_over_what_is_due(settings))
         self.scheduler = Scheduler(settings) if beat else None
         if self.scheduler:
             tick = self._in_context(self.scheduler.tick)
             self.caring.append(Repeated("scheduler", scheduler.TICK_SECONDS, tick))
+        self.caring.append(Repeated("asking of jobs", ASK_SECONDS, asking))
         if settings["WORKER_WATCHDOG_SECONDS"] and is_redis(settings):
             watchdog = Watchdog(settings, worker, listens, self.stopping.give_up)
             self.caring.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))

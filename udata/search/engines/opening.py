@@ -1,11 +1,19 @@
 """Which engine the settings name."""
 
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
 from udata.errors import ConfigurationError
 from udata.search.engines.base import Definition, Engine
-from udata.settings import Settings, home
+from udata.settings import home
+
+# An address that begins so is a folder of the embedded engine's.
+EMBEDDED = "tantivy:"
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_engine(settings: Mapping[str, Any]) -> Engine:
     """The engine of the settings: that of ELASTICSEARCH_URL, else, with no server named, the embedded one.
 
     Nothing is connected to yet. Raises ConfigurationError when there is none.
@@ -15,7 +23,12 @@ def open_engine(settings: Settings) -> Engine:
     return engine
 
 
-def definition(settings: Settings, model: str) -> Definition:
+def is_configured(settings: Mapping[str, Any]) -> bool:
+    """Whether there is an engine by the settings; whether it answers is another question."""
+    return bool(settings["ELASTICSEARCH_URL"] or (_serves_itself(settings) and find_spec("tantivy")))
+
+
+def definition(settings: Mapping[str, Any], model: str) -> Definition:
     """What an index of `model` is made of by the settings. Raises ConfigurationError for synonyms that are none."""
     from udata.search.analysis import parse_synonyms
 
@@ -24,7 +37,15 @@ def definition(settings: Settings, model: str) -> Definition:
     return Definition(model, settings["SEARCH_LANGUAGE"] or settings["DEFAULT_LANGUAGE"], synonyms)
 
 
-def _engine(settings: Settings) -> Engine:
+def _serves_itself(settings: Mapping[str, Any]) -> bool:
+    """Whether no server is named; those of an app say so, too."""
+    return bool(getattr(settings, "embedded", False))
+
+
+def _engine(settings: Mapping[str, Any]) -> Engine:
+    address = settings["ELASTICSEARCH_URL"] or ""
+    if address.startswith(EMBEDDED):
+        return _embedded(Path(address.removeprefix(EMBEDDED)), settings)
     if settings["ELASTICSEARCH_URL"]:
         from udata.search.engines.elasticsearch.engine import ElasticsearchEngine
         from udata.search.engines.elasticsearch.node import addresses
@@ -36,10 +57,12 @@ def _engine(settings: Settings) -> Engine:
             first=settings["SERVER_TIMEOUT"],
             ca_certs=settings["ELASTICSEARCH_CA_CERTS"],
         )
-    if not settings.embedded:
+    if not _serves_itself(settings):
         raise ConfigurationError("no search server is configured", "set ELASTICSEARCH_URL (UDATA_ELASTICSEARCH_URL)")
-    from importlib.util import find_spec
+    return _embedded(home() / "search", settings)
 
+
+def _embedded(folder: Path, settings: Mapping[str, Any]) -> Engine:
     if find_spec("tantivy") is None:
         raise ConfigurationError(
             "no search server is configured and the embedded engine is not installed",
@@ -47,4 +70,4 @@ def _engine(settings: Settings) -> Engine:
         )
     from udata.search.engines.embedded.engine import EmbeddedEngine
 
-    return EmbeddedEngine(home() / "search", lock_seconds=settings["SEARCH_LOCK_SECONDS"])
+    return EmbeddedEngine(folder, lock_seconds=settings["SEARCH_LOCK_SECONDS"])

@@ -70,6 +70,7 @@ class Report(NamedTuple):
 DATABASE = ("MONGODB_HOST", "MONGODB_PORT", "MONGODB_DB")
 BROKER = ("CELERY_BROKER_URL", "CELERY_BROKER_USE_SSL", "CELERY_BROKER_TRANSPORT_OPTIONS")
 CACHE = ("CACHE_TYPE", *broker.CACHE_ADDRESS)
+SEARCH = ("ELASTICSEARCH_URL", "ELASTICSEARCH_INDEX_BASENAME", "ELASTICSEARCH_CA_CERTS")
 MAIL = tuple(name for name in BY_NAME if name.startswith("MAIL_"))
 
 PROBES = (
@@ -80,7 +81,7 @@ PROBES = (
     Probe(("collections",), database.look_inside, needs=("database",)),
     Probe(("broker",), broker.look, behind=("embedded",), settings=BROKER, must_answer=True),
     Probe(("cache",), broker.look_at_cache, behind=("embedded",), settings=CACHE, must_answer=True),
-    Probe(("search",), search.look, settings=("ELASTICSEARCH_URL",)),
+    Probe(("search",), search.look, settings=SEARCH, must_answer=True),
     # Which jobs there are is only known when the plugins are loaded.
     Probe(("workers", "queues"), workers.look, needs=("database", "broker"), behind=("plugins",)),
     Probe(("scheduler",), workers.look_at_scheduler, needs=("database",), behind=("plugins",)),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from udata.errors import UnknownName, require_built
+from udata.errors import UnknownName
 from udata.plugins import Plugin, PluginError, load, unclashing
 from udata.services.integrity.findings import Finding, Severity
 from udata.store.shapes import Shape
@@ -25,6 +25,7 @@ MODULES = {
     "documents": "udata.services.integrity.documents:Documents",
     "metrics": "udata.services.integrity.metrics:Metrics",
     "undeclared": "udata.services.integrity.undeclared:Undeclared",
+    "files": "udata.services.integrity.files:Files",
 }
 
 # How long a change may take, in seconds: a portal removes a document and right after it what names it, or moves a
@@ -117,13 +118,12 @@ def checks(names: Iterable[str] = ()) -> tuple[list[Check], list[str]]:
     """The checks called `names` (by default those that run by default), and what to warn of.
 
     A plugin that cannot be loaded is a warning; where it was named, it is raised as PluginError.
-    Raises UnknownName, with the nearest names, and NotBuilt for a check that is not part of this version.
+    Raises UnknownName, with the nearest names.
     """
     classes, warnings = _classes(tuple(names))
     wanted = list(dict.fromkeys(names)) or [name for name, cls in classes.items() if cls.by_default]
     for name in wanted:
         if name not in classes:
-            require_built("check", name)
             raise UnknownName("check", name, classes)
     return [classes[name]() for name in classes if name in wanted], warnings
 

@@ -21,6 +21,9 @@ class Metrics(Check):
         super().prepare(portal, collections)
         wanted = [collection for collection in collections if collection in KEYS]
         self.expected: Expected = expected(portal.database, wanted, portal.site_id)
+        if self.expected.unread:
+            unread = "; ".join(f"{name}: {why}" for name, why in self.expected.unread.items())
+            self.broken = f"some counters are unknown, for what they count cannot be read: {unread}"
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
         """The counters."""

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from udata.clock import now
-from udata.errors import ServerError, UdataError, UsageError
+from udata.errors import ConfigurationError, ServerError, UdataError, UsageError
 from udata.models.user import Role, User
 from udata.services.users import listing as accounts
 from udata.services.users.listing import ADMIN, Account, Stored
@@ -59,6 +59,8 @@ def email_address(value: str, arguments: Mapping[str, Any] | None = None) -> str
         )
     except EmailNotValidError as error:
         raise UsageError(f"{value!r} is no e-mail address: {error}") from error
+    except TypeError as error:
+        raise ConfigurationError(f"SECURITY_EMAIL_VALIDATOR_ARGS cannot be used: {error}") from error
     email = str(checked.normalized).lower()
     if len(email) > LONGEST:
         raise UsageError(f"the e-mail has more than {LONGEST} characters")

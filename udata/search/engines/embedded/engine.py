@@ -7,7 +7,6 @@ leaves the index as it was at its last commit. See `folders` for what aliases gu
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -32,7 +31,7 @@ from udata.search.engines.base import (
     Swap,
 )
 from udata.search.engines.embedded import reading, schema
-from udata.search.engines.embedded.folders import Folders
+from udata.search.engines.embedded.folders import MEND, Folders
 from udata.search.engines.embedded.query import question
 from udata.search.engines.embedded.writing import Change, writing, written
 
@@ -61,6 +60,8 @@ class EmbeddedEngine(Engine):
         self._lock_seconds = lock_seconds
         self._opened: dict[Path, Opened] = {}
         self._opening = Lock()
+        # Of the targets that are being written to; looked up once a batch, and not for each document.
+        self._models: dict[str, str] = {}
 
     def server(self) -> Server:
         """The library and its version."""
@@ -87,12 +88,12 @@ class EmbeddedEngine(Engine):
         for name in self._folders.names(f"{alias}-"):
             path = self._folders.indices / name
             try:
-                created, documents = self._folders.describe(path).created, self._count(path)
+                created, documents = self._folders.describe(path).created, self.count(name)
             except NoSuchIndex:
                 continue
             except UdataError:
                 # Damaged: `health` says so, and whoever cleans up has to see it.
-                created, documents = datetime.fromtimestamp(path.stat().st_mtime, UTC), 0
+                created, documents = self._folders.changed(path), 0
             found.append(Index(name, documents, self._folders.size(path), created, tuple(sorted(named.get(name, ())))))
         return found
 
@@ -120,7 +121,7 @@ class EmbeddedEngine(Engine):
 
     def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
         """The document as tantivy takes it, its values checked."""
-        model = self._open(self._folders.resolve(target, alias=alias)).definition.model
+        model = self._models.get(target) or self._model(target, alias)
         if action.document is None:
             gone = schema.tombstone(model, action.id, action.version)
             return Prepared(action.id, TOMBSTONE_BYTES, Change(action.id, action.version, gone, removes=True))
@@ -131,9 +132,9 @@ class EmbeddedEngine(Engine):
         """Write and commit the batch. After any error its writer is thrown away, and nothing of it is written."""
         if not batch:
             return Outcome(0, 0, [])
+        self._models.pop(target, None)
         while True:
-            path = self._folders.resolve(target, alias=alias)
-            opened = self._open(path)
+            path, opened = self._resolved(target, alias=alias)
             with writing(opened.files, path.name, len(batch), self._lock_seconds) as writer:
                 # While another one wrote, the alias may have moved on, or the index gone.
                 if self._folders.resolve(target, alias=alias) == path and self._open(path) is opened:
@@ -146,23 +147,24 @@ class EmbeddedEngine(Engine):
 
     def count(self, target: str) -> int:
         """How many documents there are."""
-        return self._count(self._folders.resolve(target))
+        view, definition = self._view(target)
+        return reading.count(view, schema.schema(definition.model))
 
     def search(self, target: str, model: str, text: str, *, limit: int = 10) -> Found:
         """The documents that `text` is about."""
-        opened = self._open(self._folders.resolve(target))
-        wanted = question(schema.schema(model), model, opened.definition, text)
-        return reading.found(reading.searcher(opened.files), schema.schema(model), wanted, model, limit)
+        view, definition = self._view(target)
+        wanted = question(schema.schema(model), model, definition, text)
+        return reading.found(view, schema.schema(model), wanted, model, limit)
 
     def stored(self, target: str) -> Iterator[Stored]:
         """Every document by id, page by page, as they are at the moment of the first."""
-        opened = self._open(self._folders.resolve(target))
-        yield from reading.stored(reading.searcher(opened.files), schema.schema(opened.definition.model))
+        view, definition = self._view(target)
+        yield from reading.stored(view, schema.schema(definition.model))
 
     def get(self, target: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The documents with these ids."""
-        opened = self._open(self._folders.resolve(target))
-        return reading.get(reading.searcher(opened.files), schema.schema(opened.definition.model), ids)
+        view, definition = self._view(target)
+        return reading.get(view, schema.schema(definition.model), ids)
 
     def close(self) -> None:
         """Let the files go."""
@@ -179,15 +181,35 @@ class EmbeddedEngine(Engine):
                 except ValueError as error:
                     if not path.is_dir():
                         raise NoSuchIndex(path.name) from error
-                    hint = "remove the folder, and index again"
-                    raise UdataError(f"the index in {path} cannot be opened: {error}", hint) from error
+                    raise UdataError(f"the index in {path} cannot be opened: {error}", MEND) from error
                 index.config_reader("manual")
                 opened = self._opened[path] = Opened(described.identity, index, described.definition)
             return opened
 
-    def _count(self, path: Path) -> int:
-        opened = self._open(path)
-        return reading.count(reading.searcher(opened.files), schema.schema(opened.definition.model))
+    def _model(self, target: str, alias: bool) -> str:
+        model = self._models[target] = self._resolved(target, alias=alias)[1].definition.model
+        return model
+
+    def _resolved(self, target: str, *, alias: bool | None = None) -> tuple[Path, Opened]:
+        """The folder of the target, and the index in it. Again when the alias moves on meanwhile and the index goes."""
+        while True:
+            path = self._folders.resolve(target, alias=alias)
+            try:
+                return path, self._open(path)
+            except NoSuchIndex:
+                if path.name == target:
+                    raise
+
+    def _view(self, target: str) -> tuple[tantivy.Searcher, Definition]:
+        """The documents of the target as they are now."""
+        while True:
+            path, opened = self._resolved(target)
+            try:
+                return reading.searcher(opened.files), opened.definition
+            except ValueError as error:
+                # Removed between the two steps: under an alias there is another index by now.
+                if path.is_dir():
+                    raise UdataError(f"the index in {path} cannot be read: {error}", MEND) from error
 
     def _damaged(self, name: str) -> bool:
         try:

@@ -25,6 +25,7 @@ from udata.errors import UdataError, UsageError
 from udata.search.engines.base import Definition, IndexExists, NoSuchIndex, Swap, WriterBusy
 
 DEFINITION = "definition.json"
+MEND = "remove the folder, and index again"
 # A reader that has just read the link may still follow it: that many older generations stay.
 KEPT = 2
 
@@ -72,13 +73,18 @@ class Folders:
 
         `alias` says which of the two is meant; None takes both, the alias first.
         """
-        named = self.aliases().get(target) if alias is not False else None
-        if named is None and alias:
-            raise NoSuchIndex(target, "alias")
-        path = self.indices / (named or checked(target))
-        if not path.is_dir():
-            raise NoSuchIndex(target)
-        return path
+        before: str | None = None
+        while True:
+            named = self.aliases().get(target) if alias is not False else None
+            if named is None and alias:
+                raise NoSuchIndex(target, "alias")
+            path = self.indices / (named or checked(target))
+            if path.is_dir():
+                return path
+            # An index goes once its alias has moved on: only where it has not is there none.
+            if named in (None, before):
+                raise NoSuchIndex(target)
+            before = named
 
     def describe(self, path: Path) -> Described:
         """What definition.json of the index says. Raises NoSuchIndex when it has gone."""
@@ -86,8 +92,10 @@ class Folders:
             held = orjson.loads((path / DEFINITION).read_bytes())
             definition = Definition(held["model"], held["language"], tuple(held["synonyms"]))
             return Described(path, held["identity"], datetime.fromisoformat(held["created"]), definition)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoSuchIndex(path.name) from None
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if path.is_dir():
+                raise UdataError(f"the index in {path} is damaged: it has no {DEFINITION}", MEND) from error
+            raise NoSuchIndex(path.name) from error
         except (ValueError, KeyError, TypeError) as error:
             raise UdataError(
                 f"the index in {path} is damaged: {error}", "remove the folder, and index again"
@@ -138,6 +146,10 @@ class Folders:
             for old in _numbered(self._generations):
                 if int(old) < number - KEPT:
                     shutil.rmtree(self._generations / old)
+
+    def changed(self, path: Path) -> datetime:
+        """When something in the folder was made or removed last."""
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def size(self, path: Path) -> int:
         """The bytes of an index's files."""

@@ -1,0 +1,1 @@
+"""Reminding people of the datasets whose next update is overdue."""
