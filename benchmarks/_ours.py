@@ -49,14 +49,14 @@ def count_commands(runs: int = 100) -> None:
     from udata.app import create_app
     from udata.runner.enqueue import enqueue
     from udata.runner.execution import run
-    from udata.runner.journal.runs import Wake
+    from udata.runner.journal.runs import WakeUp
 
     with create_app().app_context():
         for number in range(-runs - 1, -1):
             if number == -runs:
                 sent.clear()
             found: Any = enqueue("bench-nothing", [number])
-            run.execute(Wake(found.run_id, "bench-nothing", [number], {}, 0), "a worker")
+            run.execute(WakeUp(found.run_id, "bench-nothing", [number], {}, 0), "a worker")
     print(f"{len(sent) / (runs - 1):.2f}")
 
 

@@ -98,29 +98,26 @@ def fetch(url: str, /, **options: object) -> Answer:
 
 
 def main() -> None:
-    """Print both ratios: of speed over the whole catalogue, of memory between page 10 and page 100."""
-    whole = page(0, DATASETS)
-    start = process_time()
-    graph = rdflib.Graph()
-    graph.parse(data=whole, format="xml", publicID=HOST)
-    other = process_time() - start
-    statements = len(graph)
-    del graph
-    given = Answer(HOST, whole)
-    start = process_time()
-    (read,) = DCATBackend().pages(Source(HOST), lambda url, /, **options: given)
-    ours = process_time() - start
-    if len(read.records) != DATASETS:
-        sys.exit(f"{len(read.records)} datasets were read, not {DATASETS}")
-    print(f"{statements} statements: {ours:.1f} s for {DATASETS} records, rdflib {other:.1f} s for its graph alone")
-    print(f"{other / ours:.1f} times as fast (goal {SPEED_GOAL}), {DATASETS / ours:.0f} datasets a second")
-    del read
+    """Print both ratios: of memory between page 10 and page 100, of speed over the whole catalogue."""
     memory = {}
     process = psutil.Process()
     for number, _ in enumerate(DCATBackend().pages(Source(f"{HOST}/?page=1"), fetch), 1):
         if number in (10, PAGES):
             memory[number] = process.memory_info().rss / 2**20
-    print(f"memory at page 10 {memory[10]:.0f} MiB, at page {PAGES} {memory[PAGES]:.0f} MiB")
+    print(f"memory at page 10 {memory[10]:.0f} MiB, at page {PAGES} {memory[PAGES]:.0f} MiB (goal: the same)")
+    given = fetch(f"{HOST}/?page=all")
+    start = process_time()
+    (read,) = DCATBackend().pages(Source(HOST), lambda url, /, **options: given)
+    ours = process_time() - start
+    if len(read.records) != DATASETS:
+        sys.exit(f"{len(read.records)} datasets were read, not {DATASETS}")
+    del read
+    graph = rdflib.Graph()
+    start = process_time()
+    graph.parse(data=given.body, format="xml", publicID=HOST)
+    other = process_time() - start
+    print(f"{len(graph)} statements: {ours:.1f} s for {DATASETS} records, rdflib {other:.1f} s for its graph alone")
+    print(f"{other / ours:.1f} times as fast (goal {SPEED_GOAL}), {DATASETS / ours:.0f} datasets a second")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     │   ├── UnknownName          2   a name that matches nothing; carries the nearest names
     │   ├── NotBuilt             2   a name of which this version knows that it is not part of it
     │   ├── BusyError            1   the same run goes on already (runner.journal.runs)
+    │   ├── SeveralMatchError    2   the same words mean several schedules (runner.schedule.schedules)
     │   └── CrontabError         2   a crontab that is none (runner.schedule.crontab)
     ├── ServerError              3   a server could not be reached or refused
     │   ├── HttpError            3   a request failed (network.failures)
@@ -16,6 +17,7 @@
     │   │   ├── TooLarge         3   the answer is larger than the limit
     │   │   ├── BadAnswer        3   the answer is no HTTP, cut short, or not what it says
     │   │   └── BadStatus        3   the server says that it has no answer
+    │   ├── ContestedError       3   a run finds no place in the journal (runner.journal.runs)
     │   ├── MailServerError      3   the mail server cannot be used (network.mail)
     │   ├── StorageError         3   a storage of files cannot be used (network.storage)
     │   ├── Unavailable          3   the search engine takes nothing for now (search.engines)
@@ -31,6 +33,8 @@
     ├── DeliberateError          1   what `error-test` raises (jobs.diagnostics)
     ├── DocumentError            1   a document that its model cannot read (store.documents)
     ├── DamagedFileError         1   a file of BSON that is none, or is cut (store.bson_files)
+    ├── DamagedRunError          1   a record that is none of a run (runner.journal.records)
+    ├── StoppedError             1   a run in this process was stopped before its end (runner.execution.in_process)
     ├── ForeignSchedulerError    1   another program runs the schedules, too (runner.schedule.scheduler)
     ├── FileRefused              1   a file that is not touched: no name of one, or outside (network.storage)
     ├── FileMissing              1   a file that is not there (network.storage)
@@ -74,8 +78,8 @@ EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
-    "command": ("udata harvest", "udata purge", "udata user delete"),
-    "job": ("crawl-resources", "harvest", "purge-datasets", "purge-organizations", "purge-reuses"),
+    "command": ("udata harvest",),
+    "job": ("crawl-resources", "harvest"),
 }  # fmt: skip
 
 

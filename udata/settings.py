@@ -151,12 +151,17 @@ SETTINGS = (
             least=0, most=1000000),
     Setting("MAIL_TIMEOUT", float, 30.0, "Seconds after which a mail server that falls silent is given up.",
             least=0.01, most=3600),
+    # What is kept for how long
+    Setting("HARVEST_JOBS_RETENTION_DAYS", int, 365, "How many days `purge-harvest-jobs` leaves the record of a"
+            " harvest.", least=1),
+    Setting("UPLOAD_MAX_RETENTION", int, 86_400, "After how many seconds without a new piece `purge-chunks` takes an"
+            " upload for broken off.", least=1),
     Setting("METRICS_API", str, None, "The tabular API from which views and downloads are imported."),
     # Reminders
     Setting("DELAY_BEFORE_REMINDER_NOTIFICATION", int, 30,
-            "How many days after its next update was due a dataset is late enough for a reminder.", least=0, most=36500),
+            "How many days after its next update was due a dataset is late enough for a reminder.", least=0),
     Setting("REMINDER_AGAIN_DAYS", int, 30, "How many days nobody who was reminded is reminded again.",
-            least=0, most=36500),
+            least=0),
     Setting("REMINDER_HARVESTED", bool, False, "Whether people are reminded of harvested datasets, too."),
     # Requests to other servers
     Setting("HTTP_TIMEOUT", float, 120.0, "Seconds that an answer may take as a whole, its redirects included.",

@@ -18,7 +18,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from tests.mailserver import MailServer, mail_server
-from udata.store.fields import now
+from udata.clock import now
 
 PERSONS = int(os.environ.get("UDATA_TEST_REMINDERS", "400"))
 KILLS = int(os.environ.get("UDATA_TEST_KILLS", "10"))

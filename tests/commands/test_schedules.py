@@ -21,8 +21,13 @@ WRONG = [
 
 @pytest.fixture
 def scheduled(database: Database[Stored]) -> Callable[[], list[Stored]]:
-    """A function that tells what is stored."""
-    return lambda: list(database.schedules.find().sort("name"))
+    """A function that tells what is stored, by others and of ours beside it."""
+
+    def found() -> list[Stored]:
+        notes = {note["_id"]: note for note in database.schedule_note.find()}
+        return [{**notes.get(one["_id"], {}), **one} for one in database.schedules.find().sort("name")]
+
+    return found
 
 
 @pytest.mark.parametrize("words", [("0 * * * *", "sleep-test"), ("sleep-test", "0 * * * *")])
@@ -166,9 +171,13 @@ def test_the_next_runs_and_the_last_one_are_told(
     udata("job", "schedule", "0 12 1 7 *", "count-tags")
     assert "  last  never" in udata("job", "scheduled", "-v").lines
     at = datetime(2026, 7, 1, 10)
-    database.schedules.update_one({}, {"$set": {"last_run_at": at, "last_run_id": "one", "total_run_count": 3}})
+    database.schedules.update_one({}, {"$set": {"last_run_at": at}})
+    database.schedule_note.update_one({}, {"$set": {"last_run_id": "one", "run_count": 3}})
     assert udata("-v", "job", "scheduled").lines[-1].endswith("its record is gone")
-    ended = {"job": "count-tags", "state": "failed", "error": "no space left", "ended_at": at + timedelta(seconds=9)}
+    ended = {
+        "job": "count-tags", "args": [], "kwargs": {}, "queue": "low", "trigger": "schedule", "fence": 1,
+        "queued_at": at, "state": "failed", "error": "no space left", "ended_at": at + timedelta(seconds=9),
+    }  # fmt: skip
     database.job_run.insert_one({"_id": "one", **ended})
     lines = udata("job", "scheduled", "-v").lines
     year = now().year + (now() >= datetime(now().year, 7, 1, 10))

@@ -33,7 +33,7 @@ def scheduled(app: Flask, database: Database[Stored], clock: Clock) -> Callable[
 
     def schedule(crontab: str = "0 * * * *", name: str = "log-test", **options: Any) -> Any:
         found = schedules.schedule(name, crontab, **options)
-        database.schedules.update_one({"_id": found.id}, {"$set": {"since": clock()}})
+        database.schedule_note.update_one({"_id": found.id}, {"$set": {"since": clock()}})
         return found.id
 
     return schedule

@@ -8,7 +8,7 @@ from udata.store.connection import database
 def end_waiting() -> None:
     """Claim and end every run that waits, as a worker would."""
     for run in list(database()["job_run"].find({"state": "queued"})):
-        wanted = runs.order(registry.find(run["job"]), run["args"], run["kwargs"])
+        wanted = runs.bind(registry.find(run["job"]), run["args"], run["kwargs"])
         held = runs.claim(run["_id"], wanted, "nobody", 60, run["fence"])
         if held is not None:
             runs.end(held, "succeeded", {})

@@ -22,7 +22,7 @@ from udata.runner.broker import heartbeats, queues
 from udata.runner.broker.queues import foreign_run_id
 from udata.runner.enqueue import enqueue
 from udata.runner.journal import recovery, runs
-from udata.runner.journal.runs import MAX_LOSSES, Order
+from udata.runner.journal.runs import MAX_LOSSES, Invocation
 from udata.runner.reaper import READ_MESSAGES, Reaper
 from udata.settings import BY_NAME
 
@@ -52,8 +52,8 @@ def change(database: Database[Stored]) -> Callable[..., None]:
     return change
 
 
-def order(name: str = "note", *args: Any) -> Order:
-    return runs.order(registry.find(name), args)
+def order(name: str = "note", *args: Any) -> Invocation:
+    return runs.bind(registry.find(name), args)
 
 
 def ago(seconds: float) -> datetime:

@@ -89,7 +89,7 @@ def test_a_queue_that_is_not_empty_needs_a_living_worker_that_listens(app: Flask
 
 
 def test_a_run_without_a_message_is_a_problem_too(app: Flask) -> None:
-    runs.record(runs.order(registry.find("note"), ["a"]), "shell")
+    runs.record(runs.bind(registry.find("note"), ["a"]), "shell")
     assert "which holds 1" in status.status(app.config).problems[0]
 
 

@@ -136,7 +136,7 @@ def _restore(portal: Portal, plan: "Plan") -> "list[Restored]":
         output.notice(f"{len(restored)} of {len(plan.collections)} collections are restored; the same command goes on")
 
     with output.progress("Restoring") as progress, _interruptible(tell):
-        for one in restore(portal.database, plan, progress.update):
+        for one in restore(portal.database, plan, progress.update, portal.settings):
             restored.append(one)
     return restored
 

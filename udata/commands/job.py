@@ -1,6 +1,6 @@
 """The screen of jobs: list, run and hand over, and what became of the runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from udata.runner.enqueue import Enqueued
     from udata.runner.execution.run import Outcome
     from udata.runner.journal.history import Details, Run
+    from udata.runner.journal.records import DamagedRunError
     from udata.runner.registry import Job
 
 
@@ -106,7 +107,12 @@ def history(portal: Portal, name: str | None, states: tuple[str, ...], since: da
     """
     from udata.runner.journal import history as journal
 
-    output.listing(journal.history(name, states, since, limit), _answer_runs)
+    damaged: list[DamagedRunError] = []
+    output.listing(_readable(journal.history(name, states, since, limit), damaged), _answer_runs)
+    for error in damaged:
+        output.failed(str(error))
+    if damaged:
+        output.leave(EXIT_FOUND)
 
 
 @group.command("show", cls=Command, json=True)
@@ -206,12 +212,12 @@ def _answer_handed_over(name: str, found: "Enqueued") -> None:
 
 def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Outcome":
     from udata.runner import logs
-    from udata.runner.execution.run import run_here
+    from udata.runner.execution.in_process import run_here
     from udata.runner.journal import runs as journal
 
     logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
     with output.progress(job.name) as progress:
-        return run_here(journal.order(job, args, kwargs), force=force, report=progress.update)
+        return run_here(journal.bind(job, args, kwargs), force=force, report=progress.update)
 
 
 def _answer_outcome(name: str, outcome: "Outcome") -> None:
@@ -229,6 +235,15 @@ def _ended(outcome: "Outcome") -> dict[str, Any]:
 
 def _state(outcome: "Outcome") -> str:
     return "failed, and waits to be tried again" if outcome.state == "queued" else outcome.state
+
+
+def _readable(found: "Iterable[Run | DamagedRunError]", damaged: "list[DamagedRunError]") -> "Iterator[Run]":
+    """The runs that can be read; why others cannot is put aside."""
+    for one in found:
+        if isinstance(one, Exception):
+            damaged.append(one)
+        else:
+            yield one
 
 
 def _answer_runs(runs: "Iterable[Run]") -> None:

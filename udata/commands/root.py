@@ -32,6 +32,7 @@ GROUPS = {
     "embedded": ("udata.commands.embedded", "Start and stop the embedded servers."),
     "info": ("udata.commands.info", "Find out what works and what does not."),
     "job": ("udata.commands.job", "Run, schedule and watch jobs."),
+    "purge": ("udata.commands.purge", "Remove for good what is flagged as deleted."),
     "search": ("udata.commands.search", "Index what is searched, and look after the indices."),
     "user": ("udata.commands.user", "Manage the portal's users."),
     "worker": ("udata.commands.worker", "Run workers and look into their queues."),

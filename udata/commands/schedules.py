@@ -12,7 +12,8 @@ from udata.commands.base import Command, Portal, needs_app
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.runner.schedule.schedules import Damaged, LastRun, Schedule
+    from udata.runner.schedule.schedules import LastRun
+    from udata.runner.schedule.stored import Damaged, Schedule
 
 # How many times are shown at which a schedule is due.
 NEXT = 3
@@ -56,9 +57,12 @@ def schedule(portal: Portal, words: tuple[str, ...], enabled: bool | None, misse
 @click.command("unschedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
+@click.option("--all", "every", is_flag=True, help="If several schedules match, remove all of them.")
 @needs_app
-def unschedule(portal: Portal, name: str, arguments: tuple[str, ...]) -> None:
+def unschedule(portal: Portal, name: str, arguments: tuple[str, ...], every: bool) -> None:
     """Remove what is scheduled of a job with these arguments; the job need not exist.
+
+    If several schedules match, NAME may be the name of one of them.
 
     Exit code 1 where nothing is.
 
@@ -70,7 +74,7 @@ def unschedule(portal: Portal, name: str, arguments: tuple[str, ...]) -> None:
     from udata.runner.schedule import schedules
 
     args, kwargs = split_arguments(arguments)
-    removed = schedules.unschedule(name, args, kwargs)
+    removed = schedules.unschedule(name, args, kwargs, every=every)
     _answer(removed, "Unscheduled")
     _note_none(name, args, kwargs, removed)
 
@@ -85,10 +89,11 @@ def scheduled(portal: Portal) -> None:
       $ udata job scheduled -v
     """
     from udata.runner.schedule import schedules
+    from udata.runner.schedule.stored import Damaged, Schedule
 
     found = list(schedules.listed())
-    readable = [one for one in found if isinstance(one, schedules.Schedule)]
-    damaged = [one for one in found if isinstance(one, schedules.Damaged)]
+    readable = [one for one in found if isinstance(one, Schedule)]
+    damaged = [one for one in found if isinstance(one, Damaged)]
     detailed = output.options.verbosity > 0 or output.options.format == "json"
     runs = schedules.last_runs(readable) if detailed else {}
     output.answer(
@@ -124,14 +129,14 @@ def _take_crontab(words: tuple[str, ...]) -> tuple[str | None, str, tuple[str, .
 
 
 def _answer(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> None:
-    from udata.runner.schedule.schedules import Schedule
+    from udata.runner.schedule.stored import Schedule
 
     plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
     output.answer(plain[0] if done == "Scheduled" else plain, lambda _: _answer_changed(found, done))
 
 
 def _answer_changed(found: "Sequence[Schedule | Damaged]", done: str) -> None:
-    from udata.runner.schedule.schedules import Schedule
+    from udata.runner.schedule.stored import Schedule
 
     for one in found:
         if isinstance(one, Schedule):
@@ -180,7 +185,7 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
         "never_sent": one.obstacle,
         "next": [] if one.obstacle or not one.enabled else one.upcoming(now(), NEXT),
         "last_run_at": one.last_run_at,
-        "total_run_count": one.total_run_count,
+        "total_run_count": one.run_count,
         "last_run": runs.get(one.last_run_id or ""),
     }
 
@@ -194,8 +199,8 @@ def _marks(one: "Schedule") -> str:
 
 def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
     if one.enabled and not one.obstacle:
-        for word, moment in zip(("next", "", ""), one.upcoming(now(), NEXT), strict=True):
-            output.line(f"  {word:<5} {_local(moment)}")
+        for number, moment in enumerate(one.upcoming(now(), NEXT)):
+            output.line(f"  {'' if number else 'next':<5} {_local(moment)}")
     last = runs.get(one.last_run_id or "")
     if last:
         text = f"{last.state}{f': {last.error}' if last.error else ''}, {last.id}"
@@ -209,6 +214,6 @@ def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
 
 def _local(moment: datetime) -> str:
     """A moment in the time zone of the crontabs."""
-    from udata.runner.schedule.schedules import time_zone
+    from udata.runner.schedule.stored import time_zone
 
     return moment.replace(tzinfo=UTC).astimezone(time_zone()).strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -243,20 +243,20 @@ def _listener() -> "Iterator[Listener]":
 def _run(models: tuple[str, ...], arguments: dict[str, Any]) -> "Outcome":
     """Run the job here, as `job run` does."""
     from udata.runner import logs, registry
-    from udata.runner.execution.run import run_here
+    from udata.runner.execution.in_process import run_here
     from udata.runner.journal import runs
 
     logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
     with output.progress("Indexing") as progress:
-        return run_here(runs.order(registry.find(JOB), list(models), arguments), report=progress.update)
+        return run_here(runs.bind(registry.find(JOB), list(models), arguments), report=progress.update)
 
 
 def _finish(outcome: "Outcome") -> None:
     """Print what became of the run, and end as it did. Raises what the job raised, unless that is its result."""
-    if isinstance(outcome.cause, UdataError) and outcome.result is None:
-        raise outcome.cause
-    if outcome.cause is not None and outcome.result is None:
-        raise UdataError(f"{outcome.error}", f"udata job show {outcome.run_id}") from outcome.cause
+    if isinstance(outcome.raised, UdataError) and outcome.result is None:
+        raise outcome.raised
+    if outcome.raised is not None and outcome.result is None:
+        raise UdataError(f"{outcome.error}", f"udata job show {outcome.run_id}") from outcome.raised
     result = outcome.result or {}
     output.answer(
         {"run": outcome.run_id, "state": outcome.state, **result, "error": outcome.error},

@@ -30,4 +30,25 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is before the beginning of the calendar, or after its end", param, ctx)
 
 
+class Span(click.ParamType[timedelta]):
+    """A time span: `30m`, `12h`, `30d`, `2w`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The span."""
+        if isinstance(value, timedelta):
+            return value
+        if not (found := re.fullmatch(r"(\d+)([smhdw])", value)):
+            self.fail(f"{value!r} is no time span: give 30d, 12h or 2w", param, ctx)
+        try:
+            span = timedelta(**{UNITS[found[2]]: int(found[1])})
+            # One that leads out of the calendar is none.
+            _ = datetime.now(UTC) - span
+        except OverflowError:
+            self.fail(f"{value!r} is longer than there are dates", param, ctx)
+        return span
+
+
 MOMENT = Moment()
+SPAN = Span()

@@ -88,6 +88,11 @@ def _recovered(content: bytes, charset: str | None) -> tuple[etree._Element, lis
     return root, damages
 
 
+def local_name(element: etree._Element) -> str:
+    """The name of an element without its namespace; what broken documents leave of a prefix is cut off, too."""
+    return re.split(r"[}:]", str(element.tag))[-1]
+
+
 def _refuse_unsafe(message: str) -> None:
     if _UNSAFE.search(message):
         raise UnsafeContent(

@@ -66,7 +66,7 @@ class Activity(Document):
     )
 
     actor = ActorField(required=True, choices=("User", "HarvestSource", "ApiToken"))
-    organization = ReferenceField("Organization")
+    organization = ReferenceField("Organization", on_gone="document")
     related_to = UnionReferenceField(*KINDS, required=True)
     created_at = DateTimeField(required=True, default=now)
     changes = ListField(StringField())

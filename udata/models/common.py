@@ -134,6 +134,9 @@ class ContactPoint(Owned):
         index("name", "email", "contact_form", "role", "owner", "organization", unique=True),
     )
 
+    # Without its organization, or its person, a contact point is nobody's, and names whom it should not.
+    owner = ReferenceField("User", on_target_delete="NULLIFY", on_anonymised="document")
+    organization = ReferenceField("Organization", on_target_delete="NULLIFY", on_gone="document")
     name = StringField(max_length=255)
     email = StringField(max_length=255)
     contact_form = URLField()

@@ -60,8 +60,8 @@ class Follow(Document):
     meta = {"collection": "follow"}
     INDEXES = (index("follower"), index("following"), index("follower", "until"), index("following", "until"))
 
-    follower = ReferenceField("User", required=True)
-    following = GenericReferenceField()
+    follower = ReferenceField("User", required=True, on_anonymised="document")
+    following = GenericReferenceField(on_gone="document", on_anonymised="document")
     since = DateTimeField(required=True, default=now)
     until = DateTimeField()
 
@@ -72,8 +72,13 @@ class Report(Document):
     meta = {"collection": "report"}
 
     by = ReferenceField("User", on_target_delete="NULLIFY")
+    # A report says what was done about something that is gone.
     subject = GenericLazyReferenceField(
-        required=True, choices=("Dataset", "Reuse", "Discussion", "Organization", "Dataservice", "User")
+        required=True,
+        choices=("Dataset", "Reuse", "Discussion", "Organization", "Dataservice", "User"),
+        on_gone="keep",
+        then_set={"subject_deleted_at": now},
+        may_dangle_with="subject_deleted_at",
     )
     subject_deleted_at = DateTimeField()
     subject_deleted_by = ReferenceField("User", on_target_delete="NULLIFY")

@@ -39,6 +39,8 @@ class HarvestSource(Owned):
         index("deleted", "-created_at"),
     )
 
+    # What nobody answers for is not read any more.
+    organization = ReferenceField("Organization", on_target_delete="NULLIFY", then_set={"active": False})
     name = StringField(required=True, max_length=255)
     slug = SlugField(required=True, unique=True, max_length=255)
     description = StringField()

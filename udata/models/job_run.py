@@ -11,12 +11,15 @@ class JobRun(Document):
     """A run of a job, from its recording to its end.
 
     `slot` is the place that a run has until it has ended: one of those that wait, run or were lost, as in
-    `queued/high/3f0c…`, with a digest of the job and its arguments. It is unique, so that of each order at most one
-    runs and one more waits, and what is alive is found by it alone: on some servers each index costs a write as much
-    as the write itself. `fence` counts the claims; who holds a run writes under the number that it claimed. `hidden` is
-    true where an argument was hidden, so that the run cannot be repeated from its record. `failures` counts how often
-    it failed and was tried again, `losses` the workers that died of it, or with it; `resume` says of a lost run that it
-    is queued again. `sent_at` is when it was sent once more to a broker into which one cannot look.
+    `queued/high/3f0c…`, with a digest of the job and its arguments. It is unique, so that of each invocation at most
+    one runs and one more waits, and what is alive is found by it alone: on some servers each index costs a write as
+    much as the write itself. `fence` counts the claims; who holds a run writes under the number that it claimed.
+    `hidden` is true where an argument was hidden, so that the run cannot be repeated from its record. `failures` counts
+    how often it failed and was tried again, `losses` the workers that died of it, or with it; `resume` says of a lost
+    run that it is queued again. `sent_at` is when it was sent once more to a broker into which one cannot look.
+
+    `user` and `host` are the operating system's: who typed it, and where. `attempts` are those before the one that the
+    record tells of, the oldest first, each with its number, state, times, worker, error, traceback and log.
     """
 
     meta = {"collection": "job_run"}
@@ -52,3 +55,6 @@ class JobRun(Document):
     error = StringField()
     traceback = StringField()
     log = ListField(StringField())
+    user = StringField()
+    host = StringField()
+    attempts = ListField(DictField())

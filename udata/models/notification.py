@@ -55,63 +55,67 @@ class DiscussionNotificationDetails(EmbeddedDocument):
 
     status = StringField()
     message_id = UUIDField()
-    discussion = ReferenceField("Discussion")
+    discussion = ReferenceField("Discussion", on_gone="document")
 
 
 class MembershipRequestNotificationDetails(EmbeddedDocument):
     """Somebody wants to join, or is invited."""
 
     kind = StringField()
-    request_organization = ReferenceField("Organization")
-    request_user = ReferenceField("User")
+    request_organization = ReferenceField("Organization", on_gone="document")
+    request_user = ReferenceField("User", on_gone="document", on_anonymised="document")
 
 
 class MembershipAcceptedNotificationDetails(EmbeddedDocument):
     """Somebody joined."""
 
-    organization = ReferenceField("Organization")
+    organization = ReferenceField("Organization", on_gone="document")
 
 
 class MembershipRefusedNotificationDetails(EmbeddedDocument):
     """Somebody was refused."""
 
-    organization = ReferenceField("Organization")
+    organization = ReferenceField("Organization", on_gone="document")
 
 
 class NewBadgeNotificationDetails(EmbeddedDocument):
     """An organization has a new badge."""
 
     kind = StringField()
-    organization = ReferenceField("Organization")
+    organization = ReferenceField("Organization", on_gone="document")
 
 
 class ReuseCreatedNotificationDetails(EmbeddedDocument):
     """A dataset has a new reuse."""
 
-    reuse = ReferenceField("Reuse")
-    dataset = ReferenceField("Dataset")
+    reuse = ReferenceField("Reuse", on_gone="document")
+    dataset = ReferenceField("Dataset", on_gone="document")
 
 
 class DataserviceCreatedNotificationDetails(EmbeddedDocument):
     """A dataset has a new dataservice."""
 
-    dataservice = ReferenceField("Dataservice")
-    dataset = ReferenceField("Dataset")
+    dataservice = ReferenceField("Dataservice", on_gone="document")
+    dataset = ReferenceField("Dataset", on_gone="document")
 
 
 class TransferRequestNotificationDetails(EmbeddedDocument):
     """Somebody asks for a transfer."""
 
-    transfer_owner = GenericReferenceField(choices=OWNERS, required=True)
-    transfer_recipient = GenericReferenceField(choices=OWNERS, required=True)
-    transfer_subject = GenericReferenceField(choices=("Dataset", "Reuse", "Dataservice", "Topic"), required=True)
+    transfer_owner = GenericReferenceField(choices=OWNERS, required=True, on_gone="document", on_anonymised="document")
+    transfer_recipient = GenericReferenceField(
+        choices=OWNERS, required=True, on_gone="document", on_anonymised="document"
+    )
+    transfer_subject = GenericReferenceField(
+        choices=("Dataset", "Reuse", "Dataservice", "Topic"), required=True, on_gone="document"
+    )
 
 
 class ValidateHarvesterNotificationDetails(EmbeddedDocument):
     """A harvest source waits for its validation, or has it."""
 
     status = StringField()
-    source = ReferenceField("HarvestSource")
+    source = ReferenceField("HarvestSource", on_gone="document")
 
 
 class NotificationExtra(EmbeddedDocument):
@@ -131,7 +135,7 @@ class Notification(Document):
     id = UUIDTextField(primary_key=True)
     type = StringField(required=True, choices=TYPES)
     handled_at = DateTimeField()
-    user = ReferenceField("User", on_target_delete="NULLIFY")
+    user = ReferenceField("User", on_target_delete="NULLIFY", on_anonymised="document")
     details = GenericEmbeddedDocumentField(
         choices=(
             DiscussionNotificationDetails,
@@ -155,9 +159,11 @@ class NotificationSetting(Document):
     meta = {"collection": "notification_setting"}
     INDEXES = (index("user", "scope", "event", unique=True), index("scope", "event", "enabled"))
 
-    user = ReferenceField("User", required=True, on_target_delete="CASCADE")
+    user = ReferenceField("User", required=True, on_target_delete="CASCADE", on_anonymised="document")
+    # Without a scope it would hold for everything.
     scope = GenericReferenceField(
-        choices=("Organization", "Discussion", "Dataset", "Reuse", "Post", "Dataservice", "Topic")
+        choices=("Organization", "Discussion", "Dataset", "Reuse", "Post", "Dataservice", "Topic"),
+        on_gone="document",
     )
     event = StringField()
     enabled = BooleanField(required=True)

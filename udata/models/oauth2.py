@@ -45,7 +45,7 @@ class OAuth2Code(Document):
     meta = {"collection": "oauth2_code"}
     SECRET = True
 
-    user = ReferenceField("User", required=True)
+    user = ReferenceField("User", required=True, on_anonymised="document")
     client = ReferenceField(OAuth2Client, required=True)
     code = StringField(required=True)
     redirect_uri = StringField()
@@ -63,7 +63,7 @@ class OAuth2Token(Document):
     SECRET = True
 
     client = ReferenceField(OAuth2Client, required=True)
-    user = ReferenceField("User")
+    user = ReferenceField("User", on_anonymised="document")
     token_type = StringField(choices=("Bearer",), default="Bearer")
     access_token = StringField(unique=True)
     refresh_token = StringField(unique=True, sparse=True)

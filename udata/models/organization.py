@@ -29,7 +29,7 @@ MEMBER_ROLES = ("admin", "editor", "partial_editor")
 class Member(EmbeddedDocument):
     """A user in an organization."""
 
-    user = ReferenceField("User")
+    user = ReferenceField("User", on_gone="embedded", on_anonymised="embedded")
     role = StringField(choices=MEMBER_ROLES, default="editor")
     since = DateTimeField(required=True, default=now)
 
@@ -40,14 +40,14 @@ class Team(EmbeddedDocument):
     name = StringField(required=True)
     slug = SlugField(required=True, max_length=255)
     description = StringField()
-    members = ListField(ReferenceField("User"))
+    members = ListField(ReferenceField("User", on_anonymised="pull"))
 
 
 class MembershipRequest(EmbeddedDocument):
     """Somebody asks to become a member, or is invited to."""
 
     id = UUIDTextField()
-    user = ReferenceField("User")
+    user = ReferenceField("User", on_anonymised="embedded", anonymised_while={"status": "pending"})
     status = StringField(choices=("pending", "accepted", "refused", "canceled"), default="pending")
     created = DateTimeField(required=True, default=now)
     handled_on = DateTimeField()
@@ -115,7 +115,7 @@ class Assignment(Document):
     meta = {"collection": "assignment"}
     INDEXES = (index("user", "organization"), index("user", "subject", unique=True))
 
-    user = ReferenceField("User", required=True, on_target_delete="CASCADE")
+    user = ReferenceField("User", required=True, on_target_delete="CASCADE", on_anonymised="document")
     organization = ReferenceField(Organization, required=True)
     subject = GenericReferenceField(choices=("Dataservice", "Reuse", "Dataset"), required=True)
     created_at = DateTimeField(default=now)

@@ -99,4 +99,4 @@ class CommunityResource(ResourceFields, Owned, Document):
     INDEXES = OWNED_INDEXES
 
     id = UUIDTextField(primary_key=True)
-    dataset = ReferenceField("Dataset", on_target_delete="NULLIFY")
+    dataset = ReferenceField("Dataset", on_target_delete="NULLIFY", on_gone="document")

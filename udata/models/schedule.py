@@ -2,6 +2,7 @@
 
 from udata.store.documents import Document, EmbeddedDocument
 from udata.store.fields import (
+    AnyField,
     BooleanField,
     DateTimeField,
     DictField,
@@ -31,12 +32,7 @@ class Interval(EmbeddedDocument):
 
 
 class PeriodicTask(Document):
-    """A job and when it is due.
-
-    `last_run_at`, `total_run_count` and `last_run_id` are what a scheduler adds; `missed` says what happens with
-    times that went by in an outage: `once` (also where it is absent) or `skip`; `since` is from when on it holds as it
-    is, so that no time before that counts as missed.
-    """
+    """A job and when it is due; `last_run_at` is the one field that a scheduler adds."""
 
     meta = {"collection": "schedules"}
     INDEXES = (index("name", unique=True),)
@@ -50,10 +46,24 @@ class PeriodicTask(Document):
     kwargs = DictField()
     enabled = BooleanField(default=False)
     last_run_at = DateTimeField()
-    total_run_count = IntField()
-    last_run_id = StringField()
-    missed = StringField(choices=("once", "skip"))
-    since = DateTimeField()
 
     def __str__(self) -> str:
         return str(self.name or self.id)
+
+
+class ScheduleNote(Document):
+    """What we keep of a schedule, under its id.
+
+    `missed` says what happens with times that went by in an outage: `once` (also where it is absent) or `skip`; `since`
+    is from when on the schedule holds as it is, so that no time before that counts as missed; `run_count` is how often
+    it was sent, `last_run_id` the run of the last time, and `counted` when that was due.
+    """
+
+    meta = {"collection": "schedule_note"}
+
+    id = AnyField(primary_key=True)
+    missed = StringField(choices=("once", "skip"))
+    since = DateTimeField()
+    run_count = IntField()
+    last_run_id = StringField()
+    counted = DateTimeField()

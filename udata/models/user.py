@@ -100,7 +100,9 @@ class ApiToken(Document):
 
     token_hash = StringField(required=True, unique=True)
     token_prefix = StringField(required=True)
-    user = ReferenceField(User, required=True, on_target_delete="CASCADE")
+    user = ReferenceField(
+        User, required=True, on_target_delete="CASCADE", on_anonymised="keep", then_set={"revoked_at": now}
+    )
     name = StringField()
     scopes = ListField(StringField(choices=("admin",)), default=lambda: ["admin"])
     kind = StringField(choices=("api_key",), default="api_key")
@@ -118,7 +120,7 @@ class GeopfToken(Document):
     INDEXES = (index("user", unique=True),)
     SECRET = True
 
-    user = ReferenceField(User, required=True, unique=True, on_target_delete="CASCADE")
+    user = ReferenceField(User, required=True, unique=True, on_target_delete="CASCADE", on_anonymised="document")
     access_token = StringField(required=True)
     refresh_token = StringField(required=True)
     expires_at = DateTimeField(required=True)

@@ -11,9 +11,11 @@ from udata.runner import registry
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
 from udata.runner.enqueue import wake_up
+from udata.runner.journal import records
 from udata.runner.journal import runs as journal
 from udata.runner.journal.history import Run, find, shown
-from udata.runner.journal.runs import ENDED, Stored, Wake
+from udata.runner.journal.records import Stored
+from udata.runner.journal.runs import ENDED, WakeUp
 from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)
@@ -38,26 +40,35 @@ def cancel(run_id: str) -> Cancelled:
         change = {"$set": gone, "$unset": {"slot": "", "not_before": "", "resume": ""}}
         if journal.runs().update_one(waits, change).modified_count:
             _remove_message(stored)
-            return Cancelled(stored["_id"], "cancelled")
+            return Cancelled(str(stored["_id"]), "cancelled")
+        if records.is_over(stored, now()):
+            # Nobody runs it any more who could find out.
+            journal.lose({**stored, "cancel_requested": True}, "", again=False)
+            return Cancelled(str(stored["_id"]), "cancelled")
         runs = {"_id": stored["_id"], "state": "running"}
         if journal.runs().update_one(runs, {"$set": {"cancel_requested": True}}).matched_count:
-            return Cancelled(stored["_id"], "stopping")
+            return Cancelled(str(stored["_id"]), "stopping")
         stored = journal.load(stored["_id"]) or stored
-    raise UdataError(f"the run {stored['_id']} has ended already: {stored['state']}")
+    raise UdataError(f"the run {stored['_id']} has ended already: {stored.get('state')}")
 
 
 def retry(run_id: str) -> Run:
     """Let a run that has ended wait for a worker again, as it was. Raises UnknownName, UsageError where it cannot."""
     with translated_errors():
-        stored = find(run_id)
+        stored = records.checked(find(run_id))
+        if records.is_over(stored, now()):
+            journal.lose(stored, f"the worker {stored.get('worker')} was lost", again=False)
+            stored = records.checked(find(stored["_id"]))
         if stored["state"] not in ENDED or stored.get("resume"):
             raise UdataError(f"the run {stored['_id']} has not ended: it is {stored['state']}")
         if stored.get("hidden"):
             raise UsageError(f"the run {stored['_id']} had a secret argument, which is not kept", "run the job anew")
-        wanted = journal.order(registry.find(stored["job"]), stored["args"], stored["kwargs"])
+        wanted = journal.bind(registry.find(stored["job"]), stored["args"], stored["kwargs"])
         if not journal.wait_again(stored, wanted):
             raise UdataError(f"the run {stored['_id']} is not repeated: the same one waits already, or it has changed")
-        wake_up(Wake(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"])
+        wake_up(
+            WakeUp(stored["_id"], stored["job"], stored["args"], stored["kwargs"], stored["fence"]), stored["queue"]
+        )
         return shown(journal.load(stored["_id"]) or stored)
 
 
@@ -68,6 +79,6 @@ def _remove_message(stored: Stored) -> None:
         return
     try:
         with broker.client(settings) as client:
-            queues.remove(client, settings, stored["queue"], stored["_id"])
+            queues.remove(client, settings, str(stored.get("queue")), str(stored["_id"]))
     except ServerError as error:
         log.debug("The message of the run %s stays in its queue: %s", stored["_id"], error)

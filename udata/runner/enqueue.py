@@ -9,14 +9,14 @@ from udata.errors import ServerError, UsageError
 from udata.runner import registry
 from udata.runner.celery import app as celery
 from udata.runner.journal import runs
-from udata.runner.journal.runs import Trigger, Wake
+from udata.runner.journal.runs import Trigger, WakeUp
 from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)
 
 
 class Enqueued(NamedTuple):
-    """What became of it: `new` is false where the same order waits already, as `run_id`, or `run_id` was recorded.
+    """What became of it: `new` is false where the same invocation waits already, as `run_id`, or `run_id` was recorded.
 
     `sent` is false where the broker is away: the run is recorded, and sent when the broker is back.
     """
@@ -34,15 +34,18 @@ def enqueue(
     trigger: Trigger = "shell",
     run_id: str | None = None,
     not_before: datetime | None = None,
+    queue: str | None = None,
 ) -> Enqueued:
     """Let a worker run the job `name`, soon, or from `not_before` (UTC) on.
 
-    With a `run_id` of one's own the run is recorded once, however often this is called. A job without journal is sent
-    and not recorded. Raises UnknownName, UsageError for wrong arguments and for secret ones, which nothing may store;
-    ServerError where the database is away, and where a job without journal finds no broker.
+    It is sent into `queue`, or into its job's own. With a `run_id` of one's own the run is recorded once, however often
+    this is called. A job without journal is sent and not recorded. Raises UnknownName, UsageError for wrong arguments
+    and for secret ones, which nothing may store; ServerError where the database is away, and where a job without
+    journal finds no broker.
     """
-    wanted = runs.order(registry.find(name), args, kwargs)
-    job = wanted.job
+    job = registry.find(name)
+    job = job._replace(queue=queue) if queue else job
+    wanted = runs.bind(job, args, kwargs)
     if wanted.hidden:
         raise UsageError(f"an argument of the job {job.name} is secret, and cannot wait in a queue", "run it here")
     if not job.journal:
@@ -51,10 +54,12 @@ def enqueue(
         recorded = runs.record(wanted, trigger, run_id=run_id, not_before=not_before)
     if not recorded.new or not_before is not None:
         return Enqueued(*recorded, sent=False)
-    return Enqueued(*recorded, sent=wake_up(Wake(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue))
+    return Enqueued(
+        *recorded, sent=wake_up(WakeUp(recorded.run_id, job.name, wanted.args, wanted.kwargs, 0), job.queue)
+    )
 
 
-def wake_up(wake: Wake, queue: str) -> bool:
+def wake_up(wake: WakeUp, queue: str) -> bool:
     """Send the wake-up of a recorded run; False where the broker is away: it is sent when the broker is back."""
     try:
         celery.send(wake, queue)

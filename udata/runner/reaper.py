@@ -13,15 +13,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from udata.clock import now
+from udata.errors import ServerError
 from udata.runner import registry
 from udata.runner.broker import connection as broker
 from udata.runner.broker import heartbeats, queues
 from udata.runner.broker.queues import Unacked
 from udata.runner.celery import app as celery
-from udata.runner.journal import recovery
+from udata.runner.journal import records, recovery
 from udata.runner.journal import runs as journal
-from udata.runner.journal.runs import Wake
-from udata.store.connection import database, translated_errors
+from udata.runner.journal.runs import WakeUp
+from udata.runner.repeated import Once
+from udata.store.connection import translated_errors
 
 if TYPE_CHECKING:
     import redis
@@ -46,10 +48,12 @@ RESEND = 1_000
 LOOK_UP = 100
 
 # What a wake-up says of a run.
-WAKING = {"job": 1, "args": 1, "kwargs": 1, "fence": 1, "slot": 1, "queue": 1}
+WAKING = {"_id": 1, "job": 1, "args": 1, "kwargs": 1, "fence": 1, "slot": 1, "queue": 1}
 
 QUEUED = "queued"
 RUNNING = "running"
+
+_once = Once(log)
 
 
 class Reaper:
@@ -127,10 +131,10 @@ class Reaper:
     def _send_again(self, client: "redis.Redis", queue: str, busy: Collection[str]) -> None:
         """Send the wake-ups of those runs of `queue` that have none, the oldest first.
 
-        Those of jobs that are not here are left to workers that know them, and those of orders that are `busy`, whose
-        run before has not ended, wait for that.
+        Those of jobs that are not here are left to workers that know them, and those of invocations that are `busy`,
+        whose run before has not ended, wait for that.
         """
-        runs = database()["job_run"]
+        runs = journal.runs()
         due = {**_due(f"queued/{queue}"), "job": {"$in": list(registry.jobs())}}
         queued = runs.count_documents(due)
         if not queued:
@@ -148,20 +152,40 @@ class Reaper:
             return
         oldest = runs.find(due, WAKING).sort([("queued_at", 1)])
         without = (run for run in oldest if run["_id"] not in known and _digest(run) not in busy)
-        for run in islice(without, room):
-            log.info("The run %s of %s is sent again: it has no message", run["_id"], run["job"])
-            celery.send(Wake(run["_id"], run["job"], run["args"], run["kwargs"], run["fence"]), queue)
+        for run in islice((run for run in without if _is_sound(run)), room):
+            _send(run, queue, "it has no message")
+
+
+def _is_sound(run: Mapping[str, Any]) -> bool:
+    """Whether a wake-up can be made of the run; one of which none can is named once."""
+    reason = records.damage(run, only=WAKING)
+    if reason:
+        _once.say(run["_id"], f"The run {run['_id']!r} cannot be sent, and is passed over: {reason}")
+    return reason is None
+
+
+def _send(run: Mapping[str, Any], queue: str, reason: str) -> None:
+    """Send the wake-up of a run. Raises ServerError where the broker is away."""
+    wake = WakeUp(run["_id"], run["job"], run["args"], run["kwargs"], int(run["fence"]))
+    try:
+        celery.send(wake, queue)
+    except ServerError:
+        raise
+    except Exception as error:  # kombu may choke on anything that somebody has put into a record's arguments
+        why = f"{type(error).__name__}: {error}"
+        _once.say(run["_id"], f"The run {run['_id']} cannot be sent, and is passed over: {why}")
+    else:
+        log.info("The run %s of %s is sent again: %s", run["_id"], run["job"], reason)
 
 
 def _send_blindly() -> None:
     """Where one cannot look into the queues: send what may have no message, and again only after a long time."""
-    runs, moment = database()["job_run"], now()
+    runs, moment = journal.runs(), now()
     unsent = {"sent_at": {"$not": {"$gt": moment - timedelta(seconds=BLINDLY_SECONDS)}}}
     due = {**_due("queued", BLINDLY_SECONDS), **unsent, "job": {"$in": list(registry.jobs())}}
-    for run in list(runs.find(due, WAKING)):
+    for run in [run for run in runs.find(due, WAKING) if _is_sound(run)]:
         if runs.update_one({"_id": run["_id"], **unsent}, {"$set": {"sent_at": moment}}).modified_count:
-            log.info("The run %s of %s is sent again: it may have no message", run["_id"], run["job"])
-            celery.send(Wake(run["_id"], run["job"], run["args"], run["kwargs"], run["fence"]), run["queue"])
+            _send(run, run["queue"], "it may have no message")
 
 
 def _due(slots: str, on_its_way: float = ON_ITS_WAY_SECONDS) -> dict[str, Any]:
@@ -179,15 +203,16 @@ def _due(slots: str, on_its_way: float = ON_ITS_WAY_SECONDS) -> dict[str, Any]:
 
 
 def _digest(run: Mapping[str, Any]) -> str:
-    """What is the same in the slots of all runs of an order."""
+    """What is the same in the slots of all runs of an invocation."""
     return str(run["slot"]).rpartition("/")[2]
 
 
 def _states(run_ids: list[str]) -> dict[str, str]:
     states: dict[str, str] = {}
-    for page in _pages(run_ids, LOOK_UP):
-        for run in database()["job_run"].find({"_id": {"$in": page}}, {"state": 1}):
-            states[run["_id"]] = run["state"]
+    # A message of somebody else may name what the database cannot hold.
+    for page in _pages([one for one in run_ids if records.is_storable(one)], LOOK_UP):
+        for run in journal.runs().find({"_id": {"$in": page}}, {"state": 1}):
+            states[run["_id"]] = str(run.get("state"))
     return states
 
 

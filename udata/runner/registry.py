@@ -18,7 +18,9 @@ from udata.runner.arguments import Parameter, parameters
 # The modules of the jobs, each imported when the jobs are first asked for.
 MODULES = (
     "udata.jobs.diagnostics",
+    "udata.jobs.integrity",
     "udata.jobs.metrics",
+    "udata.jobs.purge",
     "udata.jobs.reminders",
     "udata.jobs.search",
     "udata.jobs.tags",

@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again, whatever befalls it."""
+"""What is done again and again: a thread that goes on whatever befalls it, and what is said of that only once."""
 
 import logging
 import threading
@@ -7,6 +7,31 @@ from collections.abc import Callable
 from udata.errors import UdataError
 
 log = logging.getLogger(__name__)
+
+
+class Once:
+    """Logs what is met at every turn the first time only, and again when it is another."""
+
+    # What is met may differ at every turn; then it is better said twice than kept for ever.
+    LIMIT = 10_000
+
+    def __init__(self, log: logging.Logger) -> None:
+        self.log = log
+        self._said: dict[object, str] = {}
+
+    def say(self, about: object, text: str) -> None:
+        """Log `text`, unless it was the last that was said of `about`."""
+        key = repr(about)
+        if self._said.get(key) == text:
+            return
+        if len(self._said) >= self.LIMIT:
+            self._said.clear()
+        self._said[key] = text
+        self.log.warning("%s", text)
+
+    def forget(self, about: object) -> None:
+        """Say it again when it comes back: it is over."""
+        self._said.pop(repr(about), None)
 
 
 class Repeated(threading.Thread):

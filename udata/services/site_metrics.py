@@ -6,6 +6,7 @@ from typing import Any
 from bson import SON
 from pymongo.database import Database
 
+from udata.clock import now as this_moment
 from udata.errors import UdataError
 from udata.models.dataset import Dataset
 from udata.models.organization import Organization
@@ -13,7 +14,6 @@ from udata.models.reuse import Reuse
 from udata.progress import Progress, silent
 from udata.services.metrics import expected
 from udata.store.connection import translated_errors
-from udata.store.fields import now as this_moment
 from udata.store.scan import Unreadable, documents
 
 Document = dict[str, Any]

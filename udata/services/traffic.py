@@ -19,7 +19,7 @@ from udata.network.failures import BadAnswer
 from udata.network.fetching import Fetcher
 from udata.progress import Progress, silent
 from udata.services.counter_writes import Failures
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.scan import chunks, key
 
@@ -99,7 +99,7 @@ class Pages:
     def rows(self, kind: str, column: str) -> Iterator[list[Any]]:
         """The rows whose `column` is not zero, a page at a time. Raises HttpError."""
         address: str | None = f"{self._base}/{kind}_total/data/?{column}__greater=1&page_size={PAGE_SIZE}"
-        asked = PackedSet(ID_BYTES)
+        asked = CompactSet(ID_BYTES)
         while address is not None:
             if not asked.add(key(address)):
                 raise BadAnswer(address, "names itself as one of the pages behind it")
@@ -124,10 +124,10 @@ class Pages:
 
 def _read(pages: Pages, kind: Kind, spool: IO[str], progress: Progress) -> dict[str, int]:
     """Read a table into the spool, each row once; returns how many rows there are, and how many of them are odd."""
-    seen = PackedSet(ID_BYTES)
+    seen = CompactSet(ID_BYTES)
     rows = odd = 0
     for column in kind.counters:
-        of_column = PackedSet(ID_BYTES)
+        of_column = CompactSet(ID_BYTES)
         for page in pages.rows(kind.name, column):
             # Each of them is looked at: `any` would stop at the first.
             if page and not sum(of_column.add(_identity(kind, row)) for row in page):

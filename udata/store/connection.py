@@ -9,7 +9,8 @@ from typing import Any
 import mongoengine
 from dns.exception import Timeout as DNSTimeout
 from mongoengine.connection import ConnectionFailure as NotConnected
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError as PyMongoConfigurationError,
@@ -23,6 +24,7 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
     WriteConcernError,
+    WTimeoutError,
 )
 from pymongo.saslprep import saslprep
 from pymongo.synchronous import monitor
@@ -31,6 +33,7 @@ from pymongo.uri_parser import parse_uri
 from udata.errors import ConfigurationError, ServerError
 from udata.masking import clean
 from udata.settings import Settings
+from udata.store.codec import LENIENT
 
 # How long a server that was there may be silent, in milliseconds. The driver breaks off what runs when the server does
 # not answer beside it, and the embedded one answers nobody while it collects a large answer for somebody.
@@ -121,12 +124,25 @@ def end_at_once() -> None:
 
 
 def database() -> Database[dict[str, Any]]:
-    """The connected database. Raises ConfigurationError where there is none."""
+    """The connected database; what anybody may have written is read as well as it can be.
+
+    Raises ConfigurationError where there is none.
+    """
     try:
         connected: Database[dict[str, Any]] = mongoengine.get_db()
     except NotConnected as error:
         raise ConfigurationError("no database is connected", "call udata.app.create_app() first") from error
-    return connected
+    return connected.with_options(codec_options=LENIENT)
+
+
+def pinned(collection: str) -> Collection[dict[str, Any]]:
+    """The collection as it stands where it is written, whatever the address says of reads; what is written stays.
+
+    It is for what several processes agree on: a claim that another member has not heard of, or that the next failover
+    takes back, is none.
+    """
+    majority = WriteConcern("majority", wtimeout=PATIENCE)
+    return database()[collection].with_options(read_preference=ReadPreference.PRIMARY, write_concern=majority)
 
 
 @contextmanager
@@ -145,6 +161,10 @@ def translated_errors() -> Iterator[None]:
         # What only turns out when the driver signs in: a mechanism that needs another package, say.
         raise ConfigurationError(
             f"MONGODB_HOST cannot be used: {_reason(error)}", "as in mongodb://user:password@host:27017/udata"
+        ) from error
+    except WTimeoutError as error:
+        raise ServerError(
+            f"the database at {_server()} has no majority of its members that answers", "see rs.status() on it"
         ) from error
     except WriteConcernError:
         raise

@@ -3,15 +3,30 @@
 Paths are stored names joined by dots, without the positions of lists and the keys of maps.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import DBRef, ObjectId
 
 from udata.store.shapes import ANYWHERE, Embedded, Link, ListOf, MapOf, Node, Reference, Shape, Value, embedded_shape
 
 Found = list[tuple[str, Reference, Any]]
+
+
+def aims(reference: Reference, value: Any) -> tuple[tuple[str, Any], ...]:
+    """The collections and ids that a stored reference may name: several where its class is not stored; none of a
+    value that can be none.
+    """
+    inner = value
+    if isinstance(value, dict):
+        inner = value["_ref"] if "_ref" in value else value.get("_id")
+    if isinstance(inner, DBRef):
+        return ((inner.collection, inner.id),)
+    if inner is None or isinstance(inner, dict | list):
+        return ()
+    targets = (reference.bare,) if reference.bare else () if reference.generic else reference.targets
+    return tuple((target, inner) for target in targets)
 
 
 def references(shape: Shape, document: dict[str, Any]) -> Found:
@@ -26,7 +41,7 @@ def references(shape: Shape, document: dict[str, Any]) -> Found:
 
 
 def _walk_document(shape: Shape, document: dict[str, Any], prefix: str, found: Found) -> None:
-    for name, node, path in shape.links.get(prefix) or _links(shape, prefix):
+    for name, node, path in shape.links.get(prefix) or links(shape, prefix):
         value = document.get(name)
         if value is not None:
             _WALKS[type(node)](node, value, path, found)
@@ -86,13 +101,13 @@ _WALKS: dict[type, Callable[[Any, Any, str, Found], None]] = {
 }
 
 
-def _links(shape: Shape, prefix: str) -> tuple[Link, ...]:
+def links(shape: Shape, prefix: str) -> tuple[Link, ...]:
     """The fields of `shape` that hold a reference at any depth, or may, with their paths below `prefix`."""
-    links = shape.links.get(prefix)
-    if links is None:
+    found = shape.links.get(prefix)
+    if found is None:
         fields = ((name, node, prefix + name) for name, node in shape.fields.items() if _holds(node, set()))
-        links = shape.links[prefix] = tuple(fields)
-    return links
+        found = shape.links[prefix] = tuple(fields)
+    return found
 
 
 def _holds(node: Node, seen: set[int]) -> bool:
@@ -118,7 +133,7 @@ def projection(shape: Shape) -> frozenset[str]:
     """The stored fields that a query must fetch so that `references` finds all; dotted where a part is enough."""
     paths: set[str] = set()
     for one in shape.all():
-        paths.update(path for name, node, _ in _links(one, "") for path in _paths(node, name))
+        paths.update(path for name, node, _ in links(one, "") for path in _paths(node, name))
     if paths and shape.variants:
         paths.add("_cls")
     return without_children(paths)
@@ -127,7 +142,7 @@ def projection(shape: Shape) -> frozenset[str]:
 def _paths(node: Node, path: str) -> Iterator[str]:
     inner = node.item if isinstance(node, ListOf) else node
     if isinstance(inner, Embedded) and inner.shape is not None and not inner.shape.variants:
-        for name, below, _ in _links(inner.shape, ""):
+        for name, below, _ in links(inner.shape, ""):
             # One level down is where the bulk of a document is told from its references; no need to go further.
             yield from _paths(below, f"{path}.{name}") if path.count(".") < 2 else (f"{path}.{name}",)
     else:
@@ -140,6 +155,60 @@ def without_children(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(
         path for path in kept if not any(path[:end] in kept for end in range(len(path)) if path[end : end + 1] == ".")
     )
+
+
+class Place(NamedTuple):
+    """Where a declaration holds a reference: a query finds it under `path`, unless it stands in a mapping.
+
+    `asked` is false where a query does not reach it: below the keys of a mapping, or at any depth.
+    """
+
+    path: str
+    reference: Reference
+    asked: bool
+
+
+def places(shape: Shape) -> list[Place]:
+    """Every declaration of a reference in `shape` and its variants; one that holds itself is gone into once."""
+    found: dict[tuple[str, int], Place] = {}
+    for one in shape.all():
+        for name, node in one.fields.items():
+            for place in _places(node, name, True, (id(one),)):
+                found.setdefault((place.path, id(place.reference)), place)
+    return list(found.values())
+
+
+def holders(collection: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Place]]:
+    """The declarations that may point into a collection: the collection that holds each, and where."""
+    for name, shape in shapes.items():
+        for place in places(shape):
+            targets = (*place.reference.targets, *filter(None, (place.reference.bare,)))
+            # A generic reference without choices may name any class.
+            if collection in targets or (place.reference.generic and not targets):
+                yield name, place
+
+
+def _places(node: Node | None, path: str, asked: bool, around: tuple[int, ...]) -> Iterator[Place]:
+    if isinstance(node, Reference):
+        yield Place(path, node, asked)
+    elif isinstance(node, ListOf):
+        yield from _places(node.item, path, asked, around)
+    elif isinstance(node, MapOf):
+        yield from _places(node.item, path, False, around)
+    elif isinstance(node, Embedded):
+        for shape in _embedded_shapes(node):
+            if id(shape) not in around:
+                for name, inner in shape.fields.items():
+                    yield from _places(inner, f"{path}.{name}", asked, (*around, id(shape)))
+
+
+def _embedded_shapes(node: Embedded) -> Iterator[Shape]:
+    if node.shape is not None:
+        yield from node.shape.all()
+    for name in node.choices:
+        inner = embedded_shape(node, {"_cls": name})
+        if inner is not None:
+            yield from inner.all()
 
 
 def target_collections(shape: Shape) -> frozenset[str]:

@@ -28,6 +28,7 @@ MODULES = (
     "oauth2",
     "organization",
     "page",
+    "purge",
     "reminder",
     "resource",
     "reuse",

@@ -15,27 +15,27 @@ from tests.models.same import Stored
 from tests.runner.samples import commands, samples
 from udata.clock import now
 from udata.runner import control, enqueue, registry
-from udata.runner.execution import run
+from udata.runner.execution import in_process, run
 from udata.runner.execution.run import Outcome
-from udata.runner.journal import runs
-from udata.runner.journal.runs import Order, Wake
+from udata.runner.journal import records, runs
+from udata.runner.journal.runs import Invocation, WakeUp
 
 __all__ = ["commands", "samples"]
 
 pytestmark = pytest.mark.usefixtures("app")
 
 
-def order(name: str, *args: Any, **kwargs: Any) -> Order:
-    return runs.order(registry.find(name), args, kwargs)
+def order(name: str, *args: Any, **kwargs: Any) -> Invocation:
+    return runs.bind(registry.find(name), args, kwargs)
 
 
-def wake(name: str, *args: Any, **kwargs: Any) -> Wake:
+def wake(name: str, *args: Any, **kwargs: Any) -> WakeUp:
     """The message of a run that is recorded."""
     wanted = order(name, *args, **kwargs)
-    return Wake(runs.record(wanted, "shell").run_id, name, wanted.args, wanted.kwargs, 0)
+    return WakeUp(runs.record(wanted, "shell").run_id, name, wanted.args, wanted.kwargs, 0)
 
 
-def execute(message: Wake) -> Outcome:
+def execute(message: WakeUp) -> Outcome:
     outcome = run.execute(message, "a worker")
     assert outcome is not None
     return outcome
@@ -108,7 +108,7 @@ def test_whatever_a_job_returns_its_run_ends(samples: list[Any], what: str) -> N
 def test_an_error_that_cannot_be_written_in_utf_8_is_spelled_out(samples: list[Any]) -> None:
     wanted = order("fail")
     broken = wanted._replace(bound={"reason": "\udcff"})
-    assert run.run_here(broken).error == "ValueError: \\udcff"
+    assert in_process.run_here(broken).error == "ValueError: \\udcff"
 
 
 def test_a_run_that_fails_is_tried_again_later_and_later_as_often_as_it_says(
@@ -190,25 +190,25 @@ def test_a_late_twin_is_stopped_by_its_number_and_writes_nothing(samples: list[A
 def test_a_run_in_the_shell_is_recorded_too_and_takes_old_records_along(
     samples: list[Any], database: Database[Stored]
 ) -> None:
-    gone = run.run_here(order("note", "old")).run_id
+    gone = in_process.run_here(order("note", "old")).run_id
     long_ago = now() - timedelta(days=365)
     database.job_run.update_one({"_id": gone}, {"$set": {"queued_at": long_ago, "ended_at": long_ago}})
-    outcome = run.run_here(order("note", "new"))
+    outcome = in_process.run_here(order("note", "new"))
     assert [one["_id"] for one in database.job_run.find()] == [outcome.run_id]
     assert stored(outcome.run_id)["trigger"] == "shell"
 
 
 def test_secrets_are_in_no_part_of_the_record(samples: list[Any], database: Database[Stored]) -> None:
     logging.getLogger().setLevel(logging.INFO)
-    assert run.run_here(order("sign-in", "s3cret")).state == "succeeded"
+    assert in_process.run_here(order("sign-in", "s3cret")).state == "succeeded"
     assert "s3cret" not in str(list(database.job_run.find()))
 
 
 def test_another_programs_message_is_recorded_and_run_once(samples: list[Any]) -> None:
-    first = run.execute_order(order("note", "theirs"), "derived", "w")
+    first = run.execute_invocation(order("note", "theirs"), "derived", "w")
     assert first
     assert first.state == "succeeded"
-    assert run.execute_order(order("note", "theirs"), "derived", "w") is None
+    assert run.execute_invocation(order("note", "theirs"), "derived", "w") is None
     assert samples == ["theirs"]
     assert stored("derived")["trigger"] == "worker"
 
@@ -218,14 +218,14 @@ def test_another_programs_message_that_was_given_back_is_run_when_it_comes_again
     held = runs.record_claimed(wanted, "worker", "w", 60, run_id="derived")
     assert held
     runs.requeue(held, wanted, {})
-    again = run.execute_order(wanted, "derived", "w")
+    again = run.execute_invocation(wanted, "derived", "w")
     assert again
     assert again.state == "succeeded"
 
 
 def test_another_programs_message_waits_behind_the_same_order(samples: list[Any]) -> None:
     assert runs.record_claimed(order("note", "theirs"), "shell", "w", 60)
-    assert run.execute_order(order("note", "theirs"), "derived", "w") is None
+    assert run.execute_invocation(order("note", "theirs"), "derived", "w") is None
     assert stored("derived")["state"] == "queued"
 
 
@@ -234,3 +234,29 @@ def test_a_job_without_journal_leaves_no_record(samples: list[Any], database: Da
     assert enqueue.enqueue("note-silently", ["quiet"]).sent
     assert samples == ["quiet"]
     assert database.job_run.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    "forged", [("give", ["quit"], {}), ("note", ["forged"], {}), ("note", [], {"word": "forged"})], ids=str
+)
+def test_what_is_recorded_is_run_whatever_a_message_of_its_id_says(
+    forged: tuple[str, list[Any], dict[str, Any]], samples: list[Any]
+) -> None:
+    message = wake("note", "recorded")
+    assert execute(WakeUp(message.run_id, *forged, 0)).state == "succeeded"
+    assert samples == ["recorded"]
+    assert (stored(message.run_id)["job"], stored(message.run_id)["result"]) == ("note", {"noted": "recorded"})
+
+
+def test_a_run_that_is_tried_again_shows_nothing_of_the_time_before(samples: list[Any]) -> None:
+    message = wake("fail")
+    execute(message)
+    waits = stored(message.run_id)
+    assert not {"error", "traceback", "result", "log", "progress"} & waits.keys()
+    (attempt,) = waits["attempts"]
+    assert (attempt["state"], attempt["error"]) == ("failed", "ValueError: it was to fail")
+    assert attempt["traceback"].endswith("ValueError: it was to fail\n")
+
+
+def test_what_a_job_returns_that_json_does_not_know_is_stored_as_text() -> None:
+    assert records.plain({"mean": float("nan"), "most": float("inf")}) == {"mean": "NaN", "most": "Infinity"}

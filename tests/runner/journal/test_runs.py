@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from pymongo import ReadPreference
 from pymongo.database import Database
 
 from tests.models.same import Stored
@@ -14,16 +15,19 @@ from tests.runner.samples import samples
 from udata.clock import now
 from udata.errors import UsageError
 from udata.runner import registry
-from udata.runner.journal import runs
-from udata.runner.journal.runs import BusyError, Claim, Order, TwinRunsError
+from udata.runner.journal import records, runs
+from udata.runner.journal.runs import BusyError, Claim, ContestedError, Invocation, TwinRunsError
+from udata.runner.schedule import leader, notes, schedules
+from udata.settings import Settings
+from udata.store import connection
 
 __all__ = ["samples"]
 
 pytestmark = pytest.mark.usefixtures("app", "samples")
 
 
-def order(name: str = "note", *args: Any, **kwargs: Any) -> Order:
-    return runs.order(registry.find(name), args, kwargs)
+def order(name: str = "note", *args: Any, **kwargs: Any) -> Invocation:
+    return runs.bind(registry.find(name), args, kwargs)
 
 
 def stored(run_id: str) -> Stored:
@@ -32,7 +36,7 @@ def stored(run_id: str) -> Stored:
     return found
 
 
-def held(wanted: Order, lease: float = 60) -> Claim:
+def held(wanted: Invocation, lease: float = 60) -> Claim:
     run_id = runs.record(wanted, "shell").run_id
     found = runs.claim(run_id, wanted, "a worker", lease, stored(run_id)["fence"])
     assert found is not None
@@ -185,7 +189,7 @@ def test_arguments_that_cannot_be_stored_are_refused(argument: Any) -> None:
     ids=str,
 )
 def test_whatever_a_job_returns_can_be_stored(result: Any, kept: Any) -> None:
-    assert runs.plain(result) == kept
+    assert records.plain(result) == kept
 
 
 def test_the_runs_that_are_alive_are_found_by_their_slots(database: Database[Stored]) -> None:
@@ -200,3 +204,91 @@ def test_the_runs_that_are_alive_are_found_by_their_slots(database: Database[Sto
     assert (ids("running"), ids("queued/high"), ids("queued/low")) == ([running.run_id], [waiting], [low])
     plan: Callable[..., Any] = database.job_run.find(runs.in_slots("queued/high")).explain
     assert "slot_1" in str(plan()["queryPlanner"])
+
+
+def test_a_history_of_no_days_is_kept_for_ever(app: Flask, database: Database[Stored]) -> None:
+    ended = held(order("note", "a"))
+    assert runs.end(ended, "succeeded", {})
+    database.job_run.update_many({}, {"$set": {"queued_at": datetime(2001, 1, 1), "ended_at": datetime(2001, 1, 1)}})
+    app.config["JOB_HISTORY_DAYS"] = 0
+    assert runs.sweep() == 0
+    app.config["JOB_HISTORY_DAYS"] = 30
+    assert runs.sweep() == 1
+
+
+def test_claims_are_made_on_the_primary_and_confirmed_by_a_majority_whatever_the_address_says(
+    settings: Settings, database: Database[Stored]
+) -> None:
+    settings["MONGODB_HOST"] += "&readPreference=secondaryPreferred&w=1"
+    connection.connect(settings)
+    for collection in (runs.runs(), schedules.collection(), leader.leases(), notes.collection()):
+        assert collection.read_preference == ReadPreference.PRIMARY
+        assert collection.write_concern.document["w"] == "majority"
+    assert connection.database().read_preference == ReadPreference.SECONDARY_PREFERRED
+    assert runs.record(order("note", "a"), "shell").new
+    assert not runs.record(order("note", "a"), "shell").new
+
+
+def test_a_place_that_nobody_holds_and_nobody_gets_ends_in_a_line(database: Database[Stored]) -> None:
+    held(order("note", "a"))
+    # An index of somebody else's: of each job one run.
+    database.job_run.create_index("job", unique=True)
+    for attempt in (
+        lambda: runs.record(order("note", "b"), "shell"),
+        lambda: runs.record_claimed(order("note", "b"), "shell", "w", 60),
+    ):
+        with pytest.raises(ContestedError, match="finds no place"):
+            attempt()
+
+
+def test_each_attempt_keeps_its_own_times_error_and_log(database: Database[Stored]) -> None:
+    wanted = order("note", "a")
+    first = held(wanted)
+    runs.beat(first, 60, {"log": ["INFO the first"]})
+    assert runs.end(first, "failed", {"error": "no space left", "traceback": "T", "result": {"n": 1}})
+    ended = stored(first.run_id)
+    assert runs.wait_again(ended, wanted)
+    waits = stored(first.run_id)
+    assert not {"error", "traceback", "result", "log", "started_at", "ended_at", "worker"} & waits.keys()
+    assert waits["attempts"] == [
+        {
+            "attempt": 1, "state": "failed", "worker": "a worker", "error": "no space left", "traceback": "T",
+            "result": {"n": 1}, "log": ["INFO the first"],
+            "started_at": ended["started_at"], "ended_at": ended["ended_at"],
+        }
+    ]  # fmt: skip
+    again = runs.claim(first.run_id, wanted, "another", 60, 1)
+    assert again
+    assert runs.requeue(again, wanted, {"error": "given back"})
+    assert [(one["attempt"], one["state"]) for one in stored(first.run_id)["attempts"]] == [
+        (1, "failed"), (2, "stopped"),
+    ]  # fmt: skip
+    for fence in range(2, 20):
+        claimed = runs.claim(first.run_id, wanted, "w", 60, fence)
+        assert claimed
+        assert runs.requeue(claimed, wanted, {})
+    assert [one["attempt"] for one in stored(first.run_id)["attempts"]] == list(range(11, 21))
+
+
+def test_a_run_whose_lease_is_over_makes_way_and_can_write_nothing_any_more() -> None:
+    dead = held(order("note", "a"), lease=-1)
+    mine = runs.record_claimed(order("note", "a"), "shell", "w", 60)
+    assert mine
+    assert (stored(dead.run_id)["state"], stored(dead.run_id)["error"]) == ("lost", "the worker a worker was lost")
+    assert runs.beat(dead, 60, {}) == "taken"
+    assert not runs.end(dead, "succeeded", {})
+    assert stored(mine.run_id)["state"] == "running"
+
+
+def test_a_waiting_run_takes_the_place_of_a_dead_one() -> None:
+    dead = held(order("note", "a"), lease=-1)
+    waiting = runs.record(order("note", "a"), "shell")
+    assert runs.claim(waiting.run_id, order("note", "a"), "w", 60, 0) == Claim(waiting.run_id, 1)
+    assert stored(dead.run_id)["state"] == "lost"
+
+
+def test_a_dead_run_that_was_told_to_stop_is_cancelled(database: Database[Stored]) -> None:
+    dead = held(order("note", "a"), lease=-1)
+    database.job_run.update_one({"_id": dead.run_id}, {"$set": {"cancel_requested": True}})
+    assert runs.record_claimed(order("note", "a"), "shell", "w", 60)
+    assert stored(dead.run_id)["state"] == "cancelled"

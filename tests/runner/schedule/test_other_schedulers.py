@@ -34,7 +34,7 @@ def test_a_portal_that_is_taken_over_goes_on_where_the_other_scheduler_stopped(
     clock.advance(hours=19)
     beat.tick()
     assert run_id(2, due[1] + timedelta(hours=24)) in runs()
-    assert [one["total_run_count"] for one in database.schedules.find().sort("_id")] == [2, 2]
+    assert [one["run_count"] for one in database.schedule_note.find().sort("_id")] == [2, 2]
 
 
 def test_what_another_program_changes_is_not_made_up_for(

@@ -13,22 +13,28 @@ from pymongo.database import Database
 from tests.models.same import Stored
 from tests.runner.clock import Clock
 from tests.runner.ending import end_waiting
+from tests.runner.samples import commands
 from udata.errors import ServerError
 from udata.runner import registry
 from udata.runner.enqueue import enqueue
 from udata.runner.journal import runs as journal
 from udata.runner.reaper import Reaper
-from udata.runner.schedule import schedules
+from udata.runner.schedule import scheduler, schedules
 from udata.runner.schedule.scheduler import Scheduler, run_id
+
+__all__ = ["commands"]
 
 NOON = datetime(2026, 3, 2, 12)
 HOUR = timedelta(hours=1)
 
 
 def _stored(database: Database[Stored]) -> Stored:
-    stored = database.schedules.find_one()
+    """What is stored of the one schedule: by others and of ours, which stands beside it."""
+    stored, note = database.schedules.find_one(), database.schedule_note.find_one()
     assert stored is not None
-    return stored
+    assert note is not None
+    assert not stored.keys() & note.keys() - {"_id"}
+    return {**stored, **note}
 
 
 def test_what_is_due_is_handed_over_once(
@@ -48,11 +54,11 @@ def test_what_is_due_is_handed_over_once(
     assert (run["_id"], run["job"], run["trigger"], run["state"]) == (one, "log-test", "schedule", "queued")
     assert sent() == runs() == [one]
     stored = _stored(database)
-    assert (stored["last_run_at"], stored["total_run_count"], stored["last_run_id"]) == (NOON + HOUR, 1, one)
+    assert (stored["last_run_at"], stored["run_count"], stored["last_run_id"]) == (NOON + HOUR, 1, one)
     clock.advance(hours=1)
     beat.tick()
     assert runs() == [one, run_id(schedule, NOON + 2 * HOUR)]
-    assert _stored(database)["total_run_count"] == 2
+    assert _stored(database)["run_count"] == 2
 
 
 def test_the_arguments_are_handed_over_as_the_job_takes_them(
@@ -91,7 +97,7 @@ def test_a_crash_before_the_schedule_was_written_sends_nothing_twice(
     for _ in range(2):
         beat.tick()
     assert sent() == [one]
-    assert _stored(database)["total_run_count"] == 1
+    assert _stored(database)["run_count"] == 1
     assert _stored(database)["last_run_id"] == one
 
 
@@ -100,13 +106,13 @@ def test_a_crash_before_the_message_was_sent_loses_nothing(
 ) -> None:
     one = run_id(scheduled(), NOON + HOUR)
     clock.advance(hours=1)
-    journal.record(journal.order(registry.find("log-test")), "schedule", run_id=one)
+    journal.record(journal.bind(registry.find("log-test")), "schedule", run_id=one)
     beat.tick()
     assert sent() == []
     database.job_run.update_many({}, {"$set": {"queued_at": datetime(2026, 1, 1)}})
     Reaper(app.config).reap()
     assert sent() == [one]
-    assert _stored(database)["total_run_count"] == 1
+    assert _stored(database)["run_count"] == 1
 
 
 def test_two_that_lead_at_the_same_moment_hand_over_once(
@@ -131,7 +137,7 @@ def test_two_that_lead_at_the_same_moment_hand_over_once(
         end_waiting()
     expected = sorted(run_id(schedule, NOON + timedelta(minutes=minute)) for minute in range(1, 21))
     assert sent() == expected
-    assert _stored(database)["total_run_count"] == 20
+    assert _stored(database)["run_count"] == 20
 
 
 def test_what_waits_already_is_not_handed_over_again(
@@ -194,7 +200,7 @@ def test_what_is_disabled_or_unknown_is_never_sent_and_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scheduled(enabled=False)
-    past = {"enabled": True, "crontab": {"minute": "0"}, "since": NOON}
+    past = {"enabled": True, "crontab": {"minute": "0"}, "last_run_at": NOON}
     database.schedules.insert_many(
         [
             {"name": "Job fetch-weather", "task": "fetch-weather", **past},
@@ -319,3 +325,34 @@ def test_it_says_what_it_does(
     beat.tick()
     assert caplog.messages[0] == f"This scheduler, {beat.lease.holder}, leads"
     assert caplog.messages[1] == f"Job log-test, due at 2026-03-02 13:00:00 UTC, is run as {one}"
+
+
+def test_the_reaper_beside_it_sweeps_once_an_hour_and_not_at_each_turn(
+    app: Flask, beat: Scheduler, commands: list[str]
+) -> None:
+    beat.tick()
+    reap = scheduler._reap_as_leader(app, beat)
+    commands.clear()
+    for _ in range(3):
+        reap()
+    assert commands.count("delete") == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"beats": "many"}, {"holder": {"a": 1}}, {"last_tick": "today"}, {"foreign": "x"}, {"foreign": {"at": 5}},
+     {"holder": None, "beats": None}],
+    ids=str,
+)  # fmt: skip
+def test_a_lease_that_is_odd_is_taken_over(
+    odd: Stored, beat: Scheduler, clock: Clock, scheduled: Callable[..., Any], runs: Any, database: Database[Stored]
+) -> None:
+    database.lease.insert_one({"_id": "scheduler", "holder": "gone", "beats": 5, "since": NOON, **odd})
+    scheduled()
+    assert scheduler.health(clock()).text
+    for _ in range(3):
+        beat.tick()
+        clock.advance(minutes=30)
+    beat.tick()
+    assert beat.leads
+    assert len(runs()) == 1

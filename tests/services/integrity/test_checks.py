@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.services.conftest import Run, Stored
 from udata.errors import UnknownName
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding

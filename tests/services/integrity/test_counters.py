@@ -7,7 +7,7 @@ from typing import Any
 from bson import DBRef, ObjectId
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.services.conftest import Run, Stored
 from udata.services import metrics
 
 

@@ -9,9 +9,10 @@ from bson import ObjectId
 from flask import Flask
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.services.conftest import Run, Stored
 from udata.services.integrity.check import checks
 from udata.services.integrity.run import check_integrity
+from udata.store import scan
 
 
 @pytest.fixture
@@ -125,9 +126,7 @@ def test_a_file_that_comes_while_the_check_runs_is_not_called_anything(
 ) -> None:
     fill(database, root)
     store(root, "images/uploaded.png")
-    from udata.services.integrity import files
-
-    read = files.documents
+    read = scan.documents
 
     def documents(*args: Any) -> Any:
         # Between the two listings the portal stores a file, and names another.
@@ -136,7 +135,7 @@ def test_a_file_that_comes_while_the_check_runs_is_not_called_anything(
             database.reuse.insert_one({"image": "uploaded.png"})
         return read(*args)
 
-    monkeypatch.setattr(files, "documents", documents)
+    monkeypatch.setattr("udata.services.integrity.files.documents", documents)
     assert check("files")[1] == []
 
 

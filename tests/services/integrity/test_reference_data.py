@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run
+from tests.services.conftest import Run
 from udata.services.integrity.check import MODULES, checks
 from udata.services.integrity.findings import IDENTITY_BYTES, Baseline
 from udata.services.integrity.run import check_integrity, collections

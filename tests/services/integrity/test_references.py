@@ -1,124 +1,24 @@
 """References of every kind, at every depth, and what stands where one belongs."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import bson
-import mongoengine
 import pytest
 from bson import DBRef, ObjectId
-from mongoengine.base.common import _document_registry
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.models.everything import broken_everywhere
+from tests.services.conftest import Run, Stored
 from udata.services.integrity.references import WAITING
-from udata.store import shapes
-from udata.store.documents import Document, EmbeddedDocument
-from udata.store.fields import (
-    DictField,
-    EmbeddedDocumentField,
-    EmbeddedDocumentListField,
-    GenericEmbeddedDocumentField,
-    GenericLazyReferenceField,
-    GenericReferenceField,
-    LazyReferenceField,
-    ListField,
-    MapField,
-    ReferenceField,
-    UnionReferenceField,
-)
+from udata.store.documents import Document
 
 NOWHERE = ObjectId()
-
-
-@pytest.fixture
-def declared() -> Iterator[type[Document]]:
-    """A model of a plugin with a reference field of each kind."""
-
-    class Link(EmbeddedDocument):
-        meta = {"strict": False}
-        target = ReferenceField("Dataset")
-        links = EmbeddedDocumentListField("Link")
-
-    class Tree(EmbeddedDocument):
-        meta = {"allow_inheritance": True, "strict": False}
-
-    class Leaf(Tree):
-        target = ReferenceField("Dataset")
-
-    class Everything(Document):
-        meta = {"collection": "everything"}
-        plain = ReferenceField("Dataset")
-        by_dbref = mongoengine.ReferenceField("Dataset", dbref=True)
-        lazy = LazyReferenceField("Dataset")
-        cached = mongoengine.CachedReferenceField("Dataset", fields=["title"], auto_sync=False)
-        generic = GenericReferenceField()
-        generic_lazy = GenericLazyReferenceField(choices=("Dataset",))
-        union = UnionReferenceField("Dataset", "Reuse")
-        many = ListField(ReferenceField("Dataset"))
-        many_sorted = mongoengine.SortedListField(LazyReferenceField("Dataset"))
-        many_generic = ListField(GenericReferenceField())
-        many_generic_lazy = ListField(GenericLazyReferenceField())
-        nested_lists = ListField(ListField(ReferenceField("Dataset")))
-        by_name = MapField(ReferenceField("Dataset"))
-        lists_by_name = MapField(ListField(ReferenceField("Dataset")))
-        generic_by_name = MapField(GenericReferenceField())
-        dict_of_dicts = DictField(DictField(LazyReferenceField("Dataset")))
-        anything = DictField()
-        inside = EmbeddedDocumentField(Link)
-        inside_many = EmbeddedDocumentListField(Link)
-        inside_by_name = MapField(EmbeddedDocumentField(Link))
-        inside_generic = GenericEmbeddedDocumentField()
-        inside_many_generic = ListField(GenericEmbeddedDocumentField())
-        inside_variant = EmbeddedDocumentField(Tree)
-        renamed = ReferenceField("License", db_field="stored_as")
-
-    names = set(_document_registry)
-    shapes.forget()
-    yield Everything
-    for name in set(_document_registry) - names | {"Link", "Tree", "Leaf", "Everything"}:
-        _document_registry.pop(name, None)
-    Everything._meta["abstract"] = True
-    shapes.forget()
-
-
-def broken_everywhere() -> Stored:
-    """A document whose references all dangle, one by one different."""
-    generic = {"_cls": "Dataset", "_ref": DBRef("dataset", NOWHERE)}
-    link = {"target": NOWHERE, "links": [{"links": [{"target": NOWHERE}]}]}
-    return {
-        "_id": ObjectId(),
-        "plain": NOWHERE,
-        "by_dbref": DBRef("dataset", NOWHERE),
-        "lazy": NOWHERE,
-        "cached": {"_id": NOWHERE, "title": "t"},
-        "generic": generic,
-        "generic_lazy": generic,
-        "union": NOWHERE,
-        "many": [NOWHERE],
-        "many_sorted": [NOWHERE],
-        "many_generic": [generic],
-        "many_generic_lazy": [generic],
-        "nested_lists": [[NOWHERE]],
-        "by_name": {"a.b": NOWHERE},
-        "lists_by_name": {"a": [NOWHERE]},
-        "generic_by_name": {"a": generic},
-        "dict_of_dicts": {"a": {"b": NOWHERE}},
-        "anything": {"a": [{"b": DBRef("dataset", NOWHERE)}]},
-        "inside": link,
-        "inside_many": [link],
-        "inside_by_name": {"a": link},
-        "inside_generic": {"_cls": "Link", **link},
-        "inside_many_generic": [{"_cls": "Link", **link}],
-        "inside_variant": {"_cls": "Leaf", "target": NOWHERE},
-        "stored_as": "no-licence",
-    }
 
 
 def test_a_reference_of_every_kind_in_a_new_model_is_checked_without_another_line(
     declared: type[Document], check: Run, database: Database[Stored]
 ) -> None:
-    document = broken_everywhere()
+    document = broken_everywhere(NOWHERE)
     database.everything.insert_one(document)
     _, found = check("references")
     below = {"inside", "inside_many", "inside_by_name", "inside_generic", "inside_many_generic"}
@@ -133,14 +33,14 @@ def test_a_reference_of_every_kind_in_a_new_model_is_checked_without_another_lin
 def test_a_reference_of_every_kind_that_leads_somewhere_is_no_finding(
     declared: type[Document], check: Run, database: Database[Stored]
 ) -> None:
-    database.everything.insert_one(broken_everywhere())
+    database.everything.insert_one(broken_everywhere(NOWHERE))
     database.dataset.insert_one({"_id": NOWHERE})
     database.license.insert_one({"_id": "no-licence"})
     assert check("references")[1] == []
 
 
 def test_null_is_no_reference(declared: type[Document], check: Run, database: Database[Stored]) -> None:
-    document = {name: None for name in broken_everywhere() if name != "_id"}
+    document = {name: None for name in broken_everywhere(NOWHERE) if name != "_id"}
     database.everything.insert_one({**document, "many": [None], "by_name": {"a": None}, "inside": {"target": None}})
     assert check("references")[1] == []
 

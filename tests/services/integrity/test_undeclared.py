@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from tests.services.integrity.conftest import Run, Stored
+from tests.services.conftest import Run, Stored
 
 RESOURCE: Stored = {"_id": "r", "title": "t", "url": "u"}
 

@@ -14,7 +14,7 @@ from udata.harvest.iso19139.texts import word
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.read import read_element
 from udata.harvest.records import Damage, Record, Unread
-from udata.harvest.safe_xml import read_xml
+from udata.harvest.safe_xml import local_name, read_xml
 from udata.harvest.values.addresses import web_address
 
 PAGE_SIZE = 50
@@ -56,7 +56,7 @@ class Results(NamedTuple):
 def results(body: bytes, encoding: str | None = None) -> Results:
     """Read an answer. Raises RemoteFault for an ExceptionReport, UnreadableCatalogue for what is no answer."""
     root, damages = read_xml(body, encoding)
-    name = etree.QName(root).localname
+    name = local_name(root)
     if name == "ExceptionReport":
         text = "; ".join(found for one in root.iter("{*}ExceptionText") if (found := word(one)))
         told = root.find("{*}Exception")
@@ -117,7 +117,10 @@ class _CSWBackend:
             matched = next((part.matched for part in parts if part.matched is not None), None)
             fresh = paging.new(address, found)
             unread_so_far += len(unread)
-            following = _following(position, given + len(broken), matched, parts[-1].following if parts else None)
+            if len(parts) == 1 and not broken:
+                following = _following(position, given, matched, parts[0].following)
+            else:  # of a page in pieces no piece knows what follows the whole
+                following = _following(position, PAGE_SIZE, matched, None)
             seen = paging.identities + unread_so_far
             missing = (matched or 0) - seen if following is None else 0
             yield Page(
@@ -259,4 +262,4 @@ class CSWISOBackend(_CSWBackend):
 
 def _name(element: etree._Element) -> str:
     """What names a record in a report: its file identifier, else its element."""
-    return word(element.find("{*}fileIdentifier")) or etree.QName(element).localname
+    return word(element.find("{*}fileIdentifier")) or local_name(element)

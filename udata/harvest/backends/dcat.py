@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from udata.harvest.backends.base import Feature, Fetch, Page, Source, charset
 from udata.harvest.backends.paging import Paging
+from udata.harvest.collector import paused_collector
 from udata.harvest.dcat.catalogue import records
 from udata.harvest.dcat.paging import next_page, total_items
 from udata.harvest.rdf.read import read
@@ -39,8 +40,9 @@ class DCATBackend:
             paging.visit(address)
             answer = fetch(address, headers={"Accept": _ACCEPT}).checked()
             paging.content(address, answer.body)
-            graph = read(answer.body, answer.url, charset(answer), context)
-            found, unread = records(graph)
+            with paused_collector():
+                graph = read(answer.body, answer.url, charset(answer), context)
+                found, unread = records(graph)
             yield Page(
                 address,
                 records=paging.new(address, found),

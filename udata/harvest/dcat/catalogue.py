@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.coverage import places, temporal
@@ -43,6 +43,7 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
     several things of a page share an identifier, their addresses tell them apart. `now` is what moments may not
     be ahead of.
     """
+    now = now or datetime.now(UTC).replace(tzinfo=None)
     unread: list[Unread] = []
     found: list[Record] = []
     for names, reader in (

@@ -38,6 +38,7 @@ _ROLES = {
     "resourceProvider": (GEODCAT.resourceProvider,),
     "user": (GEODCAT.user,),
 }
+_ROLE_OF = {predicate: kind for kind, predicates in _ROLES.items() for predicate in predicates}
 _NAMES = (VCARD.fn, FOAF.name, *SCHEMA.both("name"), VCARD["hasFN"], VCARD["full-name"])
 _OTHER_NAMES = (SKOS.prefLabel, RDFS.label, DCT.title, DC.title)
 _ORGANIZATION = (VCARD["organization-name"], VCARD.hasOrganizationName, VCARD["hasOrganizationUnit"])
@@ -49,8 +50,9 @@ _PHONE = (VCARD.hasTelephone, VCARD.tel, FOAF.phone, *SCHEMA.both("telephone"))
 def contacts(thing: Thing) -> tuple[Contact, ...]:
     """The contacts of a dataset or a service, the same one once, sorted. Empty ones are none."""
     found = []
-    for kind, predicates in _ROLES.items():
-        found += [contact(thing, term, kind) for term in thing.terms(*predicates)]
+    for predicate, terms in thing.properties.items():
+        if kind := _ROLE_OF.get(predicate):
+            found += [contact(thing, term, kind) for term in terms]
     for attribution in thing.things(PROV.qualifiedAttribution):
         code = attribution.word(DCAT.hadRole, PROV.hadRole) or ""
         if named := role(code):

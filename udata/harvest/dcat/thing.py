@@ -1,6 +1,6 @@
 """One thing of a graph and what it says of itself: the way in which every part of the DCAT reader asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from udata.harvest.rdf.graph import Graph, Term, is_literal, node, text
@@ -19,29 +19,28 @@ _NAMES = (
 class Thing:
     """A thing named in a graph. `remarks` collects what it says and what was not taken."""
 
-    __slots__ = ("graph", "name", "now", "properties", "remarks")
+    __slots__ = ("graph", "name", "now", "properties", "remarks", "uri")
 
     def __init__(self, graph: Graph, name: str, now: datetime | None = None) -> None:
         self.graph = graph
         self.name = name
         self.now = now
         self.properties = graph.properties(name)
+        # None for a blank node, and for a name that is no address.
+        self.uri = None if name.startswith("_:") or not is_uri(name) else name
         self.remarks: list[Remark] = []
-
-    @property
-    def uri(self) -> str | None:
-        """The address that names it; None for a blank node, and for a name that is no address."""
-        return None if self.name.startswith("_:") or not is_uri(self.name) else self.name
 
     def remark(self, field: str, value: str, reason: str) -> None:
         """Note that `value` was not taken as it stands."""
         self.remarks.append(Remark(field, value[:200], reason))
 
-    def terms(self, *predicates: str) -> Iterator[Term]:
+    def terms(self, *predicates: str) -> Sequence[Term]:
         """The terms of the properties, in the order of `predicates` and of the page."""
+        found: Sequence[Term] = ()
         for predicate in predicates:
-            if found := self.properties.get(predicate):
-                yield from found
+            if more := self.properties.get(predicate):
+                found = [*found, *more] if found else more
+        return found
 
     def things(self, *predicates: str) -> "Iterator[Thing]":
         """The things that the properties name."""
@@ -77,7 +76,7 @@ class Thing:
             if is_literal(term):
                 found.add(term.value.strip())
             elif name := node(term):
-                labels = self.other(name).labels()
+                labels = self.labels_of(name)
                 found.update(label.value for label in labels)
                 if not labels and not name.startswith("_:"):
                     found.add(name)
@@ -86,7 +85,7 @@ class Thing:
     def word(self, *predicates: str) -> str | None:
         """One plain text of the first of the properties that has any."""
         for predicate in predicates:
-            if words := self.words(predicate):
+            if predicate in self.properties and (words := self.words(predicate)):
                 return words[0]
         return None
 
@@ -97,24 +96,28 @@ class Thing:
             if is_literal(term):
                 found.append(term.value.strip())
             elif (name := node(term)) and not name.startswith("_:"):
-                labels = () if self.other(name).uri else self.other(name).labels(DCT.description)
+                labels = () if is_uri(name) else self.labels_of(name, DCT.description)
                 found += [label.value for label in labels] or [name]
             elif name:
-                found += [label.value for label in self.other(name).labels(DCT.description)]
+                found += [label.value for label in self.labels_of(name, DCT.description)]
         return tuple(dict.fromkeys(one for one in found if one))
 
     def labels(self, *more: str) -> Texts:
         """The names that a thing bears, whatever it calls them; `more` names further properties to look at."""
         return self.texts(*_NAMES, *more)
 
+    def labels_of(self, name: str, *more: str) -> Texts:
+        """The names that another thing bears; most things of vocabularies are not described at all."""
+        return self.other(name).labels(*more) if self.graph.properties(name) else ()
+
     def moment(self, field: str, *predicates: str) -> datetime | None:
         """The first moment among the properties; what is none is noted."""
         for term in self.terms(*predicates):
-            if is_literal(term) and term.value.strip():
-                read = moment(term.value, self.now)
+            if is_literal(term) and (value := term.value.strip()):
+                read = moment(value, self.now)
                 if read.value:
                     return read.value
-                self.remark(field, term.value, read.reason or "")
+                self.remark(field, value, read.reason or "")
         return None
 
     def address(self, field: str, *predicates: str) -> str | None:
@@ -123,7 +126,7 @@ class Thing:
 
     def addresses(self, field: str, *predicates: str) -> Iterator[str]:
         """The web addresses among the properties, each once."""
-        seen = set()
+        seen = set[str]()
         for term in self.terms(*predicates):
             value = term.value.strip() if is_literal(term) else node(term) or ""
             if value.startswith("_:") or not value:
@@ -143,10 +146,10 @@ class Thing:
                 label = text(term)
                 found.add(Concept(label.value) if is_uri(label.value) else Concept(None, (label,)))
             elif name := node(term):
-                thing = self.other(name)
-                found.add(Concept(thing.uri, thing.labels()))
+                uri = None if name.startswith("_:") or not is_uri(name) else name
+                found.add(Concept(uri, self.labels_of(name)))
         found -= {Concept(), Concept(None, (Text(""),))}
-        return tuple(sorted(found, key=lambda concept: (concept.uri or "", concept.labels)))
+        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_by_address))
 
     def licenses(self, *predicates: str) -> tuple[LicenseHint, ...]:
         """What the properties say of licences, in the order of the page."""
@@ -156,8 +159,15 @@ class Thing:
                 if value := term.value.strip():
                     found.append(LicenseHint(value, (), addresses_in(value)))
             elif name := node(term):
-                found.append(_license(self.other(name)))
+                if self.graph.properties(name):
+                    found.append(_license(self.other(name)))
+                elif is_uri(name):
+                    found.append(LicenseHint(name, (), (name,)))
         return tuple(dict.fromkeys(hint for hint in found if hint != LicenseHint()))
+
+
+def _by_address(one: Concept) -> tuple[str, Texts]:
+    return one.uri or "", one.labels
 
 
 def _by_language(one: Text) -> tuple[str, str]:

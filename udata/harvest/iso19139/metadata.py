@@ -28,6 +28,7 @@ from udata.harvest.records import (
     Text,
     Texts,
 )
+from udata.harvest.safe_xml import local_name
 from udata.harvest.values.access import access
 from udata.harvest.values.addresses import addresses_in, is_uri, web_address
 from udata.harvest.values.formats import file_format, service_in, service_type
@@ -71,7 +72,7 @@ class _Metadata:
     def read(self) -> Record:
         """The record, with what was not taken."""
         info = self._info
-        is_service = etree.QName(info).localname == "SV_ServiceIdentification"
+        is_service = local_name(info) == "SV_ServiceIdentification"
         identifier = self._identifier()
         links = list(self._links())
         keywords, themes = self._keywords()
@@ -246,7 +247,7 @@ class _Metadata:
     def _places(self) -> tuple[Place, ...]:
         found: list[Place] = []
         for extent in self._info.iterfind("{*}extent/{*}EX_Extent/{*}geographicElement/*"):
-            if etree.QName(extent).localname == "EX_GeographicBoundingBox":
+            if local_name(extent) == "EX_GeographicBoundingBox":
                 bounds = [word(first(extent, bound)) or "" for bound in _BOUNDS]
                 try:
                     found.append(Place(geometry=box(*(float(bound.replace(",", ".")) for bound in bounds))))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lxml import etree
 
 from udata.harvest.records import Text, Texts
+from udata.harvest.safe_xml import local_name
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
@@ -26,7 +27,7 @@ def word(element: etree._Element | None) -> str | None:
     if (element.text or "").strip():
         return (element.text or "").strip()
     for child in element:
-        if etree.QName(child).localname != "PT_FreeText" and (found := word(child)):
+        if local_name(child) != "PT_FreeText" and (found := word(child)):
             return found
     return None
 

@@ -11,14 +11,13 @@ from udata.harvest.rdf.content import content
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.jsonld import Contexts, ready
 from udata.harvest.records import Damage
-from udata.harvest.safe_xml import MAX_DAMAGES, read_xml
+from udata.harvest.safe_xml import MAX_DAMAGES, local_name, read_xml
 from udata.harvest.values.addresses import web_address
 
 _FORMATS = {"turtle": RdfFormat.TURTLE, "n-triples": RdfFormat.N_TRIPLES}
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {"rdf": _RDF.strip("{}")}
-_NAMING_TEXT = etree.XPath("//*[@rdf:resource][not(*)][normalize-space()]", namespaces=_PREFIXES)
-_NAMING_MORE = etree.XPath("//*[@rdf:resource][*]", namespaces=_PREFIXES)
+_NAMING_AND_MORE = etree.XPath("//*[@rdf:resource][node()]", namespaces=_PREFIXES)
 # Statements of a page: beyond them it is no page.
 MAX_STATEMENTS = 20_000_000
 
@@ -49,24 +48,25 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
 
 def read_element(root: etree._Element, graph: Graph) -> None:
     """Add the statements of an element of RDF/XML to `graph`. Raises UnreadableCatalogue if it is no RDF."""
-    if etree.QName(root).namespace is None:
-        raise UnreadableCatalogue(f"the page is XML, but no RDF: {etree.QName(root).localname!r}")
+    if not str(root.tag).startswith("{"):
+        raise UnreadableCatalogue(f"the page is XML, but no RDF: {local_name(root)!r}")
     before = len(graph.damages)
     _mend(root, graph)
     _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     if not graph.size and root.tag != f"{_RDF}RDF":
-        name = etree.QName(root).localname
+        name = local_name(root)
         reason = graph.damages[before].reason if graph.damages[before:] else f"its root is {name!r}"
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {reason}")
 
 
 def _mend(root: etree._Element, graph: Graph) -> None:
     """Drop the text of elements that already name a resource, as GeoNetwork writes them; note those with more."""
-    for element in _NAMING_TEXT(root):
-        element.text = None
-    for element in _NAMING_MORE(root)[:MAX_DAMAGES]:
-        line = element.sourceline
-        graph.damages.append(Damage(line, f"{etree.QName(element).localname} names a resource and has content, too"))
+    for element in _NAMING_AND_MORE(root):
+        if len(element) == 0:
+            element.text = None
+        elif len(graph.damages) < MAX_DAMAGES:
+            reason = f"{local_name(element)} names a resource and has content, too"
+            graph.damages.append(Damage(element.sourceline, reason))
 
 
 def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:

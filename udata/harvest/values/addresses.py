@@ -5,6 +5,8 @@ from urllib.parse import urljoin, urlsplit
 
 # What RFC 3987 leaves out of an address, and control characters with it.
 _FORBIDDEN = re.compile(r'[\x00-\x20<>"{}|\\^`\x7f]')
+# What is an address at first sight, as nearly all are.
+_PLAIN = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.\-]*(?:/[A-Za-z0-9/._~%!$&'()*+,;=:@?#\-]*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _IN_TEXT = re.compile(r"https?://[^\s<>\"'()\[\]]+", re.IGNORECASE)
 
@@ -20,8 +22,8 @@ def web_address(text: str | None, base: str | None = None) -> str | None:
     Blanks in an address are escaped, since files are often named so; two addresses in one text are none.
     """
     text = (text or "").strip()
-    if not text:
-        return None
+    if not text or _PLAIN.fullmatch(text):
+        return text or None
     if base and not _SCHEME.match(text):
         text = urljoin(base, text)
     try:

@@ -10,7 +10,7 @@ from kombu import Exchange, Queue
 from udata.runner.broker import connection as broker
 from udata.runner.broker.queues import JOB_HEADER, WAKE
 from udata.runner.celery import tasks
-from udata.runner.journal.runs import Wake
+from udata.runner.journal.runs import WakeUp
 
 EXTENSION = "udata-celery"
 
@@ -76,7 +76,7 @@ def configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def send(wake: Wake, queue: str) -> None:
+def send(wake: WakeUp, queue: str) -> None:
     """Send the wake-up of a recorded run. Raises ServerError where the broker cannot be reached."""
     _send(WAKE, tuple(wake), {}, queue, wake.job, task_id=wake.run_id)
 

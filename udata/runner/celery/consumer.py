@@ -20,7 +20,7 @@ from udata.runner import registry
 from udata.runner.broker import dead_letters
 from udata.runner.broker.queues import EXPIRES_HEADER, JOB_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
 from udata.runner.journal import runs
-from udata.runner.journal.runs import Wake
+from udata.runner.journal.runs import WakeUp
 
 log = logging.getLogger(__name__)
 
@@ -156,12 +156,12 @@ def _named(message: Any) -> str | None:
     return task if isinstance(task, str) else None
 
 
-def _wake(call: Call) -> Wake:
+def _wake(call: Call) -> WakeUp:
     """The wake-up that a message of ours is."""
     kinds = (str, str, list, dict, int)
     if len(call.args) != len(kinds) or not all(map(isinstance, call.args, kinds)):
         raise RefusedError("the message is no wake-up of this version", dead_letters.ARGUMENTS_REMEDY, call.task)
-    return Wake(*call.args)
+    return WakeUp(*call.args)
 
 
 def _job(name: str, args: list[Any], kwargs: dict[str, Any]) -> registry.Job:
@@ -173,7 +173,7 @@ def _job(name: str, args: list[Any], kwargs: dict[str, Any]) -> registry.Job:
     except UsageError as error:
         raise RefusedError(error.message, dead_letters.UNBUILT_REMEDY, name) from error
     try:
-        runs.order(job, args, kwargs)
+        runs.bind(job, args, kwargs)
     except UsageError as error:
         raise RefusedError(str(error), dead_letters.ARGUMENTS_REMEDY, name) from error
     return job

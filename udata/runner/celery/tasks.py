@@ -18,7 +18,7 @@ from udata.runner import registry
 from udata.runner.broker.queues import EXPIRES_HEADER, NOT_BEFORE_HEADER, WAKE, foreign_run_id
 from udata.runner.execution import run
 from udata.runner.journal import runs
-from udata.runner.journal.runs import Wake
+from udata.runner.journal.runs import WakeUp
 from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def register(app: Celery) -> None:
 
 
 def _wake(*wake: Any) -> None:
-    _patiently(lambda: run.execute(Wake(*wake), WORKER_NAME))
+    _patiently(lambda: run.execute(WakeUp(*wake), WORKER_NAME))
 
 
 def _ended(outcome: run.Outcome | None) -> None:
@@ -64,12 +64,12 @@ def _take(job: registry.Job, request: Any, args: tuple[Any, ...], kwargs: dict[s
     if expires is not None and expires < now():
         log.warning("A message of %s is dropped: it was not to be taken after %s UTC", job.name, expires)
         return None
-    wanted = runs.order(job, args, kwargs)
+    wanted = runs.bind(job, args, kwargs)
     not_before = _moment(request.get(NOT_BEFORE_HEADER))
     if not job.journal:
         run.call(wanted)
     elif not_before is None or not_before <= now():
-        return run.execute_order(wanted, foreign_run_id(request.id), WORKER_NAME)
+        return run.execute_invocation(wanted, foreign_run_id(request.id), WORKER_NAME)
     else:
         # The reaper sends it when it is due.
         with translated_errors():

@@ -22,10 +22,12 @@ class Interrupted(BaseException):
 class Interruptible:
     """What runs below, in the main thread: `interrupt(reason)` raises Interrupted in it.
 
-    A function that swallows it is interrupted again each time that `interrupt` is called.
+    A function that swallows it is interrupted again each time that `interrupt` is called. It may be within another
+    one, `around`, whose reasons are then its own, too.
     """
 
     def __init__(self) -> None:
+        self.around: Interruptible | None = None
         self.reason: str | None = None
         self.open = False
         self.lock = threading.Lock()
@@ -46,7 +48,10 @@ class Interruptible:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.open:
-            raise Interrupted("stopping" if number != WAKE else self.reason or "stopping")
+            raise Interrupted(self._why() if number == WAKE else "stopping")
+
+    def _why(self) -> str:
+        return self.reason or (self.around._why() if self.around else "stopping")
 
 
 @contextmanager
@@ -57,6 +62,8 @@ def interruptible(*, on_terminate: bool) -> Iterator[Interruptible]:
         yield here
         return
     taken: dict[int, Any] = {WAKE: signal.signal(WAKE, here._on_signal)}
+    around = getattr(taken[WAKE], "__self__", None)
+    here.around = around if isinstance(around, Interruptible) else None
     if on_terminate:
         taken[signal.SIGTERM] = signal.signal(signal.SIGTERM, here._on_signal)
     here.open = True

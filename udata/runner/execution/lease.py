@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from udata.runner.execution.interrupt import Interruptible
-from udata.runner.journal import runs
+from udata.runner.journal import records, runs
 from udata.runner.journal.runs import Claim
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ LINE_SIZE = 1_000
 STUBBORN_SECONDS = 5.0
 
 
-class Seen:
+class RunLog:
     """What a run says while it runs: its progress and its last log lines, with secrets taken out by `hide`."""
 
     def __init__(self, hide: Callable[[Any], Any]) -> None:
@@ -35,17 +35,17 @@ class Seen:
 
     def report(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Note how far the run is."""
-        known = {"done": done, "total": total, "message": runs.text(self.hide(message))}
+        known = {"done": done, "total": total, "message": records.text(self.hide(message))}
         self.progress |= {name: value for name, value in known.items() if value is not None}
 
     def note(self, line: str) -> None:
         """Keep a line of the log."""
-        self.lines.append((runs.text(self.hide(line)) or "")[:LINE_SIZE])
+        self.lines.append((records.text(self.hide(line)) or "")[:LINE_SIZE])
 
     def stored(self) -> dict[str, Any]:
         """As it is written into the journal."""
         found: dict[str, Any] = {"log": list(self.lines)} if self.lines else {}
-        return found | ({"progress": runs.plain(dict(self.progress))} if self.progress else {})
+        return found | ({"progress": records.plain(dict(self.progress))} if self.progress else {})
 
 
 class Lease:
@@ -58,7 +58,7 @@ class Lease:
         self,
         held: Claim,
         seconds: float,
-        seen: Seen,
+        seen: RunLog,
         time_limit: float | None,
         abandon: Callable[[str], None] | None,
     ) -> None:

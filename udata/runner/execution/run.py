@@ -1,19 +1,18 @@
-"""Running a job: in this process for an operator, or in a worker's process for a message."""
+"""Running what is held, and taking up in a worker's process what a message names."""
 
 import logging
 import os
-import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple
 
 from flask import current_app
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure
 
 from udata.clock import now
 from udata.errors import PartlyDone, ServerError, UdataError
@@ -21,13 +20,15 @@ from udata.progress import Progress, silent
 from udata.runner import registry
 from udata.runner.arguments import hider
 from udata.runner.execution.interrupt import Interrupted, interruptible
-from udata.runner.execution.lease import Lease, Seen
-from udata.runner.journal import runs
-from udata.runner.journal.runs import Claim, Order, Wake
+from udata.runner.execution.lease import Lease, RunLog
+from udata.runner.journal import records, runs
+from udata.runner.journal.runs import Claim, Invocation, WakeUp
 from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)
 
+# What is done in a run; it is given a callback for its progress, of which the total and the message may be left out.
+Work = Callable[[Callable[..., None]], Any]
 
 # How long the end of a run is held back for a database that is away, in seconds: in a worker, and at a terminal.
 PATIENCE = {True: 300.0, False: 5.0}
@@ -41,7 +42,8 @@ class Outcome(NamedTuple):
     """How a run ended: its id, its state, and what it returned or what went wrong, in one line.
 
     The state is `queued` where it is to be run again, from `not_before` on where that is given; `taken` where another
-    worker has it now, so that nothing was written.
+    worker has it now, so that nothing was written. `value` is what was returned and `raised` what was raised, as they
+    were before the journal made its own of them.
     """
 
     run_id: str
@@ -50,60 +52,42 @@ class Outcome(NamedTuple):
     error: str | None = None
     trace: str | None = None
     not_before: datetime | None = None
+    value: Any = None
     # What the job raised, in the process that ran it.
-    cause: BaseException | None = None
+    raised: BaseException | None = None
 
 
-def run_here(wanted: Order, *, force: bool = False, report: Progress = silent) -> Outcome:
-    """Record a run and run it in this process.
-
-    Raises BusyError where the same order runs already, unless `force`; ServerError; KeyboardInterrupt, once that is
-    recorded.
-    """
-    worker = f"{socket.gethostname()}:{os.getpid()}"
-    with translated_errors():
-        held = runs.record_claimed(wanted, "shell", worker, _lease(), force=force)
-    if held is None:
-        raise UdataError("the run is recorded already")
-    ended = _perform(held, wanted, report, in_worker=False)
-    # Where cron runs the jobs, there may be no worker that does it.
-    with suppress(PyMongoError):
-        runs.sweep()
-    return ended
-
-
-def execute(wake: Wake, worker: str) -> Outcome | None:
+def execute(wake: WakeUp, worker: str) -> Outcome | None:
     """Run what `wake` names as the worker `worker`; None where there is nothing to be done any more, or not yet.
 
     Raises ServerError where the database is away; UsageError, UnknownName for a run that is no job's of this version.
     """
-    wanted = runs.order(registry.find(wake.job), wake.args, wake.kwargs)
     with translated_errors():
         try:
-            held = _claim(wake, wanted, worker)
+            taken = _take_up(wake, worker)
         except runs.TwinRunsError:
             log.info("The run %s of %s waits: the same one is running", wake.run_id, wake.job)
             return None
-    return None if held is None else _perform(held, wanted, silent, in_worker=True)
+    return None if taken is None else perform(*taken, silent, in_worker=True)
 
 
-def execute_order(wanted: Order, run_id: str, worker: str) -> Outcome | None:
+def execute_invocation(wanted: Invocation, run_id: str, worker: str) -> Outcome | None:
     """Record what another program asks for, and run it as the worker `worker`; None where it has been run already.
 
-    Where the same order runs already, it is recorded as waiting. Raises ServerError.
+    Where the same invocation runs already, it is recorded as waiting. Raises ServerError.
     """
     with translated_errors():
         try:
-            held = runs.record_claimed(wanted, "worker", worker, _lease(), run_id=run_id)
+            held = runs.record_claimed(wanted, "worker", worker, lease_seconds(), run_id=run_id)
         except runs.BusyError:
             runs.record(wanted, "worker", run_id=run_id)
             return None
     if held is None:
-        return execute(Wake(run_id, wanted.job.name, wanted.args, wanted.kwargs, 0), worker)
-    return _perform(held, wanted, silent, in_worker=True)
+        return execute(WakeUp(run_id, wanted.job.name, wanted.args, wanted.kwargs, 0), worker)
+    return perform(held, wanted, silent, in_worker=True)
 
 
-def call(wanted: Order, report: Progress = silent) -> Any:
+def call(wanted: Invocation, report: Progress = silent) -> Any:
     """Call the job's function with the arguments, without any record; returns and raises what it does."""
     by_name = dict(wanted.bound)
     rest = next((parameter.name for parameter in wanted.job.parameters if parameter.rest), None)
@@ -120,29 +104,43 @@ def call(wanted: Order, report: Progress = silent) -> Any:
     return wanted.job.function(*args, **by_name)
 
 
-def _claim(wake: Wake, wanted: Order, worker: str) -> Claim | None:
-    held = runs.claim(wake.run_id, wanted, worker, _lease(), wake.fence)
-    if held is None:
-        # The message may be older than the run's last claim, of a worker that has died since.
-        stored = runs.load(wake.run_id)
-        if stored and stored["state"] == "queued" and stored["fence"] != wake.fence:
-            held = runs.claim(wake.run_id, wanted, worker, _lease(), stored["fence"])
-    return held
+def _take_up(wake: WakeUp, worker: str) -> tuple[Claim, Invocation] | None:
+    """Claim what `wake` names; what is recorded is what is run, whoever sent the wake-up."""
+    wanted = runs.bind(registry.find(wake.job), wake.args, wake.kwargs)
+    held = runs.claim(wake.run_id, wanted, worker, lease_seconds(), wake.fence)
+    if held is not None:
+        return held, wanted
+    stored = runs.load(wake.run_id)
+    if stored is None or stored.get("state") != "queued":
+        return None
+    # The message may be older than the run's last claim, of a worker that has died since, or not be ours.
+    found = records.checked(stored)
+    if not runs.is_of(found, wanted):
+        if found.get("hidden"):
+            return None
+        wanted = runs.bind(registry.find(found["job"]), found["args"], found["kwargs"])
+    held = runs.claim(wake.run_id, wanted, worker, lease_seconds(), found["fence"])
+    return None if held is None else (held, wanted)
 
 
-def _perform(held: Claim, wanted: Order, report: Progress, *, in_worker: bool) -> Outcome:
-    """Run what is held, and write how it ended."""
+def perform(held: Claim, wanted: Invocation, report: Progress, *, in_worker: bool, work: Work | None = None) -> Outcome:
+    """Run what is held, and write how it ended.
+
+    `work` is called in the place of the job's function, with a callback for its progress. Raises ServerError where the
+    end cannot be written; KeyboardInterrupt, once that is recorded.
+    """
+    work = work or (lambda heard: call(wanted, heard))
     hide = hider(wanted.bound)
-    seen = Seen(hide)
+    seen = RunLog(hide)
     interrupted = False
     log.info("Run %s of %s starts", held.run_id, wanted.job.name)
     try:
-        ended = _attempt(held, wanted, seen, report, in_worker=in_worker)
+        ended = _attempt(held, wanted, seen, report, work, in_worker=in_worker)
     except KeyboardInterrupt:
         interrupted = True
         ended = Outcome(held.run_id, "cancelled", error="interrupted")
     ended = ended._replace(result=hide(ended.result))
-    ended = ended._replace(error=runs.text(hide(ended.error)), trace=runs.text(hide(ended.trace)))
+    ended = ended._replace(error=records.text(hide(ended.error)), trace=records.text(hide(ended.trace)))
     ended = _patiently(lambda: _write(held, wanted, ended, seen), PATIENCE[in_worker])
     _say(wanted, ended)
     if interrupted:
@@ -150,30 +148,35 @@ def _perform(held: Claim, wanted: Order, report: Progress, *, in_worker: bool) -
     return ended
 
 
-def _attempt(held: Claim, wanted: Order, seen: Seen, report: Progress, *, in_worker: bool) -> Outcome:
-    def heard(done: float, total: float | None, message: str | None) -> None:
+def _attempt(
+    held: Claim, wanted: Invocation, seen: RunLog, report: Progress, work: Work, *, in_worker: bool
+) -> Outcome:
+    def heard(done: float, total: float | None = None, message: str | None = None) -> None:
         seen.report(done, total, message)
         report(done, total, seen.hide(message))
 
     abandon = _abandoner(held, wanted, seen) if in_worker else None
-    lease = Lease(held, _lease(), seen, wanted.job.time_limit, abandon)
+    lease = Lease(held, lease_seconds(), seen, wanted.job.time_limit, abandon)
     try:
         with _logged(seen), interruptible(on_terminate=in_worker) as running:
             lease.hold(running)
-            result = call(wanted, heard)
-        return Outcome(held.run_id, "succeeded", runs.plain(result))
+            result = work(heard)
+        return Outcome(held.run_id, "succeeded", records.plain(result), value=result)
     except Interrupted as interruption:
         return _interrupted(held, wanted, interruption.reason)
     except (Exception, SystemExit) as error:  # a job may raise anything
+        if lease.reason:
+            # What was interrupted came out of the work as an error of its own.
+            return _interrupted(held, wanted, lease.reason)
         line = " ".join(f"{type(error).__name__}: {error}".split())
-        result = runs.plain(error.result) if isinstance(error, PartlyDone) else None
+        result = records.plain(error.result) if isinstance(error, PartlyDone) else None
         trace = traceback.format_exc()[-TRACE_SIZE:]
-        return Outcome(held.run_id, "failed", result, error=line, trace=trace, cause=error)
+        return Outcome(held.run_id, "failed", result, error=line, trace=trace, raised=error)
     finally:
         lease.stop()
 
 
-def _abandoner(held: Claim, wanted: Order, seen: Seen) -> Callable[[str], None]:
+def _abandoner(held: Claim, wanted: Invocation, seen: RunLog) -> Callable[[str], None]:
     """What ends this process of a worker with a run that does not let itself be stopped, and says how it ended."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
@@ -190,7 +193,7 @@ def _abandoner(held: Claim, wanted: Order, seen: Seen) -> Callable[[str], None]:
     return abandon
 
 
-def _interrupted(held: Claim, wanted: Order, reason: str) -> Outcome:
+def _interrupted(held: Claim, wanted: Invocation, reason: str) -> Outcome:
     if reason == "late":
         return Outcome(held.run_id, "failed", error=f"stopped: it took longer than {wanted.job.time_limit:g} seconds")
     states = {"cancelled": ("cancelled", "cancelled by an operator"), "taken": ("taken", "another worker has it now")}
@@ -198,7 +201,7 @@ def _interrupted(held: Claim, wanted: Order, reason: str) -> Outcome:
     return Outcome(held.run_id, state, error=error)
 
 
-def _write(held: Claim, wanted: Order, ended: Outcome, seen: Seen) -> Outcome:
+def _write(held: Claim, wanted: Invocation, ended: Outcome, seen: RunLog) -> Outcome:
     """Write the end under the number that is held; returns what it has become of it."""
     if ended.state == "taken":
         return ended
@@ -206,7 +209,7 @@ def _write(held: Claim, wanted: Order, ended: Outcome, seen: Seen) -> Outcome:
     written = {name: value for name, value in written.items() if value is not None}
     if ended.state == "failed" and wanted.job.retries and (failures := _failures(held)) <= wanted.job.retries:
         ended = ended._replace(state="queued", not_before=now() + _pause(wanted, failures))
-        written["failures"] = failures
+        written |= {"failures": failures, "state": "failed"}
     if ended.state == "queued":
         done = runs.requeue(held, wanted, written, not_before=ended.not_before)
     else:
@@ -220,7 +223,7 @@ def _failures(held: Claim) -> float:
     return inf if stored is None or stored.get("hidden") else stored.get("failures", 0) + 1
 
 
-def _pause(wanted: Order, failures: float) -> timedelta:
+def _pause(wanted: Invocation, failures: float) -> timedelta:
     """How long a run that failed waits before it is tried again: twice as long each time."""
     seconds = wanted.job.backoff * 2 ** min(failures - 1, 30)
     return min(timedelta(seconds=seconds), LONGEST_BACKOFF)
@@ -240,7 +243,7 @@ def _patiently(write: Callable[[], Outcome], seconds: float) -> Outcome:
             time.sleep(PAUSE_SECONDS)
 
 
-def _say(wanted: Order, ended: Outcome) -> None:
+def _say(wanted: Invocation, ended: Outcome) -> None:
     name = wanted.job.name
     if ended.state == "succeeded":
         log.info("Run %s of %s succeeded", ended.run_id, name)
@@ -255,7 +258,7 @@ def _say(wanted: Order, ended: Outcome) -> None:
 
 
 @contextmanager
-def _logged(seen: Seen) -> Iterator[None]:
+def _logged(seen: RunLog) -> Iterator[None]:
     """Keep what is logged meanwhile in this thread with the run."""
     handler = _Keeping(seen)
     root = logging.getLogger()
@@ -267,7 +270,7 @@ def _logged(seen: Seen) -> Iterator[None]:
 
 
 class _Keeping(logging.Handler):
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: RunLog) -> None:
         super().__init__()
         self.seen = seen
         self.thread = threading.get_ident()
@@ -277,5 +280,6 @@ class _Keeping(logging.Handler):
             self.seen.note(f"{record.levelname} {record.getMessage()}")
 
 
-def _lease() -> float:
+def lease_seconds() -> float:
+    """How long a run belongs to its holder without a sign of life, in seconds."""
     return float(current_app.config["JOB_LEASE_SECONDS"])

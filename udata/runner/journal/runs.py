@@ -11,21 +11,21 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-import bson
 from flask import current_app
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import DuplicateKeyError
 
 from udata.clock import now
-from udata.errors import InnerError, UsageError
+from udata.errors import InnerError, ServerError, UsageError
 from udata.models.job_run import JobRun
 from udata.runner.arguments import masked
+from udata.runner.journal import records
+from udata.runner.journal.records import Stored
 from udata.runner.registry import Job
-from udata.store.connection import database
+from udata.store.connection import pinned
 from udata.store.indexes import ensure_indexes
 
-Stored = dict[str, Any]
 Trigger = Literal["shell", "schedule", "worker"]
 
 # A run whose worker died this often is not tried again: it may be what kills them.
@@ -33,11 +33,11 @@ MAX_LOSSES = 10
 
 ENDED = ("succeeded", "failed", "lost", "cancelled")
 
-# How much of a result, an error and a traceback is kept, in characters.
-RESULT_SIZE = 10_000
+# How often a place in the journal is tried for, of which others let go and which they take again meanwhile.
+TRIES = 20
 
 
-class Order(NamedTuple):
+class Invocation(NamedTuple):
     """What is to be run: a job, its arguments as they were given and by their parameters' names."""
 
     job: Job
@@ -47,17 +47,17 @@ class Order(NamedTuple):
 
     @property
     def waiting(self) -> str:
-        """The slot of the one run of this order that may wait."""
+        """The slot of the one run of this invocation that may wait."""
         return f"queued/{self.job.queue}/{self.key}"
 
     @property
     def running(self) -> str:
-        """The slot of the one run of this order that may run."""
+        """The slot of the one run of this invocation that may run."""
         return f"running/{self.key}"
 
     @property
     def key(self) -> str:
-        """The same for two orders that mean the same, however their arguments are given."""
+        """The same for two invocations that mean the same, however their arguments are given."""
         defaults = {parameter.name: parameter.default for parameter in self.job.parameters if not parameter.rest}
         spelled = json.dumps([self.job.name, {**defaults, **self.bound}], sort_keys=True, default=str)
         # A digest of a secret must not be one that somebody can look up.
@@ -72,7 +72,7 @@ class Order(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recorded run; `new` is false where it was there already, or the same order waits under this id."""
+    """A recorded run; `new` is false where it was there already, or the same invocation waits under this id."""
 
     run_id: str
     new: bool
@@ -85,8 +85,8 @@ class Claim(NamedTuple):
     fence: int
 
 
-class Wake(NamedTuple):
-    """What a wake-up says of a run, so that it need not be read; the claim finds out whether it still holds."""
+class WakeUp(NamedTuple):
+    """What a wake-up says of a run, so that it need not be read; the claim compares it with the record."""
 
     run_id: str
     job: str
@@ -95,30 +95,30 @@ class Wake(NamedTuple):
     fence: int
 
 
-def order(job: Job, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Order:
+def bind(job: Job, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Invocation:
     """Check the arguments. Raises UsageError for what does not fit the job, or cannot be stored."""
     given = dict(kwargs or {})
     bound = job.bind(args, given)
-    if not _is_storable([list(args), given]):
+    if not records.is_storable([list(args), given]):
         raise UsageError(
             f"an argument of the job {job.name} cannot be stored", "give text in UTF-8, or smaller numbers"
         )
-    return Order(job, list(args), given, bound)
+    return Invocation(job, list(args), given, bound)
 
 
 def record(
-    wanted: Order,
+    wanted: Invocation,
     trigger: Trigger,
     *,
     run_id: str | None = None,
     not_before: datetime | None = None,
 ) -> Recorded:
-    """Record a run that waits for a worker. The same order that waits already, or `run_id`, is not recorded twice."""
+    """Record a run that waits for a worker. What waits already, or `run_id`, is not recorded twice."""
     given = run_id or str(uuid4())
     document = _document(wanted, trigger, given) | {"state": "queued", "slot": wanted.waiting}
     if not_before is not None:
         document["not_before"] = not_before
-    while True:
+    for _ in range(TRIES):
         try:
             runs().insert_one(document)
         except DuplicateKeyError:
@@ -126,34 +126,47 @@ def record(
                 return Recorded(run_id, new=False)
             waiting = runs().find_one({"slot": wanted.waiting}, {"_id": 1})
             if waiting:
-                return Recorded(waiting["_id"], new=False)
+                return Recorded(str(waiting["_id"]), new=False)
         else:
             return Recorded(given, new=True)
+    raise ContestedError(wanted)
 
 
 def record_claimed(
-    wanted: Order, trigger: Trigger, worker: str, lease: float, *, run_id: str | None = None, force: bool = False
+    wanted: Invocation, trigger: Trigger, worker: str, lease: float, *, run_id: str | None = None, force: bool = False
 ) -> Claim | None:
     """Record a run and claim it at once; None where `run_id` is recorded already.
 
-    Raises BusyError where the same order runs, unless `force` lets several run side by side.
+    A run of the same invocation of which nobody has given a sign of life in time is lost, and this one takes its
+    place. Raises BusyError where one lives, unless `force` lets several run side by side.
     """
     moment = now()
     given = run_id or str(uuid4())
     document = _document(wanted, trigger, given) | _claimed(worker, moment, lease)
     document |= {"state": "running", "fence": 1, "attempt": 1}
     document["slot"] = f"running/{given}" if force else wanted.running
-    while True:
+    for _ in range(TRIES):
         try:
             runs().insert_one(document)
         except DuplicateKeyError:
             if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
                 return None
-            running = runs().find_one({"slot": wanted.running}, {"started_at": 1, "worker": 1})
-            if running:
+            running = runs().find_one({"slot": wanted.running})
+            if running and not _made_way(running):
                 raise BusyError(wanted, running) from None
         else:
             return Claim(document["_id"], 1)
+    raise ContestedError(wanted)
+
+
+class ContestedError(ServerError):
+    """A run has no place in the journal, although none is there that has it."""
+
+    def __init__(self, wanted: Invocation) -> None:
+        super().__init__(
+            f"a run of {wanted.job.name} finds no place in the collection job_run, and nothing that holds it",
+            "udata db status shows indexes of job_run that are not ours",
+        )
 
 
 class BusyError(UsageError):
@@ -161,38 +174,81 @@ class BusyError(UsageError):
 
     exit_code = 1
 
-    def __init__(self, wanted: Order, running: Mapping[str, Any]) -> None:
+    def __init__(self, wanted: Invocation, running: Mapping[str, Any]) -> None:
         from udata.runner.arguments import label
 
-        self.run_id = running["_id"]
-        since = f"{running['started_at']:%Y-%m-%d %H:%M:%S} UTC" if running.get("started_at") else "now"
+        self.run_id = str(running["_id"])
+        started = running.get("started_at")
+        since = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else "now"
         super().__init__(
             f"{label(wanted.job.name, wanted.args, wanted.kwargs)} runs already, since {since}, as {self.run_id}",
             "--force runs it beside",
         )
 
 
-def claim(run_id: str, wanted: Order, worker: str, lease: float, fence: int) -> Claim | None:
-    """Claim a run that waits with `fence`; None where it does not, or not any more, or not yet.
+def claim(run_id: str, wanted: Invocation, worker: str, lease: float, fence: int) -> Claim | None:
+    """Claim a run that waits with `fence`; None where it does not, or not any more, or not yet, or is another job's.
 
-    Raises TwinRunsError where the same order runs.
+    Raises TwinRunsError where the same invocation runs.
     """
     moment = now()
-    waits = {"_id": run_id, "state": "queued", "fence": fence, "not_before": {"$not": {"$gt": moment}}}
+    recorded = _recorded(wanted)
+    # Whoever sent the wake-up: what is recorded is what is run.
+    waits = {
+        "_id": run_id, "state": "queued", "fence": fence, "not_before": {"$not": {"$gt": moment}},
+        **{name: {"$eq": recorded[name]} for name in ("job", "args", "kwargs")},
+    }  # fmt: skip
     change = {
         "$set": {"state": "running", "slot": wanted.running, **_claimed(worker, moment, lease)},
         "$unset": {"not_before": "", "ended_at": "", "error": "", "traceback": ""},
         "$inc": {"fence": 1, "attempt": 1},
     }
-    try:
-        done = runs().update_one(waits, change)
-    except DuplicateKeyError as error:
-        raise TwinRunsError(run_id) from error
-    return Claim(run_id, fence + 1) if done.modified_count else None
+    for _ in range(TRIES):
+        try:
+            done = runs().update_one(waits, change)
+        except DuplicateKeyError as error:
+            running = runs().find_one({"slot": wanted.running})
+            if running and not _made_way(running):
+                raise TwinRunsError(run_id) from error
+        else:
+            return Claim(run_id, fence + 1) if done.modified_count else None
+    raise TwinRunsError(run_id)
+
+
+def _made_way(running: Stored) -> bool:
+    """Whether a run that has the place of another is lost, as nobody has given a sign of life for it in time."""
+    if not records.is_over(running, now()):
+        return False
+    return lose(running, f"the worker {running.get('worker')} was lost", again=False)
+
+
+def lose(run: Stored, reason: str, *, again: bool) -> bool:
+    """Mark a run that is running as lost, to be resumed where it is to run `again`; False where it has changed since.
+
+    One that was told to stop is cancelled.
+    """
+    state = "lost"
+    if run.get("cancel_requested"):
+        state, reason, again = "cancelled", "cancelled by an operator", False
+    change: Stored = {"$set": {"state": state, "error": reason, "ended_at": now()}}
+    if again:
+        change["$set"] |= {"resume": True, "slot": f"lost/{run['_id']}"}
+        change["$unset"] = {"lease_until": ""}
+    else:
+        change["$unset"] = RELEASED
+    if records.damage(run, only={"losses": 1}) is None:
+        change["$inc"] = {"losses": 1}
+    return bool(runs().update_one(_unchanged(run, "fence", "state", "lease_until"), change).modified_count)
+
+
+def _unchanged(run: Stored, *names: str) -> Stored:
+    """The query for the run as long as these of its fields are as they were read."""
+    seen = {name: {"$eq": run[name]} if name in run else {"$exists": False} for name in names}
+    return {"_id": run["_id"], **seen}
 
 
 class TwinRunsError(InnerError):
-    """The same order runs: this run waits until that one has ended."""
+    """The same invocation runs: this run waits until that one has ended."""
 
 
 def load(run_id: str) -> Stored | None:
@@ -219,47 +275,76 @@ def end(held: Claim, state: str, written: Mapping[str, Any]) -> bool:
     return bool(runs().update_one(mine, change).matched_count)
 
 
-def wait_again(stored: Stored, wanted: Order) -> bool:
-    """Let a run that has ended wait again; False where it has changed since, or the same order waits."""
-    as_it_was = {"_id": stored["_id"], "fence": stored["fence"], "state": stored["state"]}
+def wait_again(stored: Stored, wanted: Invocation) -> bool:
+    """Let a run that has ended wait again, and keep what its last attempt came to.
+
+    False where it has changed since, or the same invocation waits.
+    """
+    wanted = _in_queue(wanted, stored)
     change = {
         "$set": {"state": "queued", "slot": wanted.waiting, "queued_at": now()},
         "$unset": {**AGAIN, "resume": "", "failures": "", "losses": ""},
+        "$push": {"attempts": _kept(records.attempt(stored, {}))},
     }
     try:
-        return bool(runs().update_one(as_it_was, change).modified_count)
+        return bool(runs().update_one(_unchanged(stored, "fence", "state"), change).modified_count)
     except DuplicateKeyError:
         return False
 
 
 # What a run that has ended, or waits again, does not have.
 RELEASED = {"slot": "", "lease_until": "", "cancel_requested": "", "resume": ""}
-AGAIN = {"worker": "", "started_at": "", "ended_at": "", "sent_at": "", "progress": ""}
+AGAIN = dict.fromkeys(
+    ("worker", "started_at", "ended_at", "sent_at", "progress", "result", "error", "traceback", "log"), ""
+)
 
 
-def requeue(held: Claim, wanted: Order, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
+def _in_queue(wanted: Invocation, stored: Stored) -> Invocation:
+    """The invocation as it waits in the queue of the record, which need not be its job's own."""
+    return wanted._replace(job=wanted.job._replace(queue=str(stored.get("queue") or wanted.job.queue)))
+
+
+def _kept(attempt: Stored) -> Stored:
+    return {"$each": [attempt], "$slice": -records.ATTEMPTS}
+
+
+def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
     """Let a run that is held wait again, from `not_before` on; False where it is not held any more.
 
-    Where the same order waits already, that one is the next run of it, and this one has ended as `cancelled`.
+    What is `written` of it is kept as an attempt. Where the same invocation waits already, that one is the next run of
+    it, and this one has ended as `cancelled`.
     """
+    stored = load(held.run_id)
+    if stored is None:
+        return False
+    told = {"ended_at": now()} | ({"state": "stopped"} if stored.get("state") == "running" else {})
     mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
     later = {} if not_before is None else {"not_before": not_before}
-    kept = {name: value for name, value in written.items() if name not in AGAIN}
+    wanted = _in_queue(wanted, stored)
+    kept = {name: value for name, value in written.items() if name not in AGAIN and name != "state"}
     change = {
         "$set": {"state": "queued", "slot": wanted.waiting, **later, **kept},
         "$unset": {name: "" for name in (*RELEASED, *AGAIN) if name != "slot"},
+        "$push": {"attempts": _kept(records.attempt(stored, told | dict(written)))},
     }
     try:
         return bool(runs().update_one(mine, change).matched_count)
     except DuplicateKeyError:
         other = {"error": "not run again: the same job with the same arguments waits already", **written}
+        other.pop("state", None)
         change = {"$set": {"state": "cancelled", "ended_at": now(), **other}, "$unset": RELEASED}
         return bool(runs().update_one(mine, change).matched_count)
 
 
 def sweep() -> int:
-    """Remove the records of runs that ended more than `JOB_HISTORY_DAYS` ago; returns how many went."""
-    limit = now() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
+    """Remove the records of runs that ended more than `JOB_HISTORY_DAYS` ago, never where that is 0.
+
+    Returns how many went.
+    """
+    days = current_app.config["JOB_HISTORY_DAYS"]
+    if not days:
+        return 0
+    limit = now() - timedelta(days=days)
     old = {"queued_at": {"$lt": limit}, "ended_at": {"$lt": limit}, "slot": {"$exists": False}}
     return runs().delete_many(old).deleted_count
 
@@ -267,7 +352,7 @@ def sweep() -> int:
 def runs() -> Collection[Stored]:
     """The collection; its indexes, on which claims rely, are made sure of once."""
     ensure_indexes(JobRun, unique_only=False)
-    return database()["job_run"]
+    return pinned("job_run")
 
 
 def alive(slots: str, query: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> Cursor[Stored]:
@@ -281,46 +366,29 @@ def in_slots(slots: str) -> Stored:
     return {"slot": {"$gt": f"{slots}/", "$lt": f"{slots}0"}}
 
 
-def plain(result: Any) -> Any:
-    """What a job returned, as it is stored: as JSON has it, cut short where it is long."""
-    if hasattr(result, "_asdict"):
-        result = result._asdict()
-    try:
-        spelled = json.dumps(result, default=str, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        return text(repr(result)[:RESULT_SIZE])
-    if len(spelled) <= RESULT_SIZE and _is_storable(found := json.loads(spelled)):
-        return found
-    return text(spelled[:RESULT_SIZE])
-
-
-def text(given: str | None) -> str | None:
-    """`given` as it can be stored: in UTF-8, what cannot be written in it spelled out."""
-    return None if given is None else given.encode("utf-8", "backslashreplace").decode()
-
-
-def _is_storable(value: Any) -> bool:
-    try:
-        bson.encode({"value": value})
-    except (bson.errors.BSONError, OverflowError, UnicodeError, RecursionError):
-        return False
-    return True
-
-
-def _document(wanted: Order, trigger: str, run_id: str) -> Stored:
-    args, kwargs, hidden = masked(wanted.args, wanted.kwargs, wanted.bound)
+def _document(wanted: Invocation, trigger: str, run_id: str) -> Stored:
     return {
         "_id": run_id,
-        "job": wanted.job.name,
-        "args": args,
-        "kwargs": kwargs,
+        **_recorded(wanted),
         "queue": wanted.job.queue,
         "trigger": trigger,
         "queued_at": now(),
         "fence": 0,
         "attempt": 0,
-        **({"hidden": True} if hidden else {}),
+        **(records.operator() if trigger == "shell" else {}),
     }
+
+
+def _recorded(wanted: Invocation) -> Stored:
+    """What the record says of the invocation."""
+    args, kwargs, hidden = masked(wanted.args, wanted.kwargs, wanted.bound)
+    return {"job": wanted.job.name, "args": args, "kwargs": kwargs, **({"hidden": True} if hidden else {})}
+
+
+def is_of(run: Stored, wanted: Invocation) -> bool:
+    """Whether the record is one of this invocation."""
+    recorded = _recorded(wanted)
+    return all(run.get(name) == recorded[name] for name in ("job", "args", "kwargs"))
 
 
 def _claimed(worker: str, moment: datetime, lease: float) -> Stored:

@@ -117,11 +117,26 @@ def parse(text: str) -> Crontab:
 
 
 def read(stored: Mapping[str, Any]) -> Crontab:
-    """The crontab that is stored; a field that is absent is `*`. Raises CrontabError."""
-    found = Crontab._make(str(stored.get(field.name, "*")).strip() for field in FIELDS)
+    """The crontab that is stored; a field that is absent is `*`.
+
+    As for Celery a number may be one of any kind, and a part may have spaces around it. Raises CrontabError.
+    """
+    found = Crontab._make(_spelled(stored.get(field.name, "*")) for field in FIELDS)
     if not _comes(found):
         raise CrontabError(f"the crontab {str(found)!r} never comes")
     return found
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that `value` is, stored as a number of any kind; None where it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return int(value)
+    return None
+
+
+def _spelled(value: Any) -> str:
+    number = value if isinstance(value, str) else whole(value)
+    return ",".join(part.strip() for part in str(value if number is None else number).split(","))
 
 
 def _shorthand(typed: str) -> str:

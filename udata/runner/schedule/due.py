@@ -8,12 +8,13 @@ Moments are naive and in UTC, as they are stored.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from udata.errors import ConfigurationError, UsageError, did_you_mean, nearest
-from udata.runner.schedule.crontab import FIELDS, Crontab
+from udata.runner.schedule.crontab import FIELDS, Crontab, whole
 
 if TYPE_CHECKING:
     from croniter import croniter
@@ -29,10 +30,11 @@ INSTANT = timedelta(microseconds=1)
 
 
 class Interval(NamedTuple):
-    """A time span between two runs."""
+    """A time span between two runs; `relative` where they are at full units of it, as Celery rounds them."""
 
     every: int
     period: str
+    relative: bool = False
 
     def __str__(self) -> str:
         return f"every {self.period[:-1]}" if self.every == 1 else f"every {self.every} {self.period}"
@@ -42,15 +44,28 @@ class Interval(NamedTuple):
         """The time span."""
         return max(SHORTEST, timedelta(**{self.period: self.every}))
 
+    @property
+    def unit(self) -> timedelta | None:
+        """The full unit to which times are rounded down, where they are: days, hours or minutes."""
+        units = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
+        return next((unit for unit in units if self.relative and self.span >= unit), None)
+
 
 When = Crontab | Interval
 
 
-def interval(every: Any, period: Any) -> Interval:
-    """The interval that is stored so. Raises UsageError where it cannot be one."""
-    if not isinstance(every, int) or every < 1 or period not in PERIODS:
+def interval(every: Any, period: Any, *, relative: bool = False) -> Interval:
+    """The interval that is stored so, its number one of any kind. Raises UsageError where it cannot be one."""
+    number = whole(every)
+    if number is None or number < 1 or period not in PERIODS:
         raise UsageError(f"every {every} {period} is no interval")
-    return Interval(every, period)
+    found = Interval(number, period, relative)
+    try:
+        # How long it is decides whether it is one.
+        found.span  # noqa: B018
+    except OverflowError as error:
+        raise UsageError(f"every {every} {period} is longer than any calendar") from error
+    return found
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -68,20 +83,51 @@ def latest(when: When, zone: ZoneInfo, base: datetime, moment: datetime) -> date
     An interval is counted from `base`.
     """
     if isinstance(when, Interval):
-        passed = (moment - base) // when.span
-        return base + passed * when.span if passed > 0 else None
+        return _last_multiple(when, zone, base, moment)
     found = (_last_instant if when.every_instant else _last_shown)(when, zone, moment)
     return found if found > base else None
 
 
 def upcoming(when: When, zone: ZoneInfo, base: datetime, moment: datetime) -> Iterator[datetime]:
-    """The times after `moment` at which `when` is due, without end; an interval is counted from `base`."""
-    while True:
-        if isinstance(when, Interval):
-            moment = base + max(1, (moment - base) // when.span + 1) * when.span
-        else:
-            moment = (_next_instant if when.every_instant else _next_shown)(when, zone, moment)
-        yield moment
+    """The times after `moment` at which `when` is due, as far as the calendar goes; an interval counts from `base`."""
+    with suppress(OverflowError):
+        while True:
+            if isinstance(when, Interval):
+                moment = _next_multiple(when, zone, base, moment)
+            else:
+                moment = (_next_instant if when.every_instant else _next_shown)(when, zone, moment)
+            yield moment
+
+
+def _last_multiple(when: Interval, zone: ZoneInfo, base: datetime, moment: datetime) -> datetime | None:
+    if when.unit:
+        start, step = _rounded(when, zone, base)
+        shown = moment + _offset(zone, moment)
+        if shown < start:
+            return None
+        found = _first_shown(zone, start + (shown - start) // step * step)
+        return found if base < found <= moment else None
+    passed = (moment - base) // when.span
+    return base + passed * when.span if passed > 0 else None
+
+
+def _next_multiple(when: Interval, zone: ZoneInfo, base: datetime, moment: datetime) -> datetime:
+    if when.unit:
+        start, step = _rounded(when, zone, base)
+        number = max(0, (moment + _offset(zone, moment) - start) // step)
+        # Where clocks are changed the next one may be behind `moment`.
+        found = (_first_shown(zone, start + later * step) for later in range(number, number + 4))
+        return next(at for at in found if at > moment)
+    return base + max(1, (moment - base) // when.span + 1) * when.span
+
+
+def _rounded(when: Interval, zone: ZoneInfo, base: datetime) -> tuple[datetime, timedelta]:
+    """The first time of a relative interval after `base`, as clocks show it, and the span between it and the next."""
+    unit = when.unit or SHORTEST
+    first = base + _offset(zone, base) + when.span
+    # Full units since midnight, of one that is no longer than a day.
+    midnight = datetime.combine(first.date(), time())
+    return midnight + (first - midnight) // unit * unit, when.span // unit * unit
 
 
 def _next_shown(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetime:

@@ -10,15 +10,15 @@ import secrets
 import socket
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from udata.store.connection import database
+from udata.store.connection import pinned
 
 Stored = dict[str, Any]
+Kind = TypeVar("Kind")
 
 SCHEDULER = "scheduler"
 # A holder that is silent for this long has lost the lease, in seconds.
@@ -44,6 +44,7 @@ class Lease:
         if self.leader == self.holder:
             ticked = {} if last_tick is None else {"last_tick": last_tick}
             return self._write({"holder": self.holder}, ticked)
+        # A holder that is none can be taken over from as one that is silent.
         if self.leader is not None and not self._silent(stored):
             return False
         seen = {"holder": stored.get("holder"), "beats": stored.get("beats")}
@@ -72,8 +73,38 @@ class Lease:
         return True
 
     def _write(self, seen: Stored, change: Stored) -> bool:
+        as_seen = {name: {"$eq": value} for name, value in seen.items()}
+        counted = {"_id": SCHEDULER, **as_seen, "beats": {"$type": "number"}}
         written: Stored = {"$inc": {"beats": 1}} | ({"$set": change} if change else {})
-        return leases().update_one({"_id": SCHEDULER, **seen}, written).matched_count == 1
+        if leases().update_one(counted, written).matched_count:
+            return True
+        # Somebody has made something else of the number.
+        odd = {"_id": SCHEDULER, **as_seen, "beats": {"$not": {"$type": "number"}}}
+        return leases().update_one(odd, {"$set": {**change, "beats": 1}}).matched_count == 1
+
+
+class State(NamedTuple):
+    """The lease as it is shown: who leads, when it last looked, and the schedule that another program has moved."""
+
+    holder: str | None
+    last_tick: datetime | None
+    foreign: str | None
+    foreign_at: datetime | None
+
+
+def state() -> State | None:
+    """How the lease is, what is odd in it left out; None where no scheduler has ever run."""
+    stored = current()
+    if stored is None:
+        return None
+    foreign = stored.get("foreign")
+    seen = foreign if isinstance(foreign, dict) else {}
+    return State(
+        _kind(stored.get("holder"), str),
+        _kind(stored.get("last_tick"), datetime),
+        _kind(seen.get("schedule"), str),
+        _kind(seen.get("at"), datetime),
+    )
 
 
 def current() -> Stored | None:
@@ -83,4 +114,8 @@ def current() -> Stored | None:
 
 def leases() -> Collection[Stored]:
     """The collection, read where it is written."""
-    return database()["lease"].with_options(read_preference=ReadPreference.PRIMARY)
+    return pinned("lease")
+
+
+def _kind(value: Any, kind: type[Kind]) -> Kind | None:
+    return value if isinstance(value, kind) else None

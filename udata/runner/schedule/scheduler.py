@@ -13,19 +13,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from bson.errors import InvalidDocument
 from flask import Flask, current_app
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from udata.clock import now
 from udata.errors import EXIT_DONE, EXIT_INTERRUPTED, ServerError, UdataError
 from udata.runner import registry
 from udata.runner.enqueue import enqueue
 from udata.runner.reaper import Reaper
-from udata.runner.repeated import Repeated
-from udata.runner.schedule import due, schedules
+from udata.runner.repeated import Once, Repeated
+from udata.runner.schedule import due, notes, schedules
 from udata.runner.schedule.health import Health, health
 from udata.runner.schedule.leader import Lease
-from udata.runner.schedule.schedules import Damaged, Schedule
+from udata.runner.schedule.stored import MISSED, Damaged, Schedule
 from udata.store.connection import translated_errors
 
 __all__ = ["TICK_SECONDS", "ForeignSchedulerError", "Health", "Scheduler", "health", "run", "run_id"]
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 
 # How often the schedules are read, and what is due is handed over.
 TICK_SECONDS = 2.0
-# A time that is noticed later than this was missed in an outage.
-MISSED = timedelta(seconds=60)
 
 NAMESPACE = UUID("2b0f6c5e-9a55-4d0c-8a5a-5a9d6a2f3c71")
 
@@ -62,9 +61,9 @@ class Scheduler:
         self.foreign: ForeignSchedulerError | None = None
         self._last_tick: datetime | None = None
         self._leads_since = clock()
-        # What was read or written last of each schedule, and what was said of it.
-        self._seen: dict[Any, Schedule] = {}
-        self._said: dict[Any, str] = {}
+        # What was read or written last of each schedule, by the spelling of its id.
+        self._seen: dict[str, Schedule] = {}
+        self._once = Once(log)
 
     def tick(self) -> None:
         """Hand over what is due, where this scheduler leads.
@@ -98,33 +97,37 @@ class Scheduler:
             log.info("The scheduler %s leads; this one, %s, waits", self.lease.leader, self.lease.holder)
 
     def _hand_over(self) -> None:
+        notes.move_out()
         found = list(schedules.listed())
         for one in found:
             if isinstance(one, Damaged):
-                self._say(one.id, f"{one.name} cannot be read, and is not run: {one.reason}")
-            else:
+                self._once.say(one.id, f"{one.name} cannot be read, and is not run: {one.reason}")
+                continue
+            try:
                 self._look_at(one)
-        gone = self._seen.keys() - {one.id for one in found}
-        for schedule_id in gone:
-            del self._seen[schedule_id]
+            except (ForeignSchedulerError, ServerError):
+                raise
+            except (UdataError, OperationFailure, InvalidDocument, ArithmeticError, ValueError, TypeError) as error:
+                self._once.say(one.id, f"{one.name} cannot be run: {type(error).__name__}: {error}")
+        for spelled in self._seen.keys() - {repr(one.id) for one in found}:
+            del self._seen[spelled]
 
     def _look_at(self, schedule: Schedule) -> None:
         """Send one schedule where it is due, and remember it."""
-        before = self._seen.get(schedule.id)
+        before = self._seen.get(repr(schedule.id))
         if before and _moved_by_another(before, schedule):
             self.foreign = ForeignSchedulerError(schedule)
             self.leads = False
             self.lease.release(foreign={"schedule": schedule.name, "at": self.clock()})
             raise self.foreign
-        self._seen[schedule.id] = schedule
-        if not schedule.enabled:
+        self._seen[repr(schedule.id)] = schedule
+        if not schedule.enabled or schedule.over(self.clock()):
             return
         if schedule.obstacle:
-            self._say(schedule.id, f"{schedule.name} is never sent: {schedule.obstacle}")
+            self._once.say(schedule.id, f"{schedule.name} is never sent: {schedule.obstacle}")
         elif schedule.base is None or (before and _changed_by_another(before, schedule)):
             # Of the times before nobody knows whether they were missed.
-            moment = self.clock()
-            self._write(schedule, {"$set": {"since": moment}}, since=moment)
+            self._begin(schedule, self.clock())
         else:
             self._send_if_due(schedule, schedule.base)
 
@@ -133,39 +136,40 @@ class Scheduler:
         if base > moment + MISSED:
             # A clock was wrong once.
             base = self._leads_since
-        at = due.latest(schedule.when, self.zone, base, moment)
+        at = schedule.latest(self.zone, base, moment)
         if at is None:
             return
-        if schedule.missed == schedules.SKIP and moment - at > MISSED:
+        if schedule.missed == notes.SKIP and moment - at > MISSED:
             log.warning("%s was missed at %s UTC, and is not made up for", schedule.name, at)
-            self._write(schedule, {"$set": {"since": at}}, since=at)
+            self._begin(schedule, at)
             return
         try:
             sent = enqueue(
-                schedule.task, schedule.args, schedule.kwargs, trigger="schedule", run_id=run_id(schedule.id, at)
+                schedule.task,
+                schedule.args,
+                schedule.kwargs,
+                trigger="schedule",
+                run_id=run_id(schedule.id, at),
+                queue=schedule.queue,
             )
         except ServerError as error:
             if registry.find(schedule.task).journal:
                 raise
             # Only the broker is away: the others can be recorded, this one is tried again.
-            self._say(schedule.id, f"{schedule.name} could not be handed over: {error}")
+            self._once.say((schedule.id, "away"), f"{schedule.name} could not be handed over: {error}")
             return
-        self._said.pop(schedule.id, None)
+        self._once.forget((schedule.id, "away"))
         log.info("%s, due at %s UTC, is run as %s", schedule.name, at, sent.run_id)
-        done = {"last_run_at": at, "last_run_id": sent.run_id}
-        self._write(schedule, {"$set": done, "$inc": {"total_run_count": 1}}, **done)
+        # Counted first, which is done once: it is due for as long as its `last_run_at` is not written.
+        notes.count(schedule.id, at, sent.run_id)
+        unchanged = {"_id": schedule.id, "last_run_at": {"$eq": schedule.moved}}
+        if schedules.collection().update_one(unchanged, {"$set": {"last_run_at": at}}).matched_count:
+            self._seen[repr(schedule.id)] = schedule._replace(last_run_at=at, moved=at)
 
-    def _write(self, schedule: Schedule, change: dict[str, Any], **values: Any) -> None:
-        """Write what became of a schedule, unless another scheduler has done so."""
-        unchanged = {"_id": schedule.id, "last_run_at": schedule.last_run_at}
-        if schedules.collection().update_one(unchanged, change).matched_count:
-            self._seen[schedule.id] = schedule._replace(**values)
-
-    def _say(self, schedule_id: Any, text: str) -> None:
-        """Log it once, not at every tick."""
-        if self._said.get(schedule_id) != text:
-            self._said[schedule_id] = text
-            log.warning("%s", text)
+    def _begin(self, schedule: Schedule, since: datetime) -> None:
+        """Note from when on the times of a schedule count."""
+        notes.begin(schedule.id, since)
+        self._seen[repr(schedule.id)] = schedule._replace(since=since)
 
 
 def run_id(schedule_id: Any, at: datetime) -> str:
@@ -186,10 +190,12 @@ def run() -> int:
 
     def stop(number: int, _frame: Any) -> None:
         nonlocal code
-        code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_DONE
+        code = EXIT_DONE if number == signal.SIGTERM else EXIT_INTERRUPTED
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # Behind nohup a terminal that is closed ends nothing.
+    closed = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, *closed)}
     reaper = Repeated("reaper", app.config["REAPER_SECONDS"], _reap_as_leader(app, scheduler))
     try:
         scheduler.tick()
@@ -219,10 +225,13 @@ def _tick_until(stopped: threading.Event, scheduler: Scheduler) -> None:
 
 
 def _reap_as_leader(app: Flask, scheduler: Scheduler) -> Callable[[], None]:
+    # One for all turns: it remembers when it swept last.
+    reaper = Reaper(app.config)
+
     def reap() -> None:
         if scheduler.leads:
             with app.app_context():
-                Reaper(app.config).reap()
+                reaper.reap()
 
     return reap
 

@@ -53,7 +53,7 @@ class DumpWriter:
         self.suffix = ".bson.gz" if packed else ".bson"
         self.written: dict[str, Dumped] = {}
         self._open: dict[str, BinaryIO] = {}
-        self._about = {"udata": __version__, "kind": kind, "database": database, "started_at": _now()}
+        self._about = {"udata": __version__, "kind": kind, "database": database, "started_at": now()}
         self._lock = _claim(folder)
         self._mark("unfinished")
 
@@ -71,7 +71,7 @@ class DumpWriter:
 
     def write(self, collection: str, documents: bytes) -> None:
         """Add whole documents, one after the other, to a collection's file."""
-        with _writing(self.folder):
+        with writing(self.folder):
             if collection not in self._open:
                 packed = self.suffix.endswith(".gz")
                 self._open[collection] = bson_files.create(self._part(collection), packed=packed)
@@ -91,7 +91,7 @@ class DumpWriter:
     def close(self, collection: str) -> None:
         """Put the collection's file on the disk for good and give it its name."""
         path = self.folder / f"{file_name(collection)}{self.suffix}"
-        with _writing(self.folder):
+        with writing(self.folder):
             bson_files.settle(self._open[collection], self._part(collection), path)
         del self._open[collection]
 
@@ -99,10 +99,10 @@ class DumpWriter:
         """Close every file and mark the dump as whole."""
         for collection in list(self._open):
             self.close(collection)
-        with _writing(self.folder):
+        with writing(self.folder):
             os.fsync(self._lock)
         self._mark("finished")
-        with _writing(self.folder):
+        with writing(self.folder):
             os.fsync(self._lock)
 
     def _part(self, collection: str) -> Path:
@@ -110,12 +110,12 @@ class DumpWriter:
 
     def _mark(self, state: str) -> None:
         sizes = {one.collection: {"documents": one.documents, "bytes": one.size} for one in self.written.values()}
-        about = {**self._about, "state": state, "ended_at": _now() if state == "finished" else None}
+        about = {**self._about, "state": state, "ended_at": now() if state == "finished" else None}
         self._replace(MARKER, json.dumps({**about, "collections": sizes}, indent=2) + "\n")
 
     def _replace(self, name: str, text: str) -> None:
         part = self.folder / f"{name}.part"
-        with _writing(self.folder):
+        with writing(self.folder):
             part.unlink(missing_ok=True)
             stream = bson_files.create(part)
             stream.write(text.encode())
@@ -258,7 +258,7 @@ def _empty(folder: Path) -> None:
     files = list(folder.iterdir())
     if files and read_marker(folder).get("state") != "unfinished":
         raise UsageError(f"{folder} is not empty", "give the name of a new folder")
-    with _writing(folder):
+    with writing(folder):
         for file in files:
             if file.name.endswith((".bson", ".metadata.json", ".part")):
                 file.unlink()
@@ -274,7 +274,7 @@ def read_marker(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     """Turn what the file system refuses into one line; the same dump can be begun again once there is room."""
     try:
         yield
@@ -283,5 +283,6 @@ def _writing(folder: Path) -> Iterator[None]:
         raise UdataError(f"{where} cannot be written: {error.strerror or error}", "the dump is unfinished") from error
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment in UTC, as a marker holds it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -18,6 +18,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from udata.errors import UdataError, UnknownName, UsageError
 from udata.progress import Progress
+from udata.services.database.archive import FILES, Change, changes, give_back, give_files_back
 from udata.services.database.dump import UNFINISHED
 from udata.services.database.dump_folder import DumpFolder, Source, read_folder
 from udata.store import bson_files, indexes
@@ -101,7 +102,8 @@ class Plan:
 class Restored:
     """What was done to a collection; `errors` are the first of the `failed` documents, with the reason.
 
-    `refused` says why the server would not have the collection at all; what was there before is there still.
+    `refused` says why the server would not have the collection at all; what was there before is there still. `merged`
+    are the ids of documents of an archive that were changed since: they got back the references that they had lost.
     """
 
     collection: str
@@ -111,6 +113,7 @@ class Restored:
     replaced: int = 0
     unchanged: int = 0
     failed: int = 0
+    merged: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     indexes: list[Outcome] = field(default_factory=list)
 
@@ -119,6 +122,7 @@ class Restored:
         """What is not as in the dump, a line each; nothing if every document and every index is there."""
         told = [f"{self.collection} was not restored: {self.refused}"] if self.refused else []
         told += self.errors
+        told += [f"{self.collection} {id} was changed since: it got back its references alone" for id in self.merged]
         if self.failed > len(self.errors):
             told.append(f"{self.collection}: {counted(self.failed - len(self.errors), 'document')} more")
         unlike = [index for index in self.indexes if index.state in ("failed", "different")]
@@ -185,34 +189,56 @@ def ids_there(database: Database[dict[str, Any]], plan: Plan) -> Iterator[tuple[
                 yield planned.collection, document["_id"]
 
 
-def restore(database: Database[dict[str, Any]], plan: Plan, progress: Progress | None = None) -> Iterator[Restored]:
+def restore(
+    database: Database[dict[str, Any]],
+    plan: Plan,
+    progress: Progress | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Restored]:
     """Put the dump into the database, and yield each collection when its documents and then its indexes are there.
 
     `drop` removes a collection right before it is filled, once it is clear that the server takes its options; `merge`
     replaces documents of the same `_id` and inserts the others. An index that the documents violate costs no document,
     and a collection that the server refuses costs no other. What was restored stays when this is interrupted, and the
-    same again goes on. Raises DamagedFileError, ServerError, UdataError.
+    same again goes on. The files of an archive follow where `settings` say where the portal's are. Raises
+    DamagedFileError, ServerError, UdataError.
     """
     embedded = indexes.is_embedded(database)
-    state = _Run(database, plan, embedded, progress)
+    stayed = changes(plan.dump.folder) if plan.dump.kind == "archive" else {}
+    state = _Run(database, plan, embedded, progress, stayed)
     try:
         with translated_errors():
             database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
             for source in plan.dump.sources:
                 yield state.restore(source)
             database.drop_collection(UNFINISHED)
+        if settings is not None and plan.dump.kind == "archive" and (plan.dump.folder / FILES).is_dir():
+            yield _restore_files(plan.dump.folder / FILES, settings)
     except OperationFailure as error:
         raise UdataError(f"the server refused: {indexes.reason(error)}") from error
 
 
+def _restore_files(folder: Path, settings: Mapping[str, Any]) -> Restored:
+    """Store the files of an archive again; one that is there already stays as it is."""
+    result = Restored("files")
+    for storage, name, problem in give_files_back(folder, settings):
+        result.documents += 1
+        result.inserted += problem is None
+        if problem is not None:
+            result.failed += 1
+            result.errors.append(f"the file {name} of {storage} {problem}")
+    return result
+
+
 @dataclass
 class _Run:
-    """One run of a restore, and how many documents it has written."""
+    """One run of a restore, and how many documents it has written; `stayed` is what an archive says of its changes."""
 
     database: Database[dict[str, Any]]
     plan: Plan
     embedded: bool
     progress: Progress | None
+    stayed: dict[tuple[str, bytes], Change]
     done: int = 0
 
     def restore(self, source: Source) -> Restored:
@@ -223,7 +249,11 @@ class _Run:
             early, late = _parted(wanted) if self.embedded else ([], wanted)
             self._index(result, early)
             for batch in _batches(source):
-                _write(self.database, result, batch, replace=self.plan.mode == "merge" or self.plan.continues)
+                rest, merged = give_back(self.database[source.collection], batch, self.stayed)
+                result.documents += len(merged)
+                result.merged += merged
+                if rest:
+                    _write(self.database, result, rest, replace=self.plan.mode == "merge" or self.plan.continues)
                 self.done += len(batch)
                 self._say(self.done, self.plan.documents, source.collection)
             self._index(result, late)

@@ -14,7 +14,7 @@ from udata.network.storage.storages import is_configured, storage
 from udata.services.integrity.check import Check, Document, Portal
 from udata.services.integrity.findings import Finding
 from udata.services.named_files import NAMED, Named, fields, named, storages
-from udata.store.compact_set import PackedSet
+from udata.store.compact_set import CompactSet
 from udata.store.scan import Unreadable, documents
 from udata.store.shapes import Shape
 from udata.wording import size
@@ -40,8 +40,8 @@ class Files(Check):
         self.collections = [name for name in NAMED if name in portal.present]
         # Only where every document is read can be said what none of them names.
         self.whole = set(self.collections) <= set(collections)
-        self.there = PackedSet(DIGEST_BYTES)
-        self.named = PackedSet(DIGEST_BYTES)
+        self.there = CompactSet(DIGEST_BYTES)
+        self.named = CompactSet(DIGEST_BYTES)
         self.storages: dict[str, Storage] = {}
         self.problems: dict[str, str] = {}
         for place in storages():

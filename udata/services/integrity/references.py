@@ -10,7 +10,7 @@ from mongoengine import Document as Model
 from udata.services.integrity.check import Check, Document, Portal, settle
 from udata.services.integrity.findings import Finding
 from udata.store.compact_set import CompactSet
-from udata.store.references import projection, references, target_collections
+from udata.store.references import places, projection, references, target_collections
 from udata.store.scan import KEY_BYTES, Scan, Unreadable, chunks, documents, key, keys, scan
 from udata.store.shapes import ANYWHERE, Reference, Shape, id_types, known_class
 
@@ -65,8 +65,9 @@ class References(Check):
                     known.add(id)
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
-        """The fields that hold references."""
-        return projection(shape)
+        """The fields that hold references, and those that say that one may dangle."""
+        excuses = {name for place in places(shape) if (name := _excuse(place.reference))}
+        return projection(shape) | excuses
 
     def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:
         """What is of a wrong kind; what dangles waits for its second look."""
@@ -106,7 +107,7 @@ class References(Check):
 
     def _again(self, collection: str, some: list[Any]) -> set[tuple[Any, ...]]:
         shape = self.portal.shapes[collection]
-        found = documents(self.portal.database[collection], {"_id": {"$in": some}}, projection(shape))
+        found = documents(self.portal.database[collection], {"_id": {"$in": some}}, self.fields(collection, shape))
         problems = [self._problems(collection, shape, one) for one in found if not isinstance(one, Unreadable)]
         return {problem.identity for some in problems for problem in some if isinstance(problem, Dangling)}
 
@@ -132,6 +133,9 @@ class References(Check):
         for path, reference, value in references(shape, document):
             # Nearly all of them: an id, or a document of the one class that is stored with it.
             if type(value) is ObjectId and value.binary in self._known_alone(reference):
+                continue
+            excuse = _excuse(reference)
+            if excuse is not None and document.get(excuse) is not None:
                 continue
             problem = _pointer(reference, value)
             if not isinstance(problem, str):
@@ -178,6 +182,11 @@ class References(Check):
         target = one.targets[0] if len(one.targets) == 1 else None
         message = f"names {one.missing}, which is not in {_or(one.targets)}"
         return self.finding(one.collection, one.document, one.path, message, target=target, missing=one.missing)
+
+
+def _excuse(reference: Reference) -> str | None:
+    """The field of the document whose date says that the reference names what is known to be gone."""
+    return getattr(reference.field, "may_dangle_with", None)
 
 
 def _pointer(reference: Reference, value: Any) -> str | Pointer:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from bson import ObjectId
 from pymongo.database import Database
 
+from udata.clock import now as this_moment
 from udata.errors import ConfigurationError
 from udata.network.mail import Mail, Mailer, MailServerError, Outcome, sends
 from udata.progress import Progress, silent
@@ -17,7 +18,6 @@ from udata.services.mail_templates import language, render
 from udata.services.reminders.late import Late, Recipient
 from udata.services.reminders.notes import Notes
 from udata.store.connection import translated_errors
-from udata.store.fields import now as this_moment
 
 log = logging.getLogger(__name__)
 

@@ -1,17 +1,25 @@
-"""What every test of the integrity check uses."""
+"""What tests of several services use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
+from tests.models.everything import declare
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding
 from udata.services.integrity.run import Summary, check_integrity, collections
+from udata.store.documents import Document
 
 Stored = dict[str, Any]
 Run = Callable[..., tuple[Summary, list[Finding]]]
+
+
+@pytest.fixture
+def declared() -> Iterator[type[Document]]:
+    """A model of a plugin with a reference field of each kind."""
+    yield from declare()
 
 
 @pytest.fixture

@@ -1,0 +1,167 @@
+"""CKAN and DKAN over HTTP: paged, sorted, filtered, while packages come and go."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.harvest.backends.conftest import Answers, identities
+from tests.harvest.catalogues import content
+from tests.network.webserver import WebServer
+from udata.errors import ServerError
+from udata.harvest.backends.base import Fetch, Filter, Source
+from udata.harvest.backends.ckan import CKANBackend, DKANBackend, api, query
+from udata.harvest.ckan import package
+from udata.harvest.errors import EndlessPaging, RemoteFault, UnreadableCatalogue
+
+Serving = Callable[[Answers], WebServer]
+
+
+class Portal:
+    """A portal with packages that answers as CKAN does."""
+
+    def __init__(self, count: int) -> None:
+        self.packages = [self.package(number) for number in range(count)]
+        self.searches: list[dict[str, str]] = []
+
+    @staticmethod
+    def package(number: int) -> dict[str, Any]:
+        resources = [{"id": "same-id", "url": f"http://e.org/{number}.csv", "format": "CSV"}]
+        return {"id": f"id-{number:05}", "name": f"p{number}", "title": f"Package {number}", "resources": resources}
+
+    def answer(self, path: str, body: bytes) -> Any:
+        parts = urlsplit(path)
+        asked = {key: value[0] for key, value in parse_qs(parts.query).items()}
+        if not parts.path.endswith("/api/3/action/package_search"):
+            return 404
+        self.searches.append(asked)
+        start, rows = int(asked["start"]), int(asked["rows"])
+        results = sorted(self.packages, key=lambda one: str(one["id"]))[start : start + rows]
+        return json.dumps({"success": True, "result": {"count": len(self.packages), "results": results}}).encode()
+
+
+def read(server: WebServer, fetch: Fetch, *filters: Filter, path: str = "/") -> Any:
+    return list(CKANBackend().pages(Source(server.url(path), tuple(filters)), fetch))
+
+
+@pytest.mark.parametrize("path", ["/", "/api/3/action/package_search", "/api/"])
+def test_all_packages_are_read_in_pages_sorted_by_id(path: str, serving: Serving, fetch: Fetch) -> None:
+    portal = Portal(250)
+    found = read(serving(portal.answer), fetch, path=path)
+    assert identities(found) == [f"id-{number:05}" for number in range(250)]
+    assert [search["start"] for search in portal.searches] == ["0", "100", "200"]
+    assert {search["sort"] for search in portal.searches} == {"id asc"}
+    assert all(page.is_whole and page.total == 250 for page in found)
+
+
+def test_with_a_filter_all_pages_are_read_too(serving: Serving, fetch: Fetch) -> None:
+    portal = Portal(1_001)
+    found = read(serving(portal.answer), fetch, Filter("organization", "o"), Filter("tags", 'a "b"', exclude=True))
+    assert len(identities(found)) == 1_001
+    assert {search["fq"] for search in portal.searches} == {'+organization:"o" -tags:"a \\"b\\""'}
+    assert query(()) == ""
+
+
+def test_a_package_that_goes_meanwhile_forbids_archiving(serving: Serving, fetch: Fetch) -> None:
+    portal = Portal(150)
+
+    def answer(path: str, body: bytes) -> Any:
+        given = portal.answer(path, body)
+        portal.packages = [one for one in portal.packages if one["id"] != "id-00003"]
+        return given
+
+    found = read(serving(answer), fetch)
+    assert len(identities(found)) == 149
+    assert found[-1].incomplete == "the number of packages changed from 150 to 149 while they were read"
+
+
+def test_a_package_that_comes_meanwhile_is_not_doubled(serving: Serving, fetch: Fetch) -> None:
+    portal = Portal(150)
+
+    def answer(path: str, body: bytes) -> Any:
+        given = portal.answer(path, body)
+        portal.packages = [*portal.packages, {**portal.package(0), "id": "id-00000-new"}]
+        return given
+
+    found = read(serving(answer), fetch)
+    assert len(identities(found)) == len(set(identities(found)))
+    assert not found[-1].is_whole
+
+
+def test_a_count_that_is_not_given_forbids_archiving(serving: Serving, fetch: Fetch) -> None:
+    answer = content("ckan-package-search-uk.json")
+    empty = json.dumps({"success": True, "result": {"count": 38, "results": []}}).encode()
+    found = read(serving(lambda path, body: answer if "start=0" in path else empty), fetch)
+    assert len(identities(found)) == 10
+    assert found[-1].incomplete == "28 of 38 packages were not given"
+
+
+def test_a_portal_that_knows_no_pages_ends(serving: Serving, fetch: Fetch) -> None:
+    answer = content("ckan-package-search-uk.json")
+    with pytest.raises(EndlessPaging):
+        read(serving(lambda path, body: answer), fetch)
+
+
+def test_a_bad_package_fails_alone_and_a_deleted_one_is_none(serving: Serving, fetch: Fetch) -> None:
+    portal = Portal(3)
+    portal.packages[0]["state"] = "deleted"
+    portal.packages[1]["resources"] = "no list"
+    portal.packages[2]["extras"] = [{"key": "spatial", "value": {"type": []}}, 7, None]
+    portal.packages.append({"id": "id-9", "name": "odd", "title": ["x"], "tags": {"a": 1}, "organization": "o"})
+    found = read(serving(portal.answer), fetch)
+    assert identities(found) == ["id-00001", "id-00002", "id-9"]
+
+
+def test_what_the_portal_says_of_itself_is_told(serving: Serving, fetch: Fetch) -> None:
+    told = json.dumps(
+        {"success": False, "error": {"__type": "Authorization Error", "message": "Access denied"}}
+    ).encode()
+    with pytest.raises(RemoteFault, match="Access denied") as failure:
+        read(serving(lambda path, body: told), fetch)
+    assert failure.value.code == "Authorization Error"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html></html>", b"[]", b'{"success": true}', b'{"success": true, "result": []}', 404]
+)
+def test_what_is_no_ckan_is_a_clear_failure(answer: Any, serving: Serving, fetch: Fetch) -> None:
+    with pytest.raises((UnreadableCatalogue, ServerError)):
+        read(serving(lambda path, body: answer), fetch)
+
+
+def test_the_identity_of_a_resource_stays_apart_from_ours() -> None:
+    one, other = (package(Portal.package(number), "http://e.org") for number in range(2))
+    assert one.distributions[0].remote_id == other.distributions[0].remote_id == "same-id"
+    assert one.landing_page == "http://e.org/dataset/p0"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://e.org/ckan", "https://e.org/ckan/", "https://e.org/ckan/api/3/action/package_list"]
+)
+def test_the_address_of_the_portal_is_found_in_that_of_its_api(url: str) -> None:
+    assert api(url) == ("https://e.org/ckan", "https://e.org/ckan/api/3/action")
+
+
+def test_dkan_is_read_package_by_package(serving: Serving, fetch: Fetch) -> None:
+    names = ["antennes", "broken", "gone"]
+    shown = content("dkan-french-w-license.json")
+
+    def answer(path: str, body: bytes) -> Any:
+        if path.endswith("/package_list"):
+            return json.dumps({"success": True, "result": names}).encode()
+        return {"antennes": shown, "broken": b"<html>", "gone": 404}[path.rpartition("=")[2]]
+
+    (page,) = list(DKANBackend().pages(Source(serving(answer).url("/")), fetch))
+    assert identities([page]) == ["04be6288-696d-4331-850d-a144871a7e3a"]
+    assert [one.name for one in page.unread] == ["broken", "gone"]
+    assert not page.is_whole
+
+
+def test_a_dkan_that_fails_for_every_package_is_a_failure(serving: Serving, fetch: Fetch) -> None:
+    names = json.dumps({"success": True, "result": [f"p{number}" for number in range(30)]}).encode()
+    server = serving(lambda path, body: names if path.endswith("/package_list") else 500)
+    with pytest.raises(ServerError):
+        list(DKANBackend().pages(Source(server.url("/")), fetch))
+    assert len(server.asked) < 15

@@ -1,0 +1,155 @@
+"""The files that documents name, in which storage, and how they go."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from udata.errors import ConfigurationError
+from udata.network.storage.local import Local
+from udata.network.storage.storage import FileMissing, FileRefused, Storage, StorageError, copy
+from udata.network.storage.storages import is_configured, storage
+from udata.services.purge.kinds import Left
+
+# The fields that name files, and the storages in which these lie. A path leads through lists.
+NAMED = {
+    "dataset": (("resources.fs_filename", "resources"),),
+    "community_resource": (("fs_filename", "resources"),),
+    "reuse": (("image", "images"),),
+    "organization": (("logo", "avatars"), ("banner_image", "images")),
+    "chart": (("image", "images"),),
+    "user": (("avatar", "avatars"),),
+}
+# What a stored image names beside its thumbnails.
+IMAGE = ("filename", "original")
+
+
+class Named(NamedTuple):
+    """A file that a document names. The `name` is what is stored: it may be no name at all."""
+
+    storage: str
+    name: Any
+
+
+class Gone(NamedTuple):
+    """How many files went, and how large they were together, in bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def and_also(self, other: "Gone") -> "Gone":
+        """Both together."""
+        return Gone(self.files + other.files, self.bytes + other.bytes)
+
+
+def named(collection: str, document: Mapping[str, Any]) -> Iterator[Named]:
+    """The files that a document names, each once."""
+    seen: set[tuple[str, str]] = set()
+    for path, place in NAMED.get(collection, ()):
+        for value in _values(document, path.split(".")):
+            for name in _names(value):
+                if (place, repr(name)) not in seen:
+                    seen.add((place, repr(name)))
+                    yield Named(place, name)
+
+
+def _values(value: Any, path: list[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _values(item, path)
+    elif not path:
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _values(value.get(path[0]), path[1:])
+
+
+def _names(value: Any) -> Iterator[Any]:
+    """The names in what is stored: a text, or an image with its thumbnails."""
+    if isinstance(value, Mapping):
+        yield from (value[key] for key in IMAGE if value.get(key) is not None)
+        thumbnails = value.get("thumbnails")
+        if isinstance(thumbnails, Mapping):
+            yield from (name for name in thumbnails.values() if name is not None)
+    elif value is not None:
+        yield value
+
+
+class Files:
+    """The portal's files as a purge sees them. With `archive`, a folder, each is copied there before it goes."""
+
+    def __init__(self, settings: Mapping[str, Any], bad: Callable[[Left], None], archive: Path | None = None) -> None:
+        self.settings = settings
+        self.bad = bad
+        self.archive = archive
+        self.opened: dict[str, Storage | None] = {}
+
+    def measure(self, files: Iterable[Named]) -> Gone:
+        """How many of the files are there, and how large they are. Changes nothing."""
+        gone = Gone()
+        for place, names in _by_storage(files).items():
+            opened = self._open(place)
+            for name in names if opened else ():
+                try:
+                    size = opened.size(name) if opened else None
+                except FileRefused as error:
+                    self.bad(Left(place, str(error.name), error.reason, bad=True))
+                    continue
+                gone = gone if size is None else gone.and_also(Gone(1, size))
+        return gone
+
+    def remove(self, files: Iterable[Named]) -> Gone:
+        """Remove files; what is refused is named, and the others go on."""
+        gone = Gone()
+        for place, names in _by_storage(files).items():
+            opened = self._open(place)
+            if opened is None:
+                continue
+            try:
+                kept = self._keep(place, opened, names)
+                for one in opened.delete(kept):
+                    if one.state == "refused":
+                        self.bad(Left(place, str(one.name), str(one.reason), bad=True))
+                    elif one.state == "deleted":
+                        gone = gone.and_also(Gone(1, one.size))
+            except StorageError as error:
+                self.bad(Left(place, "all", f"cannot be used: {error.message}", bad=True))
+        return gone
+
+    def _keep(self, place: str, opened: Storage, names: list[Any]) -> list[Any]:
+        """Copy files into the archive; returns the names of those that may go."""
+        if self.archive is None:
+            return names
+        target = Local(self.archive / place)
+        self.archive.joinpath(place).mkdir(parents=True, exist_ok=True)
+        kept = []
+        for name in names:
+            try:
+                copy(name, opened, target)
+            except FileMissing:
+                continue
+            except FileRefused as error:
+                self.bad(Left(place, str(error.name), error.reason, bad=True))
+                continue
+            kept.append(name)
+        return kept
+
+    def _open(self, place: str) -> Storage | None:
+        """The storage; None where it cannot be used, which is said once."""
+        if place not in self.opened:
+            try:
+                known = is_configured(self.settings, place)
+                self.opened[place] = storage(self.settings, place) if known else None
+                if not known:
+                    self.bad(
+                        Left(place, "all", "its files stay: it is not known where they are, set FS_ROOT", bad=True)
+                    )
+            except ConfigurationError as error:
+                self.opened[place] = None
+                self.bad(Left(place, "all", str(error), bad=True))
+        return self.opened[place]
+
+
+def _by_storage(files: Iterable[Named]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for one in files:
+        found.setdefault(one.storage, []).append(one.name)
+    return found
