@@ -68,8 +68,8 @@ def connect(settings: Settings) -> None:
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=max(milliseconds, PATIENCE),
         )
-    except (InvalidURI, InvalidName, PyMongoConfigurationError, ValueError, TypeError, OSError) as error:
-        # A file of keys or certificates that cannot be read raises OSError.
+    except (InvalidURI, InvalidName, PyMongoConfigurationError, NotConnected, ValueError, TypeError, OSError) as error:
+        # A file of keys or certificates that cannot be read raises OSError; MongoEngine wraps what the driver says.
         raise ConfigurationError(
             f"MONGODB_HOST ({settings.sources['MONGODB_HOST']}) is no address of a database: {clean(str(error))}",
             "as in mongodb://user:password@host:27017/udata",
@@ -97,7 +97,8 @@ def _parsed(uri: str, seconds: float) -> dict[str, Any]:
             ) from error
         raise
     # The driver prepares a password when it signs in, and raises then for letters that a password cannot have.
-    saslprep(parsed["password"] or "")
+    if parsed["password"]:
+        saslprep(parsed["password"])
     return parsed
 
 
