@@ -74,6 +74,8 @@ class Passwords:
 
     def checked(self, password: str) -> str:
         """The password as it is hashed and as a login form reads it. Raises UsageError that names every broken rule."""
+        # What a file of Windows begins with is no part of what was typed.
+        password = password.removeprefix("\ufeff")
         try:
             password.encode()
         except UnicodeEncodeError as error:
