@@ -13,8 +13,9 @@ from pymongo.database import Database
 from udata.clock import now
 from udata.models.purge import PurgeNote
 from udata.services.metrics import KEYS
+from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
-from udata.services.purge.files import Files, Gone, Named, named
+from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Document
 from udata.services.purge.walk import LOOKS
 from udata.services.recounting import recount

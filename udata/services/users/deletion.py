@@ -17,8 +17,9 @@ from udata.clock import now
 from udata.errors import UdataError, UnknownName
 from udata.progress import Progress, silent
 from udata.services.detaching import Target, on_anonymised, on_gone
+from udata.services.named_files import named
 from udata.services.purge.batch import Batch, Decision
-from udata.services.purge.files import Files, Gone, named
+from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Left
 from udata.services.purge.notes import Changed, Notes
 from udata.services.purge.walk import Ground, Walk
