@@ -1,4 +1,4 @@
-"""How the files of documents go that are purged."""
+"""How the files go that purged documents name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
