@@ -9,8 +9,8 @@ import pytest
 from lxml import etree
 
 from tests.conftest import skip_or_fail
-from tests.harvest.backends.conftest import all_records, identities
 from tests.harvest.catalogues import content
+from tests.harvest.conftest import all_records, identities
 from udata.harvest.backends.base import Fetch, Source
 from udata.harvest.backends.csw import CSWISOBackend
 from udata.harvest.records import Dataset
