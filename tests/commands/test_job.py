@@ -93,7 +93,7 @@ def test_the_counters_are_right_after_bump_metrics(udata: Run, sample_portal: No
         (("sleep-test", "secnds=1"), "did you mean seconds?"),
         (("log-test", "x"), "takes no arguments"),
         (("sleep-test", "label=a", "label=b"), "label is given twice"),
-        (("purge-datasets",), "is not part of this version"),
+        (("harvest",), "is not part of this version"),
         (("-d", "--force", "log-test"), "--force goes with a run in this process"),
     ],
 )
