@@ -81,7 +81,7 @@ def client(settings: Any) -> "Iterator[redis.Redis]":
 @pytest.fixture
 def hand_over(udata: Run) -> Callable[..., str]:
     """A function that hands a job over, and returns its run's id."""
-    return lambda *words: str(udata("job", "run", "-d", "--json", *words).json()["run_id"])
+    return lambda *words: str(udata("job", "run", "-d", "--json", *words).json()["id"])
 
 
 @pytest.fixture
@@ -382,7 +382,7 @@ def test_a_worker_that_has_started_the_embedded_servers_leaves_them_behind(
 ) -> None:
     worker = udata_popen("worker", "start", "-c", "1", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     waits_for(lambda: udata_process("embedded", "status").stdout.count("✔") == 2)
-    run_id = udata_process("job", "run", "-d", "--json", "sleep-test", "60").json()["run_id"]
+    run_id = udata_process("job", "run", "-d", "--json", "sleep-test", "60").json()["id"]
     waits_for(lambda: udata_process("job", "show", run_id, "--json").json()["state"] == "running")
     for _ in range(2):
         worker.terminate()
