@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.conftest import Run
 from tests.runner.envelopes import envelope, pickled
+from tests.runner.letters import put_aside
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters
 from udata.runner.enqueue import enqueue
@@ -15,14 +16,12 @@ from udata.runner.enqueue import enqueue
 @pytest.fixture
 def letters(app: Flask) -> list[str]:
     """The ids of three messages that could not be taken."""
-    kept = [
-        dead_letters.letter("default", envelope("export-csv"), "unknown", dead_letters.UNKNOWN_REMEDY, "export-csv"),
-        dead_letters.letter("default", pickled("log-test", "/x"), "pickled", dead_letters.PICKLED_REMEDY, "log-test"),
-        dead_letters.letter("low", b"garbage", "no envelope", dead_letters.ENVELOPE_REMEDY),
-    ]
     with broker.client(app.config) as client:
-        for one in kept:
-            dead_letters.keep(client, dead_letters.key(app.config), one)
+        kept = [
+            put_aside(client, app.config, envelope("export-csv"), dead_letters.UNKNOWN_REMEDY, "export-csv"),
+            put_aside(client, app.config, pickled("log-test", "/x"), dead_letters.PICKLED_REMEDY, "log-test"),
+            put_aside(client, app.config, b"garbage", dead_letters.ENVELOPE_REMEDY, queue="low"),
+        ]
     return [one.id for one in kept]
 
 
@@ -43,7 +42,17 @@ def test_the_state_has_stable_keys(udata: Run, app: Flask) -> None:
     found = udata("worker", "status", "-q", "default", "--json")
     assert found.exit_code == 1
     state = found.json()
-    assert set(state) == {"queues", "dead", "foreign", "workers", "scheduler", "unsent", "problems"}
+    assert set(state) == {
+        "queues",
+        "dead",
+        "dropped",
+        "foreign",
+        "workers",
+        "runs",
+        "scheduler",
+        "unsent",
+        "problems",
+    }
     (queue,) = state["queues"]
     assert set(queue) == {"name", "waiting", "tasks", "unacked", "recorded", "oldest", "workers"}
     assert (queue["name"], queue["tasks"]) == ("default", {"log-test": 1})
@@ -79,7 +88,7 @@ def test_dead_letters_are_listed_with_reason_and_remedy(udata: Run, letters: lis
     assert shown.exit_code == 0
     heads = [line.split()[0] for line in shown.lines if not line.startswith(" ")]
     assert heads == letters
-    assert f"  pickled: {dead_letters.PICKLED_REMEDY}" in shown.lines
+    assert f"  it cannot be taken: {dead_letters.PICKLED_REMEDY}" in shown.lines
     listed = udata("worker", "dead", "list", "--jsonl", letters[1]).jsonl()
     assert [set(one) for one in listed] == [{"id", "queue", "task", "reason", "remedy", "received", "size"}]
 
