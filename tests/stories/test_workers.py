@@ -283,7 +283,7 @@ def test_what_a_portals_web_application_sends_is_recorded_on_arrival(
     portal.send_task("sleep-test", ("0.1",), {"label": "later"}, countdown=2)
     portal.send_task("sleep-test", ("0.1",), {"label": "never"}, expires=-1)
     portal.send_task("purge-datasets")
-    start()
+    start("--shared")
     ended = waits_for(lambda: len(found := list(database.job_run.find({"state": "succeeded"}))) == 3 and found)
     later = next(run for run in ended if run["kwargs"] == {"label": "later"})
     assert later["started_at"] - later["queued_at"] > time_span(1)
@@ -344,7 +344,8 @@ def test_a_worker_waits_for_servers_that_are_away(start: Start, log: Any, settin
         MONGODB_HOST="mongodb://u:s3cret@127.0.0.1:1/x",
         SERVER_TIMEOUT="1",
     )
-    waits_for(lambda: "Cannot connect to redis://********@127.0.0.1:1/0" in log() and "127.0.0.1:1 " in log())
+    waits_for(lambda: "waits for the broker: the broker redis://********@127.0.0.1:1/0 cannot be used" in log())
+    waits_for(lambda: "127.0.0.1:1 " in log())
     time.sleep(1)
     worker.terminate()
     assert worker.wait(PATIENCE) == 0

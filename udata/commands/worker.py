@@ -32,6 +32,7 @@ def queues_option(help: str) -> Callable[[Any], Any]:
 @queues_option("The queues to listen to: high, default, low. All of them unless given.")
 @click.option("-c", "--concurrency", type=click.IntRange(min=1), help="Runs at a time; one a CPU unless given.")
 @click.option("--beat", is_flag=True, help="Run the scheduler, too.")
+@click.option("--shared", is_flag=True, help="Start although messages of other programs wait in the queues.")
 @click.option("-l", "--loglevel", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
               show_default=True, help="What is logged, on standard error.")  # fmt: skip
 @click.argument("arguments", nargs=-1, metavar="[-- CELERY ARGUMENTS]")
@@ -41,6 +42,7 @@ def start(
     queues: tuple[str, ...],
     concurrency: int | None,
     beat: bool,
+    shared: bool,
     loglevel: str,
     arguments: tuple[str, ...],
 ) -> None:
@@ -55,7 +57,7 @@ def start(
     """
     from udata.runner.worker import worker
 
-    output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments)))
+    output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments, shared)))
 
 
 @group.command("beat", cls=Command)

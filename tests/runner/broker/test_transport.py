@@ -28,7 +28,8 @@ REPLACED: list[tuple[type, type, tuple[str, ...]]] = [
     (transport.Channel, kombu_redis.Channel, ("_create_client", "_get_client")),
     (transport.Transport, kombu_redis.Transport, ("_deliver",)),
     (Consumer, CeleryConsumer,
-     ("connect", "on_connection_error_after_connected", "create_task_handler", "on_decode_error")),
+     ("connect", "on_connection_error_after_connected", "create_task_handler", "on_decode_error",
+      "on_unknown_message", "on_unknown_task", "on_invalid_task")),
     (Request, CeleryRequest, ("on_failure",)),
 ]  # fmt: skip
 

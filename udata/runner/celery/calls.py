@@ -118,7 +118,7 @@ def _woken(call: Call) -> str:
     if not isinstance(name, str) and len(call.args) > 1:
         name = call.args[1]
     if not isinstance(name, str) or not registry.knows(name):
-        raise LeftToOthersError(f"The run {call.args[0]!a} is left to a worker that knows its job {name!r}")
+        raise LeftToOthersError(f"The run {call.args[0]!a} is left to a worker that knows its job {name!a}")
     return registry.canonical(name)
 
 

@@ -129,6 +129,19 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """Called by kombu for a body that it could not read."""
         bury(message, RefusedError(f"the body cannot be read: {type(exc).__name__}", dead_letters.ENVELOPE_REMEDY))
 
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Called by Celery for a message that is none of its own: it would throw it away."""
+        bury(message, RefusedError("Celery does not know what it is", dead_letters.ENVELOPE_REMEDY))
+
+    def on_unknown_task(self, body: Any, message: Any, exc: BaseException) -> None:
+        """Called by Celery for a task that it does not know: it would throw the message away."""
+        bury(message, RefusedError("Celery does not know its task", dead_letters.UNKNOWN_REMEDY))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:
+        """Called by Celery for what it cannot make a task of: it would throw the message away."""
+        reason = f"Celery does not take it: {type(exc).__name__}"
+        bury(message, RefusedError(reason, dead_letters.ENVELOPE_REMEDY))
+
     def _try(self, connection: Any) -> None:
         """See whether the broker takes what it is given. Raises ServerError when it does not."""
         settings = current_app.config

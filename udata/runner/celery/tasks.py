@@ -38,14 +38,16 @@ WORKER_NAME = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
 def register(app: Celery) -> None:
-    """Give `app` the task of the wake-ups, and one for each job."""
+    """Give `app` the task of the wake-ups, one for each job, and one for each task that is no job of ours."""
     app.task(_wake, name=WAKE, Request=REQUEST)
-    for name in foreign.TASKS:
-        app.task(_caller(name), name=name, Request=REQUEST, throws=(NotRecordedError,))
+    quietly = {"Request": REQUEST, "throws": (NotRecordedError,)}
     for job in registry.jobs().values():
         # The time of a recorded run is limited by its lease.
         limit = None if job.journal else job.time_limit
-        app.task(_taker(job), name=job.name, bind=True, Request=REQUEST, time_limit=limit, throws=(NotRecordedError,))
+        app.task(_taker(job), name=job.name, bind=True, time_limit=limit, **quietly)
+    # After the jobs: a plugin of theirs may add to it.
+    for name in foreign.TASKS:
+        app.task(_caller(name), name=name, **quietly)
 
 
 def _wake(*fields: Any, **_: Any) -> None:
@@ -54,7 +56,7 @@ def _wake(*fields: Any, **_: Any) -> None:
         _patiently(lambda: run.execute(wake, WORKER_NAME))
     except UsageError as error:
         # Another version sent it: the run is recorded, and a worker that knows its arguments takes it up.
-        log.warning("The run %s is left to a worker of another version: %s", fields[0], error)
+        log.warning("The run %a is left to a worker of another version: %s", fields[0], error)
 
 
 def _ended(outcome: Any) -> None:
