@@ -116,7 +116,7 @@ def test_a_worker_runs_what_is_handed_over_and_is_seen_at_work(
     assert busy["workers"][0]["queues"] == ["default", "high"]
     shown = udata("worker", "status")
     assert shown.exit_code == 0
-    assert f"  sleep-test {long} since" in shown.stdout
+    assert f"  {long[:8]} sleep-test(3, label=with ' quotes\\nand newlines é), for " in shown.stdout
     assert "1 of 1 busy" in shown.stdout
     waits_for(lambda: state(long) == "succeeded")
     assert udata("job", "show", long, "--json").json()["result"].endswith("with ' quotes\nand newlines é")
@@ -256,11 +256,11 @@ def test_no_message_stops_a_worker_and_what_cannot_be_taken_is_kept(
     by_task = {letter["task"]: letter["id"] for letter in letters}
     unknown = udata("worker", "dead", "drop", by_task["export-csv"][:-1] + "x")
     assert (unknown.exit_code, by_task["export-csv"] in unknown.stderr) == (2, True)
-    assert udata("worker", "dead", "drop", "--dry-run").stdout.startswith("7 messages (")
+    assert udata("worker", "dead", "drop", "--all", "--dry-run").stdout.startswith("7 messages (")
     assert udata("worker", "dead", "drop", by_task["export-csv"]).stdout == "➢ 1 message dropped\n"
     assert udata("worker", "dead", "retry", by_task["purge-datasets"]).stdout == "➢ 1 message put back\n"
     waits_for(lambda: udata("worker", "status", "--json").json()["dead"] == 6)
-    assert udata("worker", "dead", "drop").stdout == "➢ 6 messages dropped\n"
+    assert udata("worker", "dead", "drop", "--all").stdout == "➢ 6 messages dropped\n"
     assert udata("worker", "dead", "list").lines == ["# No dead letters"]
 
 

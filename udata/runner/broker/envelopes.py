@@ -5,18 +5,21 @@ the queues; so nothing of an envelope reaches kombu that was not looked at.
 """
 
 import bz2
+import json
 import lzma
 import uuid
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kombu.transport.virtual import Channel
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
 from udata.errors import InnerError
+from udata.masking import masked
 from udata.runner.broker.dead_letters import ENVELOPE_REMEDY, SIZE_REMEDY
+from udata.runner.broker.queues import JSON_TYPES
 
 # What an envelope may take beside its body, which it may hold in base64.
 ENVELOPE_SHARE = 2
@@ -94,6 +97,32 @@ def unpacked(body: bytes, packing: Any, limit: int) -> bytes:
     if len(body) > limit:
         raise TooLargeError(f"the body has more than {limit:,} bytes")
     return body
+
+
+class Opened(NamedTuple):
+    """What of a message may be shown: its headers, the type of its body, and the body if it is JSON; secrets hidden."""
+
+    headers: dict[str, Any] | None
+    content_type: str | None
+    body: Any
+
+
+def opened(raw: bytes, limit: int) -> Opened:
+    """What of the message `raw` may be shown, whoever wrote it; a body of more than `limit` bytes is not."""
+    if refused(raw, limit):
+        return Opened(None, None, None)
+    envelope = loads(bytes_to_str(raw))
+    headers, content_type = envelope.get("headers") or {}, envelope.get("content-type")
+    body = None
+    if content_type in JSON_TYPES:
+        encoding = envelope["properties"].get("body_encoding")
+        packed = envelope.get("body") or ""
+        try:
+            plain = Channel.codecs[encoding].decode(packed) if encoding else packed.encode()
+            body = masked("body", json.loads(unpacked(plain, headers.get("compression"), limit)))
+        except (ValueError, RecursionError, TooLargeError) as error:
+            body = f"it cannot be read: {type(error).__name__}"
+    return Opened(masked("headers", headers), content_type, body)
 
 
 def _unpack(body: bytes, packing: Any, limit: int) -> bytes:
