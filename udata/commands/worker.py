@@ -7,7 +7,7 @@ import click
 
 from udata.commands import output, watching
 from udata.commands.base import Command, Group, Portal, needs_app, several
-from udata.errors import EXIT_FOUND, UsageError
+from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted, size, span
 
 if TYPE_CHECKING:
@@ -167,15 +167,18 @@ def list_dead(portal: Portal, ids: tuple[str, ...]) -> None:
 def show_dead(portal: Portal, letter_id: str) -> None:
     """Show a message that could not be taken: why, its headers and its arguments.
 
-    ID may be the beginning of one. Nothing of the message is decoded but JSON; secrets in it are hidden.
+    ID may be the beginning of one, or `last`. Nothing of the message is decoded but JSON; secrets in it are hidden.
 
     \b
     Example:
-      $ udata worker dead show 4f2a
+      $ udata worker dead show last
     """
     from udata.runner.broker import dead_letters, envelopes
 
-    letter, raw = dead_letters.message(portal.settings, letter_id)
+    found = dead_letters.message(portal.settings, letter_id)
+    if found is None:
+        raise UdataError("there are no dead letters")
+    letter, raw = found
     opened = envelopes.opened(raw, portal.settings["MESSAGE_BYTES"])
     output.answer({**letter._asdict(), **opened._asdict()}, _answer_message)
 

@@ -29,10 +29,12 @@ def _keep(client: "redis.Redis", settings: Any, number: int) -> dead_letters.Let
 
 
 def test_letters_come_back_as_they_were_kept_the_oldest_first(client: "redis.Redis", settings: Any) -> None:
+    assert dead_letters.message(settings, "last") is None
     kept = [_keep(client, settings, number) for number in range(450)]
     assert list(dead_letters.letters(settings)) == kept
     assert dead_letters.count(client, settings) == 450
     assert dead_letters.message(settings, kept[7].id) == (kept[7], _raw(7))
+    assert dead_letters.message(settings, "last") == (kept[449], _raw(449))
 
 
 def test_retrying_puts_the_message_back_as_it_lay_in_its_queue(client: "redis.Redis", settings: Any) -> None:
@@ -123,7 +125,7 @@ def test_the_oldest_make_room_when_they_are_too_large(client: "redis.Redis", set
     # One that is larger than all may be together is still not lost.
     huge = put_aside(client, settings, b"y" * 20_000, dead_letters.SIZE_REMEDY)
     assert list(dead_letters.letters(settings)) == [huge]
-    assert dead_letters.message(settings, huge.id)[1] == b"y" * 20_000
+    assert dead_letters.message(settings, huge.id) == (huge, b"y" * 20_000)
     assert dead_letters.dropped(client, settings) == 5
     list(dead_letters.drop(settings))
     assert dead_letters.dropped(client, settings) == 0

@@ -312,7 +312,8 @@ def test_an_envelope_that_is_none_is_put_aside_before_it_can_do_harm(
     assert received(raw) is None
     assert received(envelope("note", ("a",))) is not None
     letters = list(dead_letters.letters(app.config))
-    assert [(one.queue, dead_letters.message(app.config, one.id)[1]) for one in letters] == [("default", raw)]
+    assert [one.queue for one in letters] == ["default"]
+    assert dead_letters.message(app.config, "last") == (letters[0], raw)
     assert "envelope" in letters[0].reason or "body" in letters[0].reason
 
 

@@ -26,7 +26,13 @@ log = logging.getLogger(__name__)
 
 PAGE = 200
 
-PICKLED_REMEDY = 'set CELERY_TASK_SERIALIZER = "json" in the settings of the program that sends it, then drop it'
+# Instead of an id: the newest letter.
+LAST = "last"
+
+PICKLED_REMEDY = (
+    "stop this worker, retry it, so that the portal's own workers take it, and set QUEUE_PREFIX; or set"
+    ' CELERY_TASK_SERIALIZER = "json" in the settings of the program that sends it, then drop it'
+)
 UNKNOWN_REMEDY = "run it where this task is known, or set QUEUE_PREFIX so that the queues are not shared; then drop it"
 UNBUILT_REMEDY = "retry it with a version that has this job, or drop it"
 ARGUMENTS_REMEDY = "mend the program that sends it, then drop it"
@@ -116,14 +122,20 @@ def letters(settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[
                 yield found
 
 
-def message(settings: Mapping[str, Any], letter_id: str) -> tuple[Letter, bytes]:
-    """A dead letter by its id or the beginning of it, and its message as it lay in the queue. Raises as `letters`."""
+def message(settings: Mapping[str, Any], letter_id: str) -> tuple[Letter, bytes] | None:
+    """A dead letter by its id or the beginning of it, and its message as it lay in the queue. Raises as `letters`.
+
+    `last` is the newest; None when there is none.
+    """
     with broker.client(settings) as client:
+        if letter_id == LAST:
+            newest = client.lindex(key(settings), -1)
+            return newest and (found := _decode(newest), _raw(client, key(settings), newest, found))
         (whole,) = _chosen(client, key(settings), (letter_id,))
         for encoded, found in _read(client, key(settings)):
             if found.id == whole:
                 return found, _raw(client, key(settings), encoded, found)
-    raise UnknownName("dead letter", letter_id)
+    return None
 
 
 def unknown_tasks(client: "redis.Redis", settings: Mapping[str, Any]) -> dict[str, int]:
