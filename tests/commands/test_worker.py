@@ -245,7 +245,14 @@ def test_what_runs_is_shown_with_its_arguments_and_progress_on_80_columns(
 def test_odd_records_of_what_runs_do_not_stop_the_status(
     udata: Run, app: Flask, database: Database[dict[str, Any]]
 ) -> None:
-    odd = [None, 7, "x", [], {"done": "x", "total": {}}, {"done": float("nan"), "total": 1e999, "message": "\x1b[2J"}]
+    odd: list[Any] = [
+        None,
+        7,
+        "x",
+        [],
+        {"done": "x", "total": {}},
+        {"done": float("nan"), "total": 1e999, "message": "\x1b[2J"},
+    ]
     running = []
     for number, value in enumerate(odd):
         database.job_run.insert_one({"_id": f"r-{number}", "args": value, "kwargs": value, "progress": value})
