@@ -174,7 +174,7 @@ def test_a_job_is_recorded_where_the_broker_is_away(udata_process: Callable[...,
     done = udata_process("job", "run", "-d", "log-test", env=away)
     assert done.exit_code == 0
     assert "is recorded" in done.stdout
-    assert "The broker is away: the run waits until it is back" in done.stderr
+    assert "The broker does not take it now: it is sent when the broker does" in done.stderr
     assert [run["state"] for run in udata("job", "history", "--json").json()] == ["queued"]
 
 

@@ -123,7 +123,7 @@ def _answer_handed_over(name: str, found: "Enqueued") -> None:
         output.did(f"Run {found.run_id} of {name} waits for a worker")
     else:
         output.did(f"Run {found.run_id} of {name} is recorded")
-        output.warning("The broker is away: the run waits until it is back")
+        output.warning("The broker does not take it now: it is sent when the broker does")
 
 
 def _wait(job: "Job", args: list[str], kwargs: dict[str, str]) -> "Details":
