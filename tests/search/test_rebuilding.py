@@ -154,18 +154,16 @@ def test_an_interruption_leaves_no_half_built_index(session: Session) -> None:
     assert records.record(session.database, "dataset") is None
 
 
-def test_the_next_run_removes_what_a_killed_one_left(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_run_removes_what_a_killed_one_left(session: Session) -> None:
     factories.dataset()
     name = f"{session.alias('dataset')}-2026-01-01-00-00"
-    records.claim(session.database, "dataset", name, partial=False)
+    records.claim(session.database, "dataset", name, 60, partial=False)
     session.engine.create_index(name, session.alias("dataset"), session.definitions("dataset"))
     assert unnamed(session, datasets()) == []
     with pytest.raises(records.RebuildRunsError):
         rebuild(session, datasets(), ALL, SWAP)
-    monkeypatch.setattr(records, "DEAD", -records.DEAD)
+    session.database["search_rebuild"].update_many({}, {"$set": {"lease_until": datetime(2026, 1, 1)}})
     assert [one.name for one in unnamed(session, datasets())] == [name]
-    monkeypatch.undo()
-    session.database["search_rebuild"].update_many({}, {"$set": {"beat_at": datetime(2026, 1, 1)}})
     rebuild(session, datasets(), ALL, SWAP)
     assert name not in {one.name for one in session.engine.indices(session.alias("dataset"))}
     assert_equal(session)
@@ -176,8 +174,8 @@ def test_a_run_that_was_taken_for_dead_moves_no_alias(session: Session) -> None:
     before = in_use(session)
 
     def take_over() -> None:
-        session.database["search_rebuild"].update_many({}, {"$set": {"beat_at": datetime(2026, 1, 1)}})
-        records.claim(session.database, "dataset", "another", partial=False)
+        session.database["search_rebuild"].update_many({}, {"$set": {"lease_until": datetime(2026, 1, 1)}})
+        records.claim(session.database, "dataset", "another", 60, partial=False)
 
     with pytest.raises(records.TakenOverError):
         rebuild(session, datasets(), ALL, SWAP, During(take_over))
@@ -211,14 +209,16 @@ def test_what_was_changed_since_can_be_built_apart(session: Session) -> None:
 
 def test_an_engine_that_loses_documents_is_found_out(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = factories.dataset()
-    stored = session.engine.stored
 
     class Losing:
         def __getattr__(self, name: str) -> Any:
             return getattr(session.engine, name)
 
         def stored(self, target: str) -> Any:
-            return (one for one in stored(target) if one.id != str(lost.id))
+            return (one for one in session.engine.stored(target) if one.id != str(lost.id))
+
+        def get(self, target: str, ids: Any) -> Any:
+            return {id: one for id, one in session.engine.get(target, ids).items() if id != str(lost.id)}
 
     before = in_use(session)
     with pytest.raises(UdataError, match=str(lost.id)):

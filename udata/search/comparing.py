@@ -19,6 +19,8 @@ ODD = {"_id": {"$not": {"$type": "objectId"}}}
 
 # How many findings of a model are named.
 EXAMPLES = 20
+# How many documents are asked of the engine at once.
+GET = 1000
 
 
 class Difference(NamedTuple):
@@ -86,7 +88,7 @@ def compare(
 
     differing = differences(counted(_digests(session, kind, failed)), session.engine.stored(index_name))
     for some in chunks((one for one in differing if one.id not in failed), MANY):
-        again = _again(session, kind, index_name, some)
+        again = look_again(session, kind, index_name, [one.id for one in some])
         for one in again:
             counts[one.kind] += 1
         examples += again[: EXAMPLES - len(examples)]
@@ -144,19 +146,17 @@ def _ids(session: Session, kind: Kind, query: dict[str, Any]) -> Iterator[str]:
         yield from (str(row.id if isinstance(row, Unreadable) else row["_id"]) for row in split(batch))
 
 
-def _again(session: Session, kind: Kind, index_name: str, found: Sequence[Difference]) -> list[Difference]:
-    """Those of the differences that are still there, as they are now."""
-    ids = [one.id for one in found]
-    ours = {
-        one.id: digest(one.document)
-        for one in built_few(session.database, session.settings, kind, map(object_id, ids))
-        if isinstance(one, Built)
+def look_again(session: Session, kind: Kind, index_name: str, ids: Sequence[str]) -> list[Difference]:
+    """Those of a few documents that differ now."""
+    built = built_few(session.database, session.settings, kind, map(object_id, ids))
+    ours = {one.id: digest(one.document) for one in built if isinstance(one, Built)}
+    theirs = {
+        id: digest(document)
+        for some in chunks(ids, GET)
+        for id, document in session.engine.get(index_name, some).items()
     }
-    theirs = {id: digest(document) for some in chunks(ids, 1000) for id, document in
-              session.engine.get(index_name, some).items()}  # fmt: skip
-    still = []
-    for id in ids:
-        if ours.get(id) != theirs.get(id):
-            kind_of = "missing" if id not in theirs else "superfluous" if id not in ours else "different"
-            still.append(Difference(id, kind_of))
-    return still
+    return [
+        Difference(id, "missing" if id not in theirs else "superfluous" if id not in ours else "different")
+        for id in ids
+        if ours.get(id) != theirs.get(id)
+    ]

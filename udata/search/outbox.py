@@ -7,7 +7,6 @@ do not meet, and what is noted again while it is being indexed is a note of its 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -17,6 +16,7 @@ from pymongo.database import Database
 from udata.clock import now
 from udata.search.engines.opening import is_configured
 from udata.store.documents import Document as Model
+from udata.store.scan import chunks
 
 Document = dict[str, Any]
 
@@ -125,10 +125,14 @@ def drain(
 
 
 def drain_for(database: Database[Document], index_name: str, index: Callable[[Sequence[Any]], None]) -> int:
-    """Hand what was kept for a rebuild to `index(ids)`, as `drain` does; returns how many ids."""
+    """Hand what was kept for a rebuild until now to `index(ids)`, as `drain` does; returns how many ids.
+
+    What is kept meanwhile is left for the next call, so that it comes to an end on a portal at work.
+    """
     drained = 0
-    kept = {"rebuild": index_name}
-    while notes := list(_outbox(database).find(kept).sort("_id", 1).limit(NOTES)):
+    kept = [note["_id"] for note in _outbox(database).find({"rebuild": index_name}, {"_id": 1})]
+    for some in chunks(kept, NOTES):
+        notes = list(_outbox(database).find({"_id": {"$in": some}}))
         ids = _ids(notes)
         index(ids)
         drained += len(ids)
@@ -147,8 +151,8 @@ def _note(
     if name not in SEARCHABLE or not is_wanted(settings):
         return []
     held = {} if held_until is None else {"held_until": held_until}
-    rest, notes = iter(dict.fromkeys(ids)), []
-    while some := list(islice(rest, NOTE_SIZE)):
+    notes = []
+    for some in chunks(dict.fromkeys(ids), NOTE_SIZE):
         common = {"_id": ObjectId(), "model": name, "ids": some, "count": len(some), "noted_at": now()}
         notes.append({**common, **held})
     if notes:

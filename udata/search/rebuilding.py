@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from udata.errors import UdataError, UsageError
 from udata.search import names, outbox, records
-from udata.search.comparing import compare_ids
+from udata.search.comparing import compare_ids, look_again
 from udata.search.documents import context as contexts
 from udata.search.documents.building import built, hidden
 from udata.search.documents.kinds import Kind
@@ -26,13 +26,16 @@ from udata.search.session import SILENT, Listener, Session, version
 from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.scan import key
+from udata.wording import listed
 
 log = logging.getLogger(__name__)
 
 # Dates of a portal are those of its own machines' clocks, which may differ by so much.
 SKEW = timedelta(minutes=2)
 # How often what changed meanwhile is looked for before the alias moves; each time there is less of it.
-PASSES = 3
+PASSES = 2
+# How often a document that differs is brought up to date and looked at again.
+TRIES = 5
 
 
 Item = TypeVar("Item")
@@ -142,10 +145,11 @@ def _suffix(session: Session, kinds: Sequence[Kind], moment: datetime) -> str:
 def _begin(session: Session, kind: Kind, suffix: str, selection: Selection, stack: ExitStack) -> _Building:
     alias = session.alias(kind.name)
     name = names.index_name(alias, suffix)
-    held = records.claim(session.database, kind.name, name, partial=selection.since is not None)
+    lease = float(session.settings["JOB_LEASE_SECONDS"])
+    held = records.claim(session.database, kind.name, name, lease, partial=selection.since is not None)
     if held.abandoned:
         _remove(session, held.abandoned, alias)
-    holding = Holding(session.database, held)
+    holding = Holding(session.database, held, lease)
     build = _Building(kind, holding, name, monotonic(), CompactSet(12))
     stack.callback(_clean_up, session, build)
     stack.enter_context(holding)
@@ -163,25 +167,34 @@ def _checked(items: Iterator[Item], build: _Building) -> Iterator[Item]:
 
 def _complete(session: Session, build: _Building, moment: datetime, listener: Listener) -> Tally:
     """Bring in what changed since `moment`, and see that both sides hold the same ids. Raises UdataError."""
-    kind, tally, before = build.kind, Tally(), set[str]()
-    for turn in range(PASSES):
+    tally = Tally()
+    for _ in range(PASSES):
         more, moment = _follow(session, build, moment, listener)
         tally += more
         session.engine.refresh(build.index_name)
-        found = compare_ids(session, kind, build.index_name)
-        differing = [id for id in found if key(id) not in build.failed]
-        # On a portal at work there are always some, but never the same again.
-        stuck = before.intersection(differing)
-        if stuck and turn == PASSES - 1:
-            raise UdataError(
-                f"the new index {build.index_name} does not hold what it should: {', '.join(sorted(stuck)[:3])} …"
-            )
+        differing = [id for id in compare_ids(session, build.kind, build.index_name) if key(id) not in build.failed]
         if not differing:
             break
-        before = set(differing)
-        tally += update(session, kind, [object_id(id) for id in differing], build.target, listener)
+        tally += _mend(session, build, differing, listener)
     build.holding.note({"current_at": moment})
     return tally._replace(indexed=0)
+
+
+def _mend(session: Session, build: _Building, differing: Sequence[str], listener: Listener) -> Tally:
+    """Bring documents up to date until they are: on a portal at work one may change again meanwhile, and not always.
+
+    Raises UdataError for those of which the index never holds what it should.
+    """
+    tally, ids = Tally(), list(differing)
+    for _ in range(TRIES):
+        build.holding.check()
+        tally += update(session, build.kind, [object_id(id) for id in ids], build.target, listener)
+        session.engine.refresh(build.index_name)
+        still = look_again(session, build.kind, build.index_name, ids)
+        ids = [one.id for one in still if key(one.id) not in build.failed]
+        if not ids:
+            return tally
+    raise UdataError(f"the new index {build.index_name} does not hold what it should: {listed(sorted(ids))}")
 
 
 def _follow(session: Session, build: _Building, since: datetime, listener: Listener) -> tuple[Tally, datetime]:

@@ -19,9 +19,8 @@ Document = dict[str, Any]
 
 COLLECTION = "search_rebuild"
 
-# How often a rebuild says that it lives, and after how long without a sign it is taken for dead, in seconds.
-BEAT_SECONDS = 5.0
-DEAD = timedelta(seconds=60)
+# How often in its lease a rebuild says that it lives; without a sign it is taken for dead when the lease is over.
+BEATS = 6
 
 
 class RebuildRunsError(UdataError):
@@ -51,12 +50,15 @@ class Claim(NamedTuple):
     abandoned: str | None
 
 
-def claim(database: Database[Document], model: str, index_name: str, *, partial: bool) -> Claim:
-    """Begin a rebuild of `model`, as `index`. Raises RebuildRunsError where another run that lives is at it."""
+def claim(database: Database[Document], model: str, index_name: str, lease: float, *, partial: bool) -> Claim:
+    """Begin a rebuild of `model`, as `index_name`, for `lease` seconds at first.
+
+    Raises RebuildRunsError where another run that lives is at it.
+    """
     records, moment, token = _records(database), now(), secrets.token_hex(8)
     record = {
         "index": index_name, "state": "building", "token": token, "partial": partial, "started_at": moment,
-        "beat_at": moment,
+        "lease_until": moment + timedelta(seconds=lease),
     }  # fmt: skip
     old = records.find_one({"_id": model})
     if old is not None and is_alive(old):
@@ -74,12 +76,13 @@ def claim(database: Database[Document], model: str, index_name: str, *, partial:
 class Holding:
     """Keeps a claim alive, from a thread of its own, while work goes on in this context."""
 
-    def __init__(self, database: Database[Document], held: Claim) -> None:
+    def __init__(self, database: Database[Document], held: Claim, lease: float) -> None:
         self.database = database
         self.held = held
+        self.lease = lease
         self.beaten = monotonic()
         self.lost = False
-        self.thread = Repeated("sign of life of a rebuild", BEAT_SECONDS, self._beat)
+        self.thread = Repeated("sign of life of a rebuild", lease / BEATS, self._beat)
 
     def __enter__(self) -> "Holding":
         self.thread.start()
@@ -90,18 +93,20 @@ class Holding:
 
     def check(self) -> None:
         """Raises TakenOverError where another run has begun anew, or may have: this process stood still for long."""
-        if self.lost or monotonic() - self.beaten > DEAD.total_seconds():
+        if self.lost or monotonic() - self.beaten > self.lease:
             raise TakenOverError(self.held.model)
 
     def note(self, change: Mapping[str, Any]) -> None:
         """Write into the record. Raises TakenOverError."""
         self.check()
         mine = {"_id": self.held.model, "token": self.held.token}
-        found = _records(self.database).update_one(mine, {"$set": {"beat_at": now(), **change}})
+        begun = monotonic()
+        alive = {"lease_until": now() + timedelta(seconds=self.lease)}
+        found = _records(self.database).update_one(mine, {"$set": {**alive, **change}})
         if not found.matched_count:
             self.lost = True
             raise TakenOverError(self.held.model)
-        self.beaten = monotonic()
+        self.beaten = begun
 
     def give_up(self) -> bool:
         """Forget the rebuild; False where another run has it."""
@@ -126,14 +131,14 @@ def moved(database: Database[Document], model: str, index_name: str, previous: s
         # The rebuild that goes on notes its own end.
         return
     change = {"index": index_name, "state": "live", "previous": previous, "ended_at": now()}
-    began = {"started_at": now(), "beat_at": now()}
+    began = {"started_at": now(), "lease_until": now()}
     _records(database).update_one({"_id": model}, {"$set": change, "$setOnInsert": began}, upsert=True)
 
 
 def forget(database: Database[Document], index: str) -> None:
     """The index is gone: so is what is known of it."""
     _records(database).delete_many({"index": index, "state": {"$ne": "building"}})
-    _records(database).delete_many({"index": index, "beat_at": {"$lte": now() - DEAD}})
+    _records(database).delete_many({"index": index, "lease_until": {"$lte": now()}})
 
 
 def building(database: Database[Document]) -> dict[str, str]:
@@ -143,8 +148,8 @@ def building(database: Database[Document]) -> dict[str, str]:
 
 def is_alive(record: Mapping[str, Any]) -> bool:
     """Whether the run that is building has given a sign of life."""
-    beat: datetime = record["beat_at"]
-    return record["state"] == "building" and beat > now() - DEAD
+    until: datetime = record["lease_until"]
+    return record["state"] == "building" and until > now()
 
 
 def _records(database: Database[Document]) -> Collection[Document]:
