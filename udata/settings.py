@@ -109,6 +109,14 @@ SETTINGS = (
     Setting("WORKER_WATCHDOG_SECONDS", float, 60.0,
             "How long an idle worker may take nothing from a queue that holds messages before it ends with exit code"
             " 1, for its supervisor to start it again. 0 turns this off.", least=0, most=86400),
+    Setting("MESSAGE_BYTES", int, 4 * 1024 * 1024,
+            "How large the body of a message may be when it is unpacked; a larger one is put among the dead letters.",
+            least=1024, most=64 * 1024 * 1024),
+    Setting("DEAD_LETTERS", int, 10_000,
+            "How many messages that could not be taken are kept; then the oldest go.", least=1, most=1_000_000),
+    Setting("DEAD_LETTERS_BYTES", int, 64 * 1024 * 1024,
+            "How many bytes of messages that could not be taken are kept; then the oldest go.",
+            least=1024, most=64 * 1024 * 1024 * 1024),
     # Jobs and their journal
     Setting("JOB_LEASE_SECONDS", float, 60.0,
             "How long a run belongs to its worker without a sign of life; then it is taken for lost, and run again.",

@@ -16,6 +16,9 @@ from udata.models.job_run import STATES
 
 Stored = dict[str, Any]
 
+# The states of a run that is not going on.
+ENDED = ("succeeded", "failed", "lost", "cancelled")
+
 # How many of the attempts of a run are kept beside its last one.
 ATTEMPTS = 10
 

@@ -31,8 +31,6 @@ Trigger = Literal["shell", "schedule", "worker"]
 # A run whose worker died this often is not tried again: it may be what kills them.
 MAX_LOSSES = 10
 
-ENDED = ("succeeded", "failed", "lost", "cancelled")
-
 # How often a place in the journal is tried for, of which others let go and which they take again meanwhile.
 TRIES = 20
 
