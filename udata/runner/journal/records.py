@@ -120,6 +120,12 @@ def over(moment: datetime) -> Stored:
     return {"state": "running", "lease_until": {"$not": {"$gte": moment}}}
 
 
+def always_stopped(stored: Mapping[str, Any]) -> bool:
+    """Whether each of the attempts that are kept, and this one, was stopped with its worker."""
+    kept = stored.get("attempts") or []
+    return len(kept) >= ATTEMPTS - 1 and all(one.get("state") == "stopped" for one in kept[1 - ATTEMPTS :])
+
+
 def attempt(stored: Mapping[str, Any], written: Mapping[str, Any]) -> Stored:
     """The attempt that the record tells of, with what is `written` last; what there is not is left out."""
     told = {**stored, **written}

@@ -316,6 +316,9 @@ def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_
     if stored is None:
         return False
     told = {"ended_at": now()} | ({"state": "stopped"} if stored.get("state") == "running" else {})
+    if "state" in told and "state" not in written and records.always_stopped(stored):
+        reason = f"given back {records.ATTEMPTS} times in a row: what stops its worker may be the run itself"
+        return end(held, "failed", {**written, "error": reason})
     mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
     later = {} if not_before is None else {"not_before": not_before}
     wanted = _in_queue(wanted, stored)
