@@ -188,6 +188,14 @@ SETTINGS = (
             " `[\"10.1.0.0/16\"]`. Where it is set, no other is."),
     Setting("URLS_ALLOW_PRIVATE", bool, False, "Whether all private networks, and this machine, may be asked."),
     Setting("URLS_ALLOW_LOCAL", bool, False, "Whether this machine may be asked."),
+    # Harvesting
+    Setting("HARVESTER_BACKENDS", list, None, "The backends in use, by name or pattern, as in `[\"csw-*\"]`; all of"
+            " them where it is not set."),
+    Setting("HARVEST_AUTOARCHIVE_GRACE_DAYS", int, 7, "After how many days a dataset that vanished from its source is"
+            " archived."),
+    Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"
+            " else it archives nothing."),
+    Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),

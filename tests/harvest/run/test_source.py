@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from udata.harvest.run.source import Report, Rules, run
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
 from udata.models.harvest import HarvestJob
+from udata.settings import load
 
 Serving = Callable[[Answers], WebServer]
 Stored = dict[str, Any]
@@ -329,3 +331,21 @@ def test_a_page_that_fails_keeps_what_was_written_before_it(
     assert (report.status, report.items["done"]) == ("failed", 1)
     assert isinstance(report.error, ServerError)
     assert set(portal.stored()) == {"d0"}
+
+
+def test_two_runs_at_once_make_no_doubles(portal: Portal, database: Database[Stored]) -> None:
+    portal.members = [portal.member(number) for number in range(250)]
+    with ThreadPoolExecutor(2) as runs:
+        reports = list(runs.map(lambda _: portal.run(), range(2)))
+    assert len(portal.stored()) == 250 == database.dataset.count_documents({})
+    assert database.contact_point.count_documents({}) == 1
+    assert {report.items["done"] + report.items["failed"] for report in reports} == {250}
+    assert portal.run(NOW + timedelta(hours=1)).changes == {"unchanged": 250}
+
+
+def test_the_rules_are_those_of_the_settings() -> None:
+    given = load(
+        {"UDATA_HARVEST_AUTOARCHIVE_GRACE_DAYS": "3", "UDATA_HARVEST_MAX_ITEMS": "5", "UDATA_DEFAULT_LANGUAGE": "fr"}
+    )
+    assert Rules.of(given) == Rules(3, 0.5, 5, ("fr",))
+    assert Rules.of(load({})) == Rules()

@@ -22,7 +22,11 @@ from udata.harvest.run.known import BATCH, Known
 from udata.harvest.run.writing import Writing, Written
 from udata.harvest.stored.documents import Target
 from udata.harvest.stored.licenses import Licenses
+from udata.models.common import ContactPoint
+from udata.models.dataservice import Dataservice
+from udata.models.dataset import Dataset
 from udata.store.connection import translated_errors
+from udata.store.indexes import ensure_indexes
 
 Document = dict[str, Any]
 
@@ -34,6 +38,16 @@ class Rules(NamedTuple):
     min_share: float = 0.5
     max_items: int | None = None
     languages: tuple[str, ...] = ("en",)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Rules":
+        """The rules that a portal's settings make."""
+        return cls(
+            settings["HARVEST_AUTOARCHIVE_GRACE_DAYS"],
+            settings["HARVEST_ARCHIVE_MIN_SHARE"],
+            settings["HARVEST_MAX_ITEMS"],
+            (settings["DEFAULT_LANGUAGE"],),
+        )
 
 
 @dataclass
@@ -77,11 +91,15 @@ def run(
     """Harvest a source. A page that cannot be had ends the run; what was written before it stays.
 
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences.
-    Raises UsageError for a source that is not to be harvested, and ServerError if the database fails.
+    Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
+    stored documents stand in the way of a unique index that the writing relies on.
     """
     if reason := refusal(source):
         raise UsageError(f"{source.get('name') or source['_id']}: {reason}")
     with translated_errors():
+        if not dry:
+            for model in (ContactPoint, Dataset, Dataservice):
+                ensure_indexes(model)
         return _Run(database, source, backend, fetch, rules, dry, now or this_moment()).all(archive_anyway)
 
 
