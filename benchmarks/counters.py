@@ -50,9 +50,11 @@ def measure(address: str, name: str, job: Any, rounds: int, *, wrong: bool) -> N
     ours, bare = [], []
     commands = 0
     for _ in range(rounds):
-        if wrong:
-            with MongoClient[Document](address) as client:
+        with MongoClient[Document](address) as client:
+            if wrong:
                 spoil(client.get_default_database(), name)
+            else:
+                job(client.get_default_database())
         asked = Asked()
         with MongoClient[Document](address, event_listeners=[asked]) as client:
             start = perf_counter()
