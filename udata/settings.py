@@ -136,7 +136,8 @@ SETTINGS = (
     Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`.", least=0, most=1000000),
     Setting("CACHE_KEY_PREFIX", str, "udata-cache", "What each of the portal's keys in the cache begins with."),
     # Files and mails
-    Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
+    Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local`, in folders of"
+            " `FS_ROOT`, or `s3`, in buckets of `FS_S3_ENDPOINT`."),
     Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
             " those of one kind.", also=Path),
     Setting("FS_LOCAL_ROOT", str, None, "The same as `FS_ROOT`, before it.", also=Path),
