@@ -74,6 +74,18 @@ def test_the_embedded_engine_says_what_is_in_it(no_servers: None, tmp_path: Path
     assert "topic" in warning.text
 
 
+def test_a_folder_of_the_embedded_engine_may_be_named(give: SetEnv, tmp_path: Path) -> None:
+    give("ELASTICSEARCH_URL", f"tantivy:{tmp_path / 'search'}")
+    check = look("search")
+    assert check.ok is None
+    assert f"at {tmp_path / 'search'}: nothing is indexed yet" in check.value
+    with EmbeddedEngine(tmp_path / "search") as engine:
+        fill(engine)
+    check = look("search")
+    assert check.ok is True
+    assert check.warnings == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_says_what_is_in_it_and_whether_it_takes_writes(

@@ -11,6 +11,8 @@ from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.settings import Settings
 from udata.wording import counted, plural, size
 
+# What the embedded engine calls itself: empty, it is one that nobody has begun to use.
+EMBEDDED_NAME = "tantivy"
 # Warned of when less than this many times the watermark is free.
 NEAR = 2
 
@@ -35,7 +37,7 @@ def _judged(engine: Engine, settings: Settings) -> Check:
     held = engine.aliases(list(aliases.values()))
     named = {alias: indices for alias, indices in held.items() if indices}
     where = f"{server.name} {server.version} at {server.address}"
-    if not named and not settings["ELASTICSEARCH_URL"]:
+    if not named and server.name == EMBEDDED_NAME:
         return passed_over("search", f"{where}: nothing is indexed yet, udata search init begins",
                            server=server.name, version=server.version, address=server.address)  # fmt: skip
     health, disk = engine.health(), engine.disk()
