@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import orjson
@@ -103,19 +103,29 @@ def measure_server(name: str, folder: Path, documents: Documents, rounds: int) -
 
 
 def measure_embedded(folder: Path, documents: Documents, rounds: int) -> None:
-    """Ours against bare tantivy with the same schema and chain, one writer, one commit."""
+    """Ours against bare tantivy with the same schema and chain, one writer, one commit.
+
+    The processor's time is told beside that of the clock: all of it is in this process, and a busy machine changes it
+    less.
+    """
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    work: dict[str, list[float]] = {"ours": [], "bare": []}
     with EmbeddedEngine(folder / "search") as engine:
         for number in range(rounds):
             place = folder / f"bare-{number}"
             place.mkdir()
+            start = process_time()
             rates["bare"].append(rate(documents, lambda index: write_bare(Path(index), documents), str(place)))
+            between = process_time()
             rates["ours"].append(rate(documents, lambda index: send_ours(engine, index, documents),
                                       fresh(engine, f"ours-{number}")))  # fmt: skip
+            work["bare"].append(between - start)
+            work["ours"].append(process_time() - between)
         ours, fastest = max(rates["ours"]), max(rates["bare"])
         shown = f"tantivy {engine.server().version}"
         print(f"{shown}: ours {ours:,.0f} documents a second (goal ≥ {GOAL_EMBEDDED:,}), bare {fastest:,.0f}")
-        print(f"  ours ÷ bare {ours / fastest:.2f} (goal ≥ {GOAL_BARE})")
+        print(f"  ours ÷ bare {ours / fastest:.2f} (goal ≥ {GOAL_BARE}),"
+              f" by the processor's time {min(work['bare']) / min(work['ours']):.2f}")  # fmt: skip
         ask(engine, f"dataset-ours-{rounds - 1}", shown)
 
 
