@@ -7,6 +7,7 @@ of its own, and the best of each counts.
 
 import argparse
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,8 @@ def main(arguments: tuple[str, ...] = ()) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--engines", nargs="+", default=["embedded", "elasticsearch"])
     options = parser.parse_args(arguments)
+    # So that a node is stopped when the run is ended from outside, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     documents = ready(options.documents)
     size = sum(len(orjson.dumps(document)) for _, document in documents) / len(documents)
     print(f"{len(documents):,} documents of {size:,.0f} bytes, ready to be sent")
