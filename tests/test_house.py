@@ -25,9 +25,9 @@ BODY, WITH_HELPERS, FILE, ROOM = 25, 90, 400, 13
 
 # What the start cannot afford: each costs about as much as all of Click, or more.
 HEAVY = (
-    "asyncio", "bson", "celery", "croniter", "elasticsearch", "flask", "flask_security", "importlib.metadata", "jinja2",
-    "kombu", "mongoengine", "platformdirs", "psutil", "pymongo", "redis", "rich", "udata.app", "udata.store.documents",
-    "udata.services.users.accounts",
+    "aiohttp", "asyncio", "bson", "celery", "croniter", "elasticsearch", "flask", "flask_security",
+    "importlib.metadata", "jinja2", "kombu", "mongoengine", "orjson", "platformdirs", "psutil", "pymongo", "redis",
+    "rich", "tantivy", "udata.app", "udata.store.documents", "udata.services.users.accounts",
 )  # fmt: skip
 
 LIGHT_COMMANDS = [["-?"], ["--version"], ["job", "list"], ["usr"], *([group, "-?"] for group in GROUPS)]

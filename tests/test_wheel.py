@@ -80,3 +80,13 @@ def test_with_the_extra_the_embedded_servers_serve(installed: Path, tmp_path: Pa
         assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")
     finally:
         run(udata, "embedded", "stop", cwd=tmp_path, env=mine)
+
+
+def test_mails_are_made_of_shipped_templates_in_every_language(installed: Path, tmp_path: Path) -> None:
+    script = (
+        "from udata.services.mail_templates import languages, render\n"
+        "made = render('frequency_reminder', 'fr', {'name': '', 'portal': 'p', 'datasets': []})\n"
+        "print(sorted(languages()), made.text.startswith('Bonjour,'))"
+    )
+    done = run(installed / "venv/bin/python", "-c", script, cwd=tmp_path, env=environment(tmp_path))
+    assert done.stdout == "['en', 'fr'] True\n"

@@ -52,7 +52,10 @@
 
     InnerError                   -   caught in the room that raises it
     ├── TwinRunsError            -   the same run is recorded already (runner.journal.runs)
-    ├── RefusedError             -   a message that no worker can take (runner.celery.consumer)
+    ├── RefusedError             -   a message that no worker can take (runner.celery.calls)
+    ├── LeftToOthersError        -   a wake-up that another version of this is for (runner.celery.calls)
+    ├── NotRecordedError         -   what a message asks for came to nothing (runner.celery.calls)
+    ├── TooLargeError            -   a message's body is larger than is allowed (runner.broker.envelopes)
     ├── _HungUpError             -   the connection to a mail server ended in the middle (network.mail)
     └── FieldError               -   a field of a crontab that is none (runner.schedule.crontab)
 

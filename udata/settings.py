@@ -109,6 +109,14 @@ SETTINGS = (
     Setting("WORKER_WATCHDOG_SECONDS", float, 60.0,
             "How long an idle worker may take nothing from a queue that holds messages before it ends with exit code"
             " 1, for its supervisor to start it again. 0 turns this off.", least=0, most=86400),
+    Setting("MESSAGE_BYTES", int, 4 * 1024 * 1024,
+            "How large the body of a message may be when it is unpacked; a larger one is put among the dead letters.",
+            least=1024, most=64 * 1024 * 1024),
+    Setting("DEAD_LETTERS", int, 10_000,
+            "How many messages that could not be taken are kept; then the oldest go.", least=1, most=1_000_000),
+    Setting("DEAD_LETTERS_BYTES", int, 64 * 1024 * 1024,
+            "How many bytes of messages that could not be taken are kept; then the oldest go.",
+            least=1024, most=64 * 1024 * 1024 * 1024),
     # Jobs and their journal
     Setting("JOB_LEASE_SECONDS", float, 60.0,
             "How long a run belongs to its worker without a sign of life; then it is taken for lost, and run again.",
@@ -128,7 +136,8 @@ SETTINGS = (
     Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`.", least=0, most=1000000),
     Setting("CACHE_KEY_PREFIX", str, "udata-cache", "What each of the portal's keys in the cache begins with."),
     # Files and mails
-    Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local` means in a folder of `FS_ROOT`."),
+    Setting("FS_BACKEND", str, "local", "Where the portal keeps its files: `local`, in folders of"
+            " `FS_ROOT`, or `s3`, in buckets of `FS_S3_ENDPOINT`."),
     Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
             " those of one kind.", also=Path),
     Setting("FS_LOCAL_ROOT", str, None, "The same as `FS_ROOT`, before it.", also=Path),
@@ -180,6 +189,14 @@ SETTINGS = (
             " `[\"10.1.0.0/16\"]`. Where it is set, no other is."),
     Setting("URLS_ALLOW_PRIVATE", bool, False, "Whether all private networks, and this machine, may be asked."),
     Setting("URLS_ALLOW_LOCAL", bool, False, "Whether this machine may be asked."),
+    # Harvesting
+    Setting("HARVESTER_BACKENDS", list, None, "The backends in use, by name or pattern, as in `[\"csw-*\"]`; all of"
+            " them where it is not set."),
+    Setting("HARVEST_AUTOARCHIVE_GRACE_DAYS", int, 7, "After how many days a dataset that vanished from its source is"
+            " archived."),
+    Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"
+            " else it archives nothing."),
+    Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),

@@ -93,7 +93,7 @@ def test_the_counters_are_right_after_bump_metrics(udata: Run, sample_portal: No
         (("sleep-test", "secnds=1"), "did you mean seconds?"),
         (("log-test", "x"), "takes no arguments"),
         (("sleep-test", "label=a", "label=b"), "label is given twice"),
-        (("purge-datasets",), "is not part of this version"),
+        (("harvest",), "is not part of this version"),
         (("-d", "--force", "log-test"), "--force goes with a run in this process"),
     ],
 )
@@ -156,11 +156,11 @@ def test_a_job_handed_over_waits_once_and_can_be_cancelled_and_repeated(udata: R
     first = udata("job", "run", "-d", "sleep-test", "2", "--json").json()
     assert (first["new"], first["sent"]) == (True, True)
     again = udata("job", "run", "-d", "sleep-test", "seconds=2")
-    assert first["run_id"] in again.stdout
+    assert first["id"] in again.stdout
     assert "waits already" in again.stdout
     assert [run["state"] for run in udata("job", "history", "--json").json()] == ["queued"]
     assert "1 task waiting" in udata("worker", "status", "-q", "default").stdout
-    short = first["run_id"][:10]
+    short = first["id"][:10]
     assert udata("job", "cancel", short).exit_code == 0
     assert "0 tasks waiting" in udata("worker", "status", "-q", "default").stdout
     assert udata("job", "cancel", short).exit_code == 1
@@ -174,7 +174,7 @@ def test_a_job_is_recorded_where_the_broker_is_away(udata_process: Callable[...,
     done = udata_process("job", "run", "-d", "log-test", env=away)
     assert done.exit_code == 0
     assert "is recorded" in done.stdout
-    assert "The broker is away: the run waits until it is back" in done.stderr
+    assert "The broker does not take it now: it is sent when the broker does" in done.stderr
     assert [run["state"] for run in udata("job", "history", "--json").json()] == ["queued"]
 
 
@@ -212,8 +212,8 @@ def test_the_newest_run_is_called_last(udata: Run) -> None:
     assert "there is no run yet" in nothing.stderr
     udata("job", "run", "log-test")
     handed = udata("job", "run", "-d", "sleep-test", "5", "--json").json()
-    assert handed["run_id"] in udata("job", "show", "last").stdout
-    assert handed["run_id"] in udata("job", "cancel", "last").stdout
+    assert handed["id"] in udata("job", "show", "last").stdout
+    assert handed["id"] in udata("job", "cancel", "last").stdout
     assert udata("job", "show", "last", "--json").json()["state"] == "cancelled"
 
 

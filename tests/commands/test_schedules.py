@@ -236,3 +236,13 @@ def test_a_time_zone_that_does_not_exist_is_wrong_configuration(udata: Run, monk
     found = udata("job", "scheduled", "-v")
     assert found.exit_code == 4
     assert "Europe/Paris" in found.stderr
+
+
+def test_what_is_next_is_noted(udata: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UDATA_CELERY_TIMEZONE", "Europe/Paris")
+    done = udata("job", "schedule", "*/5 * * * *", "count-tags")
+    assert re.search(r"^Next: count-tags in .*, at \d{4}-\d\d-\d\d \d\d:\d[05]:00 CES?T$", done.stderr, re.MULTILINE)
+    udata("job", "schedule", "0 0 29 2 *", "log-test")
+    assert "Next: count-tags in " in udata("job", "scheduled").stderr
+    assert udata("job", "scheduled", "-q").stderr == ""
+    assert udata("job", "schedule", "@daily", "bump-metrics", "--disable").stderr.count("Next:") == 0

@@ -98,8 +98,8 @@ def test_what_is_missing_is_named_where_nobody_can_be_asked(
         (("user", "password", "mira.holt@example.org"), "", "Password is missing (give --password-stdin"),
         (("user", "set-admin", "mira.halt@example.org"), "", "did you mean mira.holt@example.org"),
         (("user", "show", "a@b", "c@d"), "", "unexpected extra argument"),
-        (("user", "activate", "\udcff"), "", "not in the terminal's encoding"),
-        (("user", "list", "--search", "\udcff"), "", "not in the terminal's encoding"),
+        (("user", "activate", "\udcff"), "", "is not in UTF-8"),
+        (("user", "list", "--search", "\udcff"), "", "is not in UTF-8"),
         (("user", "delete"), "", "udata user delete is not part of this version"),
         (("user", "delete", "mira.holt@example.org", "--dry-run"), "", "udata user delete is not part of this version"),
     ],
@@ -128,7 +128,7 @@ def test_a_password_that_is_no_text_is_refused(
     )
     out, err = process.communicate("Passw0rd\udcff\n", timeout=30)
     assert (process.returncode, out) == (2, "")
-    assert "the password is not in the terminal's encoding" in err
+    assert "the password is is not in UTF-8" in err
 
 
 def test_a_wrong_setting_is_one_line(udata: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,7 +261,7 @@ def test_a_message_that_was_taken_lately_or_of_a_job_without_record_that_runs_is
     _taken(client, client.rpop("high"), 30)
     message_id = enqueue("note-silently", ["b"]).run_id
     _taken(client, client.rpop("default"), 120)
-    working = heartbeats.Running(message_id, "note-silently", now())
+    working = heartbeats.Running(message_id, "note-silently", now(), message_id)
     heartbeats.say(
         client, settings, heartbeats.Worker("w", "host", 1, ["high"], 1, now(), False, [working], 0.0, 5.0)
     )  # fmt: skip

@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.envelopes import envelope
+from tests.runner.letters import put_aside
 from tests.runner.samples import samples
 from udata.clock import now
 from udata.runner import registry, status
@@ -96,8 +97,7 @@ def test_a_run_without_a_message_is_a_problem_too(app: Flask) -> None:
 def test_tasks_that_are_not_ours_are_named(app: Flask, client: "redis.Redis") -> None:
     client.lpush("default", envelope("export-csv"), envelope("export-csv"), envelope("test-log"))
     client.lpush("low", envelope("purge-datasets"))
-    letter = dead_letters.letter("default", b"raw", "unknown", dead_letters.UNKNOWN_REMEDY, "notify")
-    dead_letters.keep(client, dead_letters.key(app.config), letter)
+    put_aside(client, app.config, b"raw", dead_letters.UNKNOWN_REMEDY, "notify")
     found = status.status(app.config)
     assert found.foreign == {"export-csv": 2, "notify": 1, "purge-datasets": 1}
     assert found.queues[1].tasks == {"export-csv": 2, "log-test": 1}

@@ -142,3 +142,14 @@ def test_on_a_portals_own_database_only_counters_change(
                 key: stored["metrics"][key] for key in kept
             }
     assert set(metrics.bump(database, "default").values()) == {0}
+
+
+def test_what_changed_is_noted_for_the_search_engine(portal: Database[Stored], app: Flask) -> None:
+    searched = {**app.config, "ELASTICSEARCH_URL": "http://127.0.0.1:1", "AUTO_INDEX": True}
+    metrics.bump(portal, "default", settings=searched)
+    noted = {(note["model"], id) for note in portal.search_outbox.find() for id in note["ids"]}
+    assert ("dataset", portal.dataset.find_one({"title": 7})["_id"]) in noted  # type: ignore[index]
+    assert {collection for collection, _ in noted} == {"dataset", "reuse", "dataservice"}
+    portal.search_outbox.delete_many({})
+    metrics.bump(portal, "default", settings=searched)
+    assert portal.search_outbox.count_documents({}) == 0

@@ -211,3 +211,14 @@ def test_without_an_address_the_job_says_so_and_ends_with_one(
     monkeypatch.setenv("UDATA_METRICS_API", given["METRICS_API"])
     done = udata("job", "run", "update-metrics", "--json")
     assert json.loads(done.stdout)["result"]["datasets"]["changed"] == 2
+
+
+def test_what_changed_is_noted_for_the_search_engine_and_nothing_else(portal: Database[Stored], given: Stored) -> None:
+    searched = {**given, "ELASTICSEARCH_URL": "http://127.0.0.1:1", "AUTO_INDEX": True}
+    update(portal, searched)
+    noted = {(note["model"], id) for note in portal.search_outbox.find() for id in note["ids"]}
+    changed = {("dataset", D1), ("dataset", D2), ("reuse", REUSE), ("organization", ORG), ("dataservice", SERVICE)}
+    assert noted == changed
+    portal.search_outbox.delete_many({})
+    update(portal, searched)
+    assert portal.search_outbox.count_documents({}) == 0

@@ -28,6 +28,7 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     ],
     "job cancel": [(("RUN",), "RUN")],
     "job history": [(("log-tset",), "log-test"), (("--status", "faild"), "failed")],
+    "job logs": [(("RUN",), "RUN")],
     "job retry": [(("RUN",), "RUN")],
     "job run": [(("log-tset",), "log-test"), (("-d", "log-tset"), "log-test")],
     "job schedule": [(("0 * * * *", "log-tset"), "log-test"), (("log-tset", "@daily"), "log-test")],

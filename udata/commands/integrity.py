@@ -102,6 +102,7 @@ def _run(
             checks,
             wanted,
             site_id=portal.settings["SITE_ID"],
+            settings=portal.settings,
             baseline=accepted,
             found=found,
             progress=progress.update,

@@ -1,23 +1,18 @@
-"""The screen of jobs: list, run and hand over, and what became of the runs."""
+"""The screen of jobs: list, run and hand over."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from udata.commands import output
-from udata.commands.base import Command, Group, Portal, needs_app, open_app, several
+from udata.commands.base import Command, Group, open_app
+from udata.commands.runs import cancel, history, inline, logs, retry, show, watch
 from udata.commands.schedules import schedule, scheduled, unschedule
-from udata.commands.types import MOMENT
 from udata.errors import EXIT_FOUND, UsageError
 
 if TYPE_CHECKING:
-    from udata.runner.control import Cancelled
     from udata.runner.enqueue import Enqueued
-    from udata.runner.execution.run import Outcome
     from udata.runner.journal.history import Details, Run
-    from udata.runner.journal.records import DamagedRunError
     from udata.runner.registry import Job
 
 
@@ -31,7 +26,7 @@ def group() -> None:
     """
 
 
-for command in (schedule, scheduled, unschedule):
+for command in (schedule, scheduled, unschedule, history, show, logs, cancel, retry):
     group.add_command(command)
 
 
@@ -57,13 +52,14 @@ def list_jobs() -> None:
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("-d", "--delay", is_flag=True, help="Hand it over to a worker.")
+@click.option("--wait", is_flag=True, help="With -d: wait until a worker has run it, and end as it does.")
 @click.option("--force", is_flag=True, help="Run it even where the same one runs already.")
 @click.pass_context
-def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, force: bool) -> None:
+def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, wait: bool, force: bool) -> None:
     """Run a job, here or on a worker.
 
     Arguments are checked before anything runs. A job that raises ends with exit code 1; its traceback is in the
-    journal. The same job with the same arguments runs once at a time.
+    journal, and shown with --debug. The same job with the same arguments runs once at a time.
 
     \b
     Example:
@@ -72,101 +68,25 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, 
     from udata.runner import registry
     from udata.runner.arguments import split_arguments
 
-    if delay and force:
-        raise UsageError("--force goes with a run in this process", "leave out --delay")
+    _check_options(delay, wait, force)
     args, kwargs = split_arguments(arguments)
     job = registry.find(name)
     job.bind(args, kwargs)
     open_app(ctx)
-    if delay:
-        _hand_over(job.name, args, kwargs)
+    if delay and not wait:
+        _hand_over(job, args, kwargs)
         return
-    outcome = _run(job, args, kwargs, force)
-    output.answer(
-        {"id": outcome.run_id, "job": job.name, **_ended(outcome)}, lambda _: _answer_outcome(job.name, outcome)
-    )
-    if outcome.state != "succeeded":
+    ended = _wait(job, args, kwargs) if wait else _run(job, args, kwargs, force)
+    output.answer(ended.run, lambda run: _answer_ended(run, ended.traceback))
+    if ended.run.state != "succeeded":
         output.leave(EXIT_FOUND)
 
 
-@group.command("history", cls=Command, json=True, jsonl=True)
-@click.argument("name", required=False)
-@click.option("--status", "states", multiple=True, callback=several,
-              help="Only runs in these states: queued, running, succeeded, failed, lost, cancelled.")  # fmt: skip
-@click.option(
-    "--since", type=MOMENT, help="Only runs recorded since: 2026-01-31, 2026-01-31T08:00, or 2d, 3h, 30m ago."
-)
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
-@needs_app
-def history(portal: Portal, name: str | None, states: tuple[str, ...], since: datetime | None, limit: int) -> None:
-    """List the runs, the newest first.
-
-    \b
-    Example:
-      $ udata job history --status failed,lost --since 7d
-    """
-    from udata.runner.journal import history as journal
-
-    damaged: list[DamagedRunError] = []
-    output.listing(_readable(journal.history(name, states, since, limit), damaged), _answer_runs)
-    for error in damaged:
-        output.failed(str(error))
-    if damaged:
-        output.leave(EXIT_FOUND)
-
-
-@group.command("show", cls=Command, json=True)
-@click.argument("run_id")
-@needs_app
-def show(portal: Portal, run_id: str) -> None:
-    """Show a run in full: its times, result, error and last log lines.
-
-    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
-
-    \b
-    Example:
-      $ udata job show last
-    """
-    from udata.runner.journal import history as journal
-
-    details = journal.show(run_id)
-    output.answer(details, _answer_details, _flat)
-
-
-@group.command("cancel", cls=Command, json=True)
-@click.argument("run_id")
-@needs_app
-def cancel(portal: Portal, run_id: str) -> None:
-    """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
-
-    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
-
-    \b
-    Example:
-      $ udata job cancel last
-    """
-    from udata.runner import control
-
-    cancelled = control.cancel(run_id)
-    output.answer(cancelled, _answer_cancelled)
-
-
-@group.command("retry", cls=Command, json=True)
-@click.argument("run_id")
-@needs_app
-def retry(portal: Portal, run_id: str) -> None:
-    """Let a run that has ended wait for a worker again.
-
-    RUN_ID is the id of a run, its beginning, or `last` for the newest one.
-
-    \b
-    Example:
-      $ udata job retry last
-    """
-    from udata.runner import control
-
-    again = control.retry(run_id)
-    output.answer(again, lambda again: output.did(f"Run {again.id} of {again.job} waits for a worker"))
+def _check_options(delay: bool, wait: bool, force: bool) -> None:
+    if delay and force:
+        raise UsageError("--force goes with a run in this process", "leave out --delay")
+    if wait and not delay:
+        raise UsageError("--wait goes with a run on a worker", "give --delay, too")
 
 
 def _about(name: str, job: Any) -> dict[str, Any]:
@@ -186,18 +106,14 @@ def _answer_jobs(jobs: list[dict[str, Any]]) -> None:
         output.line(job["job"])
 
 
-def _answer_cancelled(cancelled: "Cancelled") -> None:
-    if cancelled.state == "stopping":
-        output.did(f"Run {cancelled.id} is told to stop")
-        output.notice(f"See that it has: udata job show {cancelled.id}")
-    else:
-        output.did(f"Cancelled run {cancelled.id}")
-
-
-def _hand_over(name: str, args: list[str], kwargs: dict[str, str]) -> None:
+def _hand_over(job: "Job", args: list[str], kwargs: dict[str, str]) -> None:
     from udata.runner.enqueue import enqueue
+    from udata.runner.journal import history as journal
 
-    output.answer(enqueue(name, args, kwargs), lambda found: _answer_handed_over(name, found))
+    found = enqueue(job.name, args, kwargs)
+    record = journal.show(found.run_id).run._asdict() if job.journal else {"id": found.run_id}
+    document = record | {"new": found.new, "sent": found.sent}
+    output.answer(found, lambda found: _answer_handed_over(job.name, found), lambda _: document)
 
 
 def _answer_handed_over(name: str, found: "Enqueued") -> None:
@@ -207,92 +123,46 @@ def _answer_handed_over(name: str, found: "Enqueued") -> None:
         output.did(f"Run {found.run_id} of {name} waits for a worker")
     else:
         output.did(f"Run {found.run_id} of {name} is recorded")
-        output.warning("The broker is away: the run waits until it is back")
+        output.warning("The broker does not take it now: it is sent when the broker does")
 
 
-def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Outcome":
+def _wait(job: "Job", args: list[str], kwargs: dict[str, str]) -> "Details":
+    """Hand a job over, and wait until it has been run. Who stops waiting stops nothing else."""
+    from udata.runner.enqueue import enqueue
+
+    if not job.journal:
+        raise UsageError(f"runs of {job.name} are not recorded, and cannot be waited for", "leave out --wait")
+    found = enqueue(job.name, args, kwargs)
+    output.notice(f"Run {found.run_id} of {job.name} waits for a worker")
+    try:
+        return watch(found.run_id)
+    except KeyboardInterrupt:
+        output.notice(f"The run goes on: udata job show --follow {found.run_id}")
+        raise
+
+
+def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Details":
+    """Run a job here; returns what is recorded of it."""
     from udata.runner import logs
     from udata.runner.execution.in_process import run_here
-    from udata.runner.journal import runs as journal
+    from udata.runner.journal import history as journal
+    from udata.runner.journal import runs
 
     logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
     with output.progress(job.name) as progress:
-        return run_here(journal.bind(job, args, kwargs), force=force, report=progress.update)
+        outcome = run_here(runs.bind(job, args, kwargs), force=force, report=progress.update)
+    details = journal.show(outcome.run_id)
+    # What another worker has made of it since is not what was done here.
+    ended = details.run._replace(state=outcome.state, result=outcome.result, error=outcome.error)
+    return details._replace(run=ended, traceback=outcome.trace)
 
 
-def _answer_outcome(name: str, outcome: "Outcome") -> None:
-    if outcome.state == "succeeded":
-        result = "" if outcome.result is None else f": {_inline(outcome.result)}"
-        output.fine(f"{name} succeeded{result}")
-    else:
-        output.failed(f"{name} {_state(outcome)}: {outcome.error}")
-        output.notice(f"More: udata job show {outcome.run_id}")
-
-
-def _ended(outcome: "Outcome") -> dict[str, Any]:
-    return {"state": outcome.state, "result": outcome.result, "error": outcome.error}
-
-
-def _state(outcome: "Outcome") -> str:
-    return "failed, and waits to be tried again" if outcome.state == "queued" else outcome.state
-
-
-def _readable(found: "Iterable[Run | DamagedRunError]", damaged: "list[DamagedRunError]") -> "Iterator[Run]":
-    """The runs that can be read; why others cannot is put aside."""
-    for one in found:
-        if isinstance(one, Exception):
-            damaged.append(one)
-        else:
-            yield one
-
-
-def _answer_runs(runs: "Iterable[Run]") -> None:
-    rows = [(run.id, run.state, _label(run), run.trigger, run.queued_at, run.ended_at, run.error or "") for run in runs]
-    if rows:
-        output.table(["run", "state", "job", "by", "queued", "ended", "error"], rows)
-    else:
-        output.remark("No runs")
-
-
-def _flat(details: "Details") -> dict[str, Any]:
-    plain = details._asdict()
-    flat: dict[str, Any] = plain.pop("run")._asdict() | plain
-    return flat
-
-
-def _answer_details(details: "Details") -> None:
-    run = details.run
-    output.line(f"{_label(run)}  {run.id}")
-    shown = {
-        "state": f"{run.state}, told to stop" if details.cancel_requested else run.state,
-        "queue": run.queue,
-        "by": run.trigger,
-        "queued": output.moment(run.queued_at),
-        "not before": output.moment(details.not_before),
-        "started": output.moment(run.started_at),
-        "ended": output.moment(run.ended_at),
-        "worker": run.worker,
-        "attempt": str(run.attempt) if run.attempt != 1 else None,
-        "lost workers": str(details.losses) if details.losses else None,
-        "progress": _inline(run.progress) if run.progress else None,
-        "result": _inline(run.result) if run.result is not None else None,
-        "error": run.error,
-    }
-    output.fields(((word, text or "") for word, text in shown.items()), indent="  ")
-    for title, lines in (("log", details.log), ("traceback", (details.traceback or "").splitlines())):
-        if lines:
-            output.line(f"  {title}")
-            for text in lines:
-                output.line(f"    {text}")
-
-
-def _label(run: "Run") -> str:
-    from udata.runner.arguments import label
-
-    return label(run.job, run.args, run.kwargs)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_inline(item)}" for name, item in value.items())
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _answer_ended(run: "Run", traceback: str | None) -> None:
+    if run.state == "succeeded":
+        output.fine(f"{run.job} succeeded{'' if run.result is None else f': {inline(run.result)}'}")
+        return
+    if traceback and output.options.debug:
+        output.traceback(traceback)
+    state = "failed, and waits to be tried again" if run.state == "queued" else run.state
+    output.failed(f"{run.job} {state}: {run.error}")
+    output.notice(f"More: udata job show {run.id}")

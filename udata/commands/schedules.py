@@ -45,6 +45,7 @@ def schedule(portal: Portal, words: tuple[str, ...], enabled: bool | None, misse
     if typed is not None:
         found = schedules.schedule(name, typed, args, kwargs, enabled=enabled, missed=missed)
         _answer([found], "Scheduled")
+        _note_next([found])
         _note_what_is_missing(found)
     elif enabled is None and missed is None:
         raise UsageError("no crontab is given", 'one word with quotes around it, as in "0 * * * *", or @daily')
@@ -82,7 +83,7 @@ def unschedule(portal: Portal, name: str, arguments: tuple[str, ...], every: boo
 @click.command("scheduled", cls=Command, json=True)
 @needs_app
 def scheduled(portal: Portal) -> None:
-    """List what is scheduled; with -v the next runs, the last one and how it ended.
+    """List what is scheduled, and note what is next; with -v the next runs, the last one and how it ended.
 
     \b
     Example:
@@ -101,6 +102,7 @@ def scheduled(portal: Portal) -> None:
     )
     if not found and output.options.format == "text":
         output.remark("No scheduled jobs")
+    _note_next(readable)
     for broken in damaged:
         output.failed(f"The schedule {broken.name} ({broken.id}) cannot be read: {broken.reason}")
     if damaged:
@@ -183,7 +185,7 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
         "enabled": one.enabled,
         "missed": one.missed,
         "never_sent": one.obstacle,
-        "next": [] if one.obstacle or not one.enabled else one.upcoming(now(), NEXT),
+        "next": _next(one, NEXT),
         "last_run_at": one.last_run_at,
         "total_run_count": one.run_count,
         "last_run": runs.get(one.last_run_id or ""),
@@ -191,16 +193,18 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
 
 
 def _marks(one: "Schedule") -> str:
+
     marks = [] if one.enabled else ["disabled"]
     if one.obstacle:
         marks.append(f"never sent: {one.obstacle}")
+    elif over := one.over(now()):
+        marks.append(over)
     return f" ({'; '.join(marks)})" if marks else ""
 
 
 def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
-    if one.enabled and not one.obstacle:
-        for number, moment in enumerate(one.upcoming(now(), NEXT)):
-            output.line(f"  {'' if number else 'next':<5} {_local(moment)}")
+    for number, moment in enumerate(_next(one, NEXT)):
+        output.line(f"  {'' if number else 'next':<5} {_local(moment)}")
     last = runs.get(one.last_run_id or "")
     if last:
         text = f"{last.state}{f': {last.error}' if last.error else ''}, {last.id}"
@@ -217,3 +221,19 @@ def _local(moment: datetime) -> str:
     from udata.runner.schedule.stored import time_zone
 
     return moment.replace(tzinfo=UTC).astimezone(time_zone()).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _next(one: "Schedule", number: int) -> list[datetime]:
+    """The next times at which a schedule is sent; none if it is not."""
+
+    return [] if one.obstacle or not one.enabled else one.upcoming(now(), number)
+
+
+def _note_next(found: "Sequence[Schedule]") -> None:
+    """Note which of the schedules is sent next, and when."""
+    from udata.wording import span
+
+    times = [(at, one.label) for one in found for at in _next(one, 1)]
+    if times and output.options.format == "text":
+        at, label = min(times)
+        output.notice(f"Next: {label} in {span(max(0, int((at - now()).total_seconds())))}, at {_local(at)}")

@@ -24,7 +24,10 @@ class Moment(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no date: give 2026-01-31, 2026-01-31T08:00, or a time span such as 2d", param, ctx)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        try:
+            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        except OverflowError:
+            self.fail(f"{value!r} is before the beginning of the calendar, or after its end", param, ctx)
 
 
 class Span(click.ParamType[timedelta]):

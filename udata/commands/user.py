@@ -9,10 +9,12 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Group, Portal, needs_app
-from udata.errors import EXIT_FOUND, UdataError, UsageError, require_built
+from udata.errors import EXIT_FOUND, UdataError, UsageError
+from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.services.users.accounts import Change
+    from udata.services.users.deletion import Deletion
     from udata.services.users.listing import Account, Membership
     from udata.store.documents import DocumentError
 
@@ -20,19 +22,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 500
 
 
-class Users(Group):
-    """The group, which says of what is not built that it is not."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As Click does."""
-        if args:
-            require_built("command", f"udata user {args[0]}", "udata user -h shows what is")
-        return super().resolve_command(ctx, args)
-
-
-@click.group("user", cls=Users)
+@click.group("user", cls=Group)
 def group() -> None:
     """Manage the portal's users.
 
@@ -234,6 +224,57 @@ def unset_two_factor(portal: Portal, email: str | None) -> None:
 
     change = users.unset_two_factor(portal.database, _email(email))
     _answer_change(change, "signs in without a second factor now", "has no second factor")
+
+
+@group.command(json=True)
+@email_argument
+@click.option("--delete-comments", is_flag=True, help="Take the text out of the user's messages, too.")
+@click.option("--no-mail", is_flag=True, help="Do not tell the user by mail.")
+@click.option("--dry-run", is_flag=True, help="Say what would become of the account, and change nothing.")
+@needs_app
+def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bool, dry_run: bool) -> None:
+    """Delete an account: what the user wrote stays, without a name.
+
+    EMAIL may also be the account's id or slug. Memberships, follows, tokens, roles and what concerns the user alone
+    go. With --delete-comments discussions in which nobody else spoke go as well. It cannot be undone.
+
+    \b
+    Example:
+      $ udata user delete jonas.reed@example.org --dry-run
+    """
+    from udata.services.users import deletion, farewell
+
+    user = deletion.find(portal.database, _email(email))
+    mail = None if no_mail or dry_run else farewell.mail(portal.database, portal.settings, user)
+    mailer = None if mail is None else farewell.mailer(portal.settings)
+    with output.progress("Deleting") as bar:
+        done = deletion.delete(
+            portal.database, portal.settings, user, comments=delete_comments, dry_run=dry_run, progress=bar.update
+        )
+    if mailer and mail and not done.again:
+        done.mail = farewell.send(mailer, mail)
+    output.answer(done, _answer_deletion)
+    if done.failed:
+        output.leave(EXIT_FOUND)
+
+
+def _answer_deletion(done: "Deletion") -> None:
+    would = "would " if done.dry_run else ""
+    for what, counts in (("go", done.removed), ("lose a reference or a right", done.changed)):
+        if counts:
+            output.line(f"{would}{what}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}")
+    if done.comments or done.discussions:
+        messages, talks = counted(done.comments, "message"), counted(done.discussions, "discussion")
+        output.line(f"{messages} {would}lose the text, {talks} {would}go")
+    for one in done.left:
+        output.bad(f"{one.collection} {one.id} {one.reason}")
+    if done.mail and done.mail.state != "sent":
+        output.bad(f"The mail to {done.email} was not sent: {done.mail.reason}")
+    named = f"{done.email} ({done.name})" if done.name else f"{done.email}"
+    if done.dry_run:
+        output.line(f"{named} would be deleted. Nothing was changed.")
+    else:
+        output.did(f"Deleted {named}: the account is {done.id}@deleted now")
 
 
 def _answer_created(created: "Account") -> None:

@@ -1,19 +1,19 @@
 """`udata worker`: workers, the scheduler and the queues."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import output, watching
 from udata.commands.base import Command, Group, Portal, needs_app, several
-from udata.errors import EXIT_FOUND
-from udata.wording import counted
+from udata.errors import EXIT_FOUND, UdataError, UsageError
+from udata.wording import counted, size, span
 
 if TYPE_CHECKING:
     from udata.runner.broker.dead_letters import Letter
-    from udata.runner.broker.heartbeats import Worker
-    from udata.runner.status import Queue, Status
+    from udata.runner.broker.heartbeats import Running, Worker
+    from udata.runner.status import Doing, Queue, Status
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -32,6 +32,7 @@ def queues_option(help: str) -> Callable[[Any], Any]:
 @queues_option("The queues to listen to: high, default, low. All of them unless given.")
 @click.option("-c", "--concurrency", type=click.IntRange(min=1), help="Runs at a time; one a CPU unless given.")
 @click.option("--beat", is_flag=True, help="Run the scheduler, too.")
+@click.option("--shared", is_flag=True, help="Start although messages of other programs wait in the queues.")
 @click.option("-l", "--loglevel", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
               show_default=True, help="What is logged, on standard error.")  # fmt: skip
 @click.argument("arguments", nargs=-1, metavar="[-- CELERY ARGUMENTS]")
@@ -41,13 +42,15 @@ def start(
     queues: tuple[str, ...],
     concurrency: int | None,
     beat: bool,
+    shared: bool,
     loglevel: str,
     arguments: tuple[str, ...],
 ) -> None:
     """Run the jobs that others hand over, until told to stop.
 
-    SIGTERM lets what runs finish for WORKER_GRACE_SECONDS and gives back the rest; a second one, or SIGQUIT, does so
-    at once. What stands after -- is handed to Celery's own worker.
+    SIGTERM or SIGHUP lets what runs finish for WORKER_GRACE_SECONDS and gives back the rest; a second one, or SIGQUIT,
+    does so at once. What stands after -- is handed to Celery's own worker. When messages wait that only other programs
+    take it does not start: QUEUE_PREFIX gives it queues of its own, --shared lets it put them among the dead letters.
 
     \b
     Example:
@@ -55,7 +58,7 @@ def start(
     """
     from udata.runner.worker import worker
 
-    output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments)))
+    output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments, shared)))
 
 
 @group.command("beat", cls=Command)
@@ -82,11 +85,13 @@ def beat(portal: Portal, loglevel: str) -> None:
 @queues_option("The queues to look at. All of them unless given.")
 @click.option("--munin", is_flag=True, help="Print what Munin reads: how many tasks wait.")
 @click.option("--munin-config", is_flag=True, help="Print what Munin reads: the graph.")
+@click.option("--watch", type=click.FloatRange(min=0.5, max=86_400), metavar="SECONDS",
+              help="Show it again every so many seconds, until interrupted.")  # fmt: skip
 @needs_app
-def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: bool) -> None:
-    """Show what waits, who works, and whether the scheduler goes.
+def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: bool, watch: float | None) -> None:
+    """Show what waits, who works and at what, and whether the scheduler goes.
 
-    Exit code 1 where the scheduler is late, or no living worker listens to a queue that is not empty.
+    Exit code 1 when the scheduler is late, or no living worker listens to a queue that is not empty.
 
     \b
     Example:
@@ -94,15 +99,27 @@ def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: b
     """
     from udata.runner import status as state
 
+    if (munin or munin_config) and output.options.format != "text":
+        raise UsageError("--munin and --json exclude each other")
+    watching.check(watch, munin, munin_config)
     if munin or munin_config:
-        lines = state.munin_config(queues) if munin_config else state.munin_values(portal.settings, queues)
-        for text in lines:
-            output.line(text)
+        _answer_munin(portal, queues, munin, munin_config)
         return
+    if watch:
+        watching.repeatedly(watch, lambda: _answer_status(state.status(portal.settings, queues)))
     found = state.status(portal.settings, queues)
     output.answer(found, _answer_status)
     if found.problems:
         output.leave(EXIT_FOUND)
+
+
+def _answer_munin(portal: Portal, queues: tuple[str, ...], values: bool, graph: bool) -> None:
+    from udata.runner import status as state
+
+    if output.options.format != "text" or (values and graph):
+        raise UsageError("--json, --munin and --munin-config exclude each other")
+    for text in state.munin_values(portal.settings, queues) if values else state.munin_config(queues):
+        output.line(text)
 
 
 @group.command("tasks", cls=Command, json=True)
@@ -143,48 +160,85 @@ def list_dead(portal: Portal, ids: tuple[str, ...]) -> None:
     """
     from udata.runner.broker import dead_letters
 
-    output.listing(map(_plain, dead_letters.letters(portal.settings, ids)), _answer_letters)
+    output.listing((letter._asdict() for letter in dead_letters.letters(portal.settings, ids)), _answer_letters)
 
 
-@dead.command("retry", cls=Command, json=True)
-@click.argument("ids", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only say which would go.")
+@dead.command("show", cls=Command, json=True)
+@click.argument("letter_id", metavar="ID")
 @needs_app
-def retry_dead(portal: Portal, ids: tuple[str, ...], dry_run: bool) -> None:
-    """Put messages back into their queues: those of the ids, or all.
+def show_dead(portal: Portal, letter_id: str) -> None:
+    """Show a message that could not be taken: why, its headers and its arguments.
+
+    ID may be the beginning of one, or `last`. Nothing of the message is decoded but JSON; secrets in it are hidden.
 
     \b
     Example:
-      $ udata worker dead retry
+      $ udata worker dead show last
+    """
+    from udata.runner.broker import dead_letters, envelopes
+
+    found = dead_letters.message(portal.settings, letter_id)
+    if found is None:
+        raise UdataError("there are no dead letters")
+    letter, raw = found
+    opened = envelopes.opened(raw, portal.settings["MESSAGE_BYTES"])
+    output.answer({**letter._asdict(), **opened._asdict()}, _answer_message)
+
+
+ids_argument = click.argument("ids", nargs=-1)
+all_option = click.option("--all", "everything", is_flag=True, help="All of them.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say which would go.")
+
+
+@dead.command("retry", cls=Command, json=True)
+@ids_argument
+@all_option
+@dry_run_option
+@needs_app
+def retry_dead(portal: Portal, ids: tuple[str, ...], everything: bool, dry_run: bool) -> None:
+    """Put messages back into their queues: those of the ids, or --all.
+
+    \b
+    Example:
+      $ udata worker dead retry --all
     """
     from udata.runner.broker import dead_letters
 
+    _check_chosen(ids, everything)
     _settle(dead_letters.retry(portal.settings, ids, dry_run=dry_run), "put back", dry_run)
 
 
 @dead.command("drop", cls=Command, json=True)
-@click.argument("ids", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only say which would go.")
+@ids_argument
+@all_option
+@dry_run_option
 @needs_app
-def drop_dead(portal: Portal, ids: tuple[str, ...], dry_run: bool) -> None:
-    """Remove messages for good: those of the ids, or all.
+def drop_dead(portal: Portal, ids: tuple[str, ...], everything: bool, dry_run: bool) -> None:
+    """Remove messages for good: those of the ids, or --all.
 
     \b
     Example:
-      $ udata worker dead drop --dry-run
+      $ udata worker dead drop --all --dry-run
     """
     from udata.runner.broker import dead_letters
 
+    _check_chosen(ids, everything)
     _settle(dead_letters.drop(portal.settings, ids, dry_run=dry_run), "dropped", dry_run)
 
 
+def _check_chosen(ids: tuple[str, ...], everything: bool) -> None:
+    """Nothing goes because a variable was empty."""
+    if bool(ids) == everything:
+        raise UsageError("give the ids of the messages, or --all for all of them", "udata worker dead list shows them")
+
+
 def _settle(letters: "Iterable[Letter]", done: str, dry_run: bool) -> None:
-    count = size = 0
+    count = total = 0
     for letter in letters:
-        count, size = count + 1, size + letter.size
+        count, total = count + 1, total + letter.size
         output.detail(f"{letter.id} {letter.task or 'no task'}: {letter.reason}")
     output.answer(
-        {"messages": count, "bytes": size, "dry_run": dry_run}, lambda settled: _answer_settled(settled, done)
+        {"messages": count, "bytes": total, "dry_run": dry_run}, lambda settled: _answer_settled(settled, done)
     )
 
 
@@ -196,20 +250,32 @@ def _answer_settled(settled: dict[str, Any], done: str) -> None:
         output.did(f"{what} {done}")
 
 
-def _plain(letter: "Letter") -> dict[str, Any]:
-    """What is shown of a letter; its message may hold secrets."""
-    return {name: value for name, value in letter._asdict().items() if name != "raw"}
-
-
 def _answer_letters(letters: Iterable[dict[str, Any]]) -> None:
     empty = True
     for letter in letters:
         empty = False
         head = f"{letter['id']}  {output.moment(letter['received'])}  {letter['queue']}  {letter['task'] or '-'}"
-        output.line(f"{head}  {letter['size']:,} bytes")
-        output.line(f"  {letter['reason']}: {letter['remedy']}")
+        output.line(output.shortened(f"{head}  {size(letter['size'])}", 80))
+        _answer_wrapped(output.line, f"  {letter['reason']}: {letter['remedy']}")
     if empty:
         output.remark("No dead letters")
+
+
+def _answer_message(found: dict[str, Any]) -> None:
+    output.fields([
+        ("id", found["id"]),
+        ("received", f"{output.moment(found['received'])} UTC"),
+        ("queue", found["queue"]),
+        ("task", found["task"] or ""),
+        ("why", found["reason"]),
+        ("what to do", found["remedy"]),
+        ("size", size(found["size"])),
+        ("type", found["content_type"] or ""),
+    ])  # fmt: skip
+    for name, value in (found["headers"] or {}).items():
+        if value not in (None, "", [], {}):
+            output.line(output.shortened(f"  {name}: {value}"))
+    output.line(output.shortened(f"body: {found['body']}" if found["body"] is not None else "body: not shown"))
 
 
 def _answer_status(found: "Status") -> None:
@@ -217,10 +283,12 @@ def _answer_status(found: "Status") -> None:
         _answer_queue(queue)
     output.line(f"Unacknowledged: {sum(queue.unacked for queue in found.queues):,}, dead: {found.dead:,}")
     for worker in found.workers:
-        _answer_worker(worker)
+        _answer_worker(worker, found.runs)
     if not found.workers:
         output.remark("No workers")
-    output.line(f"Scheduler: {found.scheduler.text}")
+    _answer_wrapped(output.line, f"Scheduler: {found.scheduler.text}")
+    if found.dropped:
+        output.warning(f"{counted(found.dropped, 'dead letter')} had to make room for later ones")
     for name, count in found.foreign.items():
         output.warning(f"No job here takes: {name} ({counted(count, 'message')})")
     for name in found.unsent:
@@ -230,19 +298,40 @@ def _answer_status(found: "Status") -> None:
 
 
 def _answer_queue(queue: "Queue") -> None:
-    age = "" if queue.oldest is None else f", the oldest for {queue.oldest:,.0f} s"
+    age = "" if queue.oldest is None else f", the oldest for {span(queue.oldest)}"
     output.line(f'Queue "{queue.name}": {counted(queue.waiting, "task")} waiting{age}')
-    width = max(map(len, queue.tasks), default=0)
+    width = min(max(map(len, queue.tasks), default=0), 60)
     for name, count in queue.tasks.items():
-        output.line(f"  {name:<{width}}  {count:,}")
+        output.line(f"  {output.shortened(name, 60):<{width}}  {count:,}")
 
 
-def _answer_worker(worker: "Worker") -> None:
+def _answer_worker(worker: "Worker", runs: "Mapping[str, Doing]") -> None:
     state = "stopping" if worker.stopping else f"{len(worker.running)} of {worker.concurrency} busy"
-    text = f"{worker.name} on {', '.join(worker.queues)}: {state}"
     if worker.lives:
-        output.fine(text)
+        _answer_wrapped(output.fine, f"{worker.name} on {', '.join(worker.queues)}: {state}")
     else:
-        output.bad(f"{worker.name}: silent for {worker.seconds:,.0f} s")
+        forgotten = f"forgotten in {span(worker.forgotten_in)}"
+        _answer_wrapped(output.bad, f"{worker.name}: silent for {span(worker.seconds)}, {forgotten}")
     for run in worker.running:
-        output.line(f"  {run.job} {run.id} since {output.moment(run.since)}")
+        _answer_run(run, runs.get(run.run_id))
+
+
+def _answer_run(run: "Running", doing: "Doing | None") -> None:
+    from udata.clock import now
+    from udata.runner.arguments import label
+
+    words = output.shortened(label(run.job, doing.args, doing.kwargs) if doing else run.job, 60)
+    shown = run.run_id if output.options.verbosity else run.run_id[:8]
+    text = f"  {shown} {words}, for {span(max(0, int((now() - run.since).total_seconds())))}"
+    progress = (doing.progress if doing else None) or {}
+    done, total, message = (progress.get(name) for name in ("done", "total", "message"))
+    if done is not None:
+        text += f", {done:,.10g}" if isinstance(done, int | float) else f", {done}"
+        text += f" of {total:,.10g}" if isinstance(total, int | float) else ""
+    _answer_wrapped(output.line, f"{text}{f': {message}' if message else ''}")
+
+
+def _answer_wrapped(first: Callable[[str], None], text: str) -> None:
+    """Answer with `text` in lines that fit a screen: `first` prints the first of them."""
+    for place, each in enumerate(output.wrapped(text)):
+        (output.line if place else first)(each)

@@ -13,7 +13,8 @@ def bump_metrics(*, progress: Callable[..., None]) -> dict[str, int]:
     from udata.services.metrics import bump
     from udata.store.connection import database
 
-    return bump(database(), current_app.config["SITE_ID"], progress)
+    settings = current_app.config
+    return bump(database(), settings["SITE_ID"], progress, settings=settings)
 
 
 @job("compute-geozones-metrics", queue="low", time_limit=3600)

@@ -53,10 +53,12 @@ def purge_visualizations(*, progress: Callable[..., None]) -> dict[str, Any]:
 @job("purge-topics-elements", queue="low", time_limit=LIMIT)
 def purge_topics_elements(*, progress: Callable[..., None]) -> dict[str, Any]:
     """Remove the elements of topics that are gone, and those in which nothing is."""
+    from flask import current_app
+
     from udata.services.purge.topic_elements import purge_elements
     from udata.store.connection import database
 
-    return purge_elements(database(), progress=progress)._asdict()
+    return purge_elements(database(), current_app.config, progress)._asdict()
 
 
 @job("purge-chunks", queue="low", time_limit=LIMIT)

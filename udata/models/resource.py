@@ -14,13 +14,14 @@ from udata.store.fields import (
     UUIDTextField,
 )
 
+CHECKSUM_TYPES = ("sha1", "sha2", "sha256", "md5", "crc")
 RESOURCE_TYPES = ("main", "documentation", "update", "api", "code", "other")
 
 
 class Checksum(EmbeddedDocument):
     """What a file's content is verified with."""
 
-    type = StringField(required=True, choices=("sha1", "sha2", "sha256", "md5", "crc"))
+    type = StringField(required=True, choices=CHECKSUM_TYPES)
     value = StringField(required=True)
 
 

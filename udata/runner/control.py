@@ -14,8 +14,8 @@ from udata.runner.enqueue import wake_up
 from udata.runner.journal import records
 from udata.runner.journal import runs as journal
 from udata.runner.journal.history import Run, find, shown
-from udata.runner.journal.records import Stored
-from udata.runner.journal.runs import ENDED, WakeUp
+from udata.runner.journal.records import ENDED, Stored
+from udata.runner.journal.runs import WakeUp
 from udata.store.connection import translated_errors
 
 log = logging.getLogger(__name__)

@@ -10,12 +10,16 @@ from udata.errors import UsageError
 from udata.runner import registry
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, heartbeats, queues
+from udata.runner.celery import foreign
 from udata.runner.journal import runs
 from udata.runner.schedule import scheduler
 from udata.store.connection import database, translated_errors
 
 if TYPE_CHECKING:
     import redis
+
+# How many ids are looked up in one query.
+LOOK_UP = 100
 
 
 class Queue(NamedTuple):
@@ -34,17 +38,28 @@ class Queue(NamedTuple):
     workers: list[str]
 
 
+class Doing(NamedTuple):
+    """What the journal holds of a run that a worker works on: its arguments, secrets masked, and its progress."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    progress: dict[str, Any] | None
+
+
 class Status(NamedTuple):
     """What `worker status` shows.
 
-    `dead` counts the dead letters, `foreign` the waiting and dead messages whose task is not ours, by name;
-    `unsent` names the enabled schedules that are never sent; `problems` is what is not as it should be.
+    `dead` counts the dead letters, `dropped` those that had to make room; `foreign` the waiting and dead messages whose
+    task is not ours, by name; `runs` tells by its id of each run that a worker works on; `unsent` names the enabled
+    schedules that are never sent; `problems` is what is not as it should be.
     """
 
     queues: list[Queue]
     dead: int
+    dropped: int
     foreign: dict[str, int]
     workers: list[heartbeats.Worker]
+    runs: dict[str, Doing]
     scheduler: scheduler.Health
     unsent: list[str]
     problems: list[str]
@@ -53,21 +68,25 @@ class Status(NamedTuple):
 def status(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> Status:
     """The state of the queues `names` (none: all of them), and of all workers and schedulers.
 
-    Raises UnknownName for a queue, ServerError where the broker or the database is away.
+    Raises UnknownName for a queue, ServerError when the broker or the database is away.
     """
     chosen = queues.check_names(names)
     with broker.client(settings) as client, translated_errors():
         workers = heartbeats.workers(client, settings)
         unacked = Counter(taken.queue for taken in queues.unacked(client, settings))
         shown = [_queue(client, settings, name, unacked[name], workers) for name in chosen]
-        foreign = Counter(dead_letters.unknown_tasks(client, settings))
+        strangers = Counter(dead_letters.unknown_tasks(client, settings))
         dead = dead_letters.count(client, settings)
+        dropped = dead_letters.dropped(client, settings)
         health = scheduler.health()
+        doing = _doing(workers)
     for queue in shown:
-        foreign.update({name: count for name, count in queue.tasks.items() if not registry.knows(name)})
+        strange = {name: count for name, count in queue.tasks.items() if not _is_ours(name)}
+        strangers.update(strange)
     problems = [problem for queue in shown for problem in _problems(queue)]
     problems += [health.problem] if health.problem else []
-    return Status(shown, dead, dict(sorted(foreign.items())), workers, health, health.unsent, problems)
+    named = dict(sorted(strangers.items()))
+    return Status(shown, dead, dropped, named, workers, doing, health, health.unsent, problems)
 
 
 def munin_config(names: tuple[str, ...] = ()) -> list[str]:
@@ -128,6 +147,27 @@ def _recorded(queue: str) -> tuple[int, float | None]:
     for found in database()["job_run"].aggregate([{"$match": due}, group]):
         return found["count"], max(0.0, (moment - found["oldest"]).total_seconds())
     return 0, None
+
+
+def _doing(workers: Iterable[heartbeats.Worker]) -> dict[str, Doing]:
+    """What the journal holds of the runs that `workers` work on."""
+    ids = [run.run_id for worker in workers if worker.lives for run in worker.running]
+    fields = {"args": 1, "kwargs": 1, "progress": 1}
+    found = {}
+    for start in range(0, len(ids), LOOK_UP):
+        for run in database()["job_run"].find({"_id": {"$in": ids[start : start + LOOK_UP]}}, fields):
+            args, kwargs, progress = (run.get(name) for name in fields)
+            # Another version, or a person, may have written something else there.
+            found[str(run["_id"])] = Doing(
+                args if isinstance(args, list) else [],
+                kwargs if isinstance(kwargs, dict) else {},
+                progress if isinstance(progress, dict) else None,
+            )
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return registry.knows(name) or foreign.knows(name)
 
 
 def _problems(queue: Queue) -> list[str]:

@@ -31,7 +31,7 @@ LANGUAGES = {
         stop_words=(
             "a ai ait as au aux avait avec avez avoir avons ce ces cet cette ceux chez comme dans de des du elle elles"
             " en entre es et eu eux fut il ils je la le les leur leurs lui me meme memes mes mon ne nos notre"
-            " nous on ont ou par pas pour qu que qui sa sans se ses si soit sont sous sur ta te tes toi ton tu un"
+            " nous on ont ou par pas pour que qui sa sans se ses si soit sont sous sur ta te tes toi ton tu un"
             " une vers vos votre vous y etaient etait etant etre"
         ),
         light_stemmer="light_french",
@@ -74,6 +74,8 @@ def parse_synonyms(lines: Iterable[str]) -> list[Synonyms]:
     """
     found = []
     for line in lines:
+        if not isinstance(line, str):
+            raise ConfigurationError(f"SEARCH_SYNONYMS holds {line!r}, which is no text", "write lines of words")
         left, arrow, right = line.partition("=>")
         words = _listed(left)
         meanings = _listed(right) if arrow else words

@@ -67,8 +67,10 @@ def address(config: Mapping[str, Any]) -> str:
     """The address of the cache's Redis, with its password."""
     if config["CACHE_REDIS_URL"]:
         return str(config["CACHE_REDIS_URL"])
+    host = config["CACHE_REDIS_HOST"]
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     password = f":{quote(config['CACHE_REDIS_PASSWORD'], safe='')}@" if config["CACHE_REDIS_PASSWORD"] else ""
-    return f"redis://{password}{config['CACHE_REDIS_HOST']}:{config['CACHE_REDIS_PORT']}/{config['CACHE_REDIS_DB']}"
+    return f"redis://{password}{host}:{config['CACHE_REDIS_PORT']}/{config['CACHE_REDIS_DB']}"
 
 
 @contextmanager
@@ -77,12 +79,17 @@ def client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
     url, timeout = address(config), config["SERVER_TIMEOUT"]
     try:
         opened = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
-    except ValueError as error:
-        raise ConfigurationError(f"CACHE_REDIS_URL {clean(url)} is no address of a Redis: {error}") from error
+        # An option that the client does not know is found out when a connection is made, which sends nothing yet.
+        opened.connection_pool.make_connection()
+    except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
+        raise ConfigurationError(
+            f"CACHE_REDIS_URL {clean(url)} is no address of a Redis: {clean(str(error))}"
+        ) from error
     try:
         with opened:
             yield opened
-    except redis.RedisError as error:
+    except (redis.RedisError, OSError) as error:
+        # A file of certificates that cannot be read raises OSError.
         raise ServerError(
             f"the cache {clean(url)} cannot be used: {clean(str(error))}",
             "start it, or set CACHE_REDIS_URL to one that runs",

@@ -1,8 +1,12 @@
 """Writing many small updates, of which one that the server refuses stops no other."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from bson import ObjectId
 from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from udata.errors import UdataError
@@ -10,6 +14,18 @@ from udata.errors import UdataError
 DUPLICATE_KEY = 11000
 # How many of the refused are named.
 NAMED = 100
+
+
+def noted(
+    database: Database[Any], settings: Mapping[str, Any] | None, collection: str, ids: Sequence[Any]
+) -> AbstractContextManager[None]:
+    """What is written in this context to the documents `ids` is noted for the search engine, where there is one."""
+    if settings is None or not ids:
+        return nullcontext()
+    from udata.search import outbox
+
+    # What has an id of another kind is no document that an engine knows.
+    return outbox.changing(database, settings, collection, [id for id in ids if isinstance(id, ObjectId)])
 
 
 class Failures:

@@ -21,6 +21,8 @@ Stored = dict[str, Any]
 Goes = Callable[[str, Any], bool]
 # A collection and an id in it.
 Target = tuple[str, Any]
+# Whether a reference at a path to such a target counts.
+At = Callable[[str, Target], bool]
 # What becomes of a reference in an embedded document, or a whole one, when its target goes.
 Rule = Callable[[Reference, Stored, Target], str]
 
@@ -85,9 +87,18 @@ def on_anonymised(reference: Reference, around: Stored, target: Target) -> str:
     return (holds and getattr(reference.field, "on_anonymised", None)) or KEEP
 
 
-def fate(shape: Shape, document: Stored, goes: Goes, rule: Rule = on_gone) -> Fate:
-    """What becomes of a stored document when what `goes` says goes; the document itself is left as it is."""
-    walk = _Walk(goes, rule)
+def mending(reference: Reference, around: Stored, target: Target) -> str:
+    """What a reference says where its target is gone already: what should have been held cannot be any more."""
+    what = on_gone(reference, around, target)
+    return UNSET if what == DENY else what
+
+
+def fate(shape: Shape, document: Stored, goes: Goes, rule: Rule = on_gone, at: At | None = None) -> Fate:
+    """What becomes of a stored document when what `goes` says goes; the document itself is left as it is.
+
+    `at` says for each path whether a reference there counts; without it all do.
+    """
+    walk = _Walk(goes, rule, at)
     shape = shape.of(document)
     found = walk.fields(shape, document, "", in_list=False)
     if isinstance(found, _Mark):
@@ -105,8 +116,9 @@ def _stands(stored: Any, beside: Beside) -> bool:
 
 
 class _Walk:
-    def __init__(self, goes: Goes, rule: Rule) -> None:
+    def __init__(self, goes: Goes, rule: Rule, at: At | None) -> None:
         self.goes = goes
+        self.at = at
         self.rule = rule
         self.fate = Fate()
         self.around: Stored = {}
@@ -146,7 +158,8 @@ class _Walk:
         return value if isinstance(node, Value) and node.types else self.anything(value, path)
 
     def reference(self, node: Reference, value: Any, path: str) -> Any:
-        hit = next((aim for aim in aims(node, value) if self.goes(*aim)), None)
+        hits = (aim for aim in aims(node, value) if self.goes(*aim))
+        hit = next((aim for aim in hits if self.at is None or self.at(path, aim)), None)
         if hit is None:
             return value
         what = self.rule(node, self.around, hit)

@@ -1,7 +1,7 @@
 """The counters of documents (`metrics`), recomputed from what they count."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from udata.models.dataset import Dataset
 from udata.models.organization import Organization
 from udata.models.reuse import Reuse
 from udata.progress import Progress, silent
-from udata.services.counter_writes import Failures
+from udata.services.counter_writes import Failures, noted
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, chunks, documents, key
 
@@ -138,8 +138,11 @@ def bump(
     progress: Progress = silent,
     *,
     collections: Iterable[str] = KEYS,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, int]:
     """Write the counters that are not what counting gives; returns how many documents changed, by collection.
+
+    With the portal's `settings` what changed is noted for the search engine, where there is one.
 
     A counter that is unknown stays as it is, and a document that cannot be written stops no other: both are told by
     the UdataError that is raised at the end. Raises ServerError.
@@ -154,8 +157,9 @@ def bump(
             query = {"_id": site_id} if collection == "site" else {}
             with right.reading(collection, ()):
                 for some in chunks(_read(database, right, collection, query, ["metrics"]), BATCH):
-                    updates = [update for document in some if (update := _update(right, collection, document))]
-                    changed[collection] += failures.write(database[collection], updates)
+                    wrong = [(one["_id"], update) for one in some if (update := _update(right, collection, one))]
+                    with noted(database, settings, collection, [id for id, _ in wrong]):
+                        changed[collection] += failures.write(database[collection], [update for _, update in wrong])
                     done += len(some)
                     progress(done, None, f"Writing the counters of {collection}")
     failures.told |= {f"{name} cannot be read": why for name, why in right.unread.items()}

@@ -23,7 +23,7 @@ class Named(NamedTuple):
 
     storage: str
     name: Any
-    path: str
+    path: str = ""
 
 
 def storages() -> list[str]:
@@ -37,13 +37,13 @@ def fields(collection: str) -> list[str]:
 
 
 def named(collection: str, document: Mapping[str, Any]) -> Iterator[Named]:
-    """The files that a document names, each once a field."""
+    """The files that a document names, each once."""
+    seen: set[tuple[str, str]] = set()
     for path, storage in NAMED.get(collection, ()):
-        seen: set[str] = set()
         for value in _values(document, path.split(".")):
             for name in _names(value):
-                if repr(name) not in seen:
-                    seen.add(repr(name))
+                if (storage, repr(name)) not in seen:
+                    seen.add((storage, repr(name)))
                     yield Named(storage, name, path)
 
 

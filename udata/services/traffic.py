@@ -12,13 +12,15 @@ from urllib.parse import urljoin, urlsplit
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import UpdateOne
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from udata.errors import ConfigurationError
 from udata.network.failures import BadAnswer
 from udata.network.fetching import Fetcher
 from udata.progress import Progress, silent
-from udata.services.counter_writes import Failures
+from udata.services.counter_writes import Failures, noted
+from udata.store.codec import LENIENT
 from udata.store.compact_set import CompactSet
 from udata.store.connection import translated_errors
 from udata.store.scan import chunks, key
@@ -27,6 +29,8 @@ Document = dict[str, Any]
 
 PAGE_SIZE = 50
 BATCH = 500
+# How many documents are asked for by their ids at a time.
+AT_A_TIME = 100
 ID_BYTES = 12
 # How much is kept in memory of what was read, in bytes; the rest lies in a file.
 IN_MEMORY = 10_000_000
@@ -83,7 +87,7 @@ def update(
                 progress(0, done[kind.name]["rows"], f"Writing the traffic of {kind.name}")
                 changed = 0
                 for some in chunks(_spooled(spool, done[kind.name]["rows"]), BATCH):
-                    changed += _write(database, kind, some, failures)
+                    changed += _write(database, settings, kind, some, failures)
                 done[kind.name]["changed"] = changed
     failures.raise_any(f"the traffic of {sum(one['changed'] for one in done.values())} documents was written")
     return done
@@ -172,18 +176,33 @@ def _spooled(spool: IO[str], count: int) -> Iterator[Row]:
         yield Row(*json.loads(spool.readline()))
 
 
-def _write(database: Database[Document], kind: Kind, rows: list[Row], failures: Failures) -> int:
+def _write(
+    database: Database[Document], settings: Mapping[str, Any], kind: Kind, rows: list[Row], failures: Failures
+) -> int:
+    """Write the counters of some rows; returns how many documents changed."""
     if kind.name != "resources":
-        updates = [one for row in rows if (one := _of_document(row)) is not None]
-        return failures.write(database[kind.name.removesuffix("s")], updates)
+        collection = kind.name.removesuffix("s")
+        wrong = _wrong(database[collection], rows)
+        with noted(database, settings, collection, list(wrong)):
+            updates = [_set({"_id": id}, "metrics", row) for id, row in wrong.items()]
+            return failures.write(database[collection], updates)
     own = [one for row in rows if row.dataset is not None and (one := _of_resource(row)) is not None]
     community = [_set({"_id": row.id}, "metrics", row) for row in rows if row.dataset is None]
     return failures.write(database["dataset"], own) + failures.write(database["community_resource"], community)
 
 
-def _of_document(row: Row) -> UpdateOne | None:
-    id = _object_id(row.id)
-    return None if id is None else _set({"_id": id}, "metrics", row)
+def _wrong(collection: Collection[Document], rows: list[Row]) -> dict[ObjectId, Row]:
+    """The rows of documents that are there and say something else: nothing is written, nor indexed, for the others."""
+    by_id = {id: row for row in rows if (id := _object_id(row.id)) is not None}
+    wrong: dict[ObjectId, Row] = {}
+    for some in chunks(by_id, AT_A_TIME):
+        for stored in collection.with_options(LENIENT).find({"_id": {"$in": some}}, ("metrics",)):
+            metrics = stored.get("metrics")
+            known = metrics if isinstance(metrics, dict) else {}
+            row = by_id[stored["_id"]]
+            if any(known.get(name) != value for name, value in row.counters.items()):
+                wrong[stored["_id"]] = row
+    return wrong
 
 
 def _of_resource(row: Row) -> UpdateOne | None:

@@ -1,11 +1,13 @@
 """The connection to the database, and its errors in an operator's words."""
 
 import atexit
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import mongoengine
+from dns.exception import Timeout as DNSTimeout
 from mongoengine.connection import ConnectionFailure as NotConnected
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
@@ -24,6 +26,7 @@ from pymongo.errors import (
     WriteConcernError,
     WTimeoutError,
 )
+from pymongo.saslprep import saslprep
 from pymongo.synchronous import monitor
 from pymongo.uri_parser import parse_uri
 
@@ -53,7 +56,7 @@ def connect(settings: Settings) -> None:
     uri = address(settings)
     milliseconds = int(settings["SERVER_TIMEOUT"] * 1000)
     try:
-        name = parse_uri(uri)["database"] or settings["MONGODB_DB"]
+        name = _parsed(uri, settings["SERVER_TIMEOUT"])["database"] or settings["MONGODB_DB"]
         mongoengine.connect(
             name,
             host=uri,
@@ -65,7 +68,8 @@ def connect(settings: Settings) -> None:
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=max(milliseconds, PATIENCE),
         )
-    except (InvalidURI, InvalidName, PyMongoConfigurationError, ValueError) as error:
+    except (InvalidURI, InvalidName, PyMongoConfigurationError, NotConnected, ValueError, TypeError, OSError) as error:
+        # A file of keys or certificates that cannot be read raises OSError; MongoEngine wraps what the driver says.
         raise ConfigurationError(
             f"MONGODB_HOST ({settings.sources['MONGODB_HOST']}) is no address of a database: {clean(str(error))}",
             "as in mongodb://user:password@host:27017/udata",
@@ -76,6 +80,26 @@ def address(settings: Mapping[str, Any]) -> str:
     """The database's address, made of three settings where `MONGODB_HOST` is a bare host name."""
     host: str = settings["MONGODB_HOST"]
     return host if "://" in host else f"mongodb://{host}:{settings['MONGODB_PORT']}/{settings['MONGODB_DB']}"
+
+
+def _parsed(uri: str, seconds: float) -> dict[str, Any]:
+    """The parts of the address. Raises ValueError or the driver's errors for what is none, ServerError if the name
+    server that `mongodb+srv://` asks does not answer within `seconds`.
+    """
+    if re.search(r"\s", uri.partition("@")[0] if "@" not in uri else uri.rpartition("@")[2]):
+        raise ValueError("it has a space in it")
+    try:
+        parsed: dict[str, Any] = parse_uri(uri, connect_timeout=seconds)
+    except PyMongoConfigurationError as error:
+        if isinstance(error.__cause__ or error.__context__, DNSTimeout):
+            raise ServerError(
+                f"no name server says where the database is: {clean(str(error))}", "see whether the name server runs"
+            ) from error
+        raise
+    # The driver prepares a password when it signs in, and raises then for letters that a password cannot have.
+    if parsed["password"]:
+        saslprep(parsed["password"])
+    return parsed
 
 
 def disconnect() -> None:
@@ -134,6 +158,11 @@ def translated_errors() -> Iterator[None]:
         raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _REMEDY) from error
     except ConnectionFailure as error:
         raise ServerError(f"the connection to the database at {_server()} broke: {_reason(error)}", _REMEDY) from error
+    except PyMongoConfigurationError as error:
+        # What only turns out when the driver signs in: a mechanism that needs another package, say.
+        raise ConfigurationError(
+            f"MONGODB_HOST cannot be used: {_reason(error)}", "as in mongodb://user:password@host:27017/udata"
+        ) from error
     except WTimeoutError as error:
         raise ServerError(
             f"the database at {_server()} has no majority of its members that answers", "see rs.status() on it"

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.harvest.backends.conftest import Answers, identities
 from tests.harvest.catalogues import content
+from tests.harvest.conftest import Answers, identities
 from tests.network.webserver import WebServer
 from udata.errors import ServerError
 from udata.harvest.backends.base import Fetch, Filter, Source

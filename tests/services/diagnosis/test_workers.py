@@ -6,6 +6,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from tests.runner.letters import put_aside
 from tests.services.diagnosis.looking import look
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, heartbeats
@@ -31,6 +32,7 @@ def test_workers_that_live_and_one_that_is_silent_are_told(settings: Settings) -
     check = look("workers")
     assert (check.ok, check.value) == (True, "1 worker alive, 0 jobs running")
     assert [note.text.split(" for ")[0] for note in check.warnings] == ["b@host has been silent"]
+    assert check.warnings[0].remedy == "start it again, or wait: it is forgotten in 58 minutes"
 
 
 def test_a_message_that_nobody_waits_for_is_a_problem(settings: Settings) -> None:
@@ -46,9 +48,8 @@ def test_a_message_that_nobody_waits_for_is_a_problem(settings: Settings) -> Non
 
 
 def test_dead_letters_and_foreign_tasks_are_warnings(settings: Settings) -> None:
-    letter = dead_letters.letter("default", b"{}", "unknown", dead_letters.UNKNOWN_REMEDY, "portal.own_task")
     with broker.client(settings) as client:
-        dead_letters.keep(client, dead_letters.key(settings), letter)
+        put_aside(client, settings, b"{}", dead_letters.UNKNOWN_REMEDY, "portal.own_task")
     check = look("queues")
     assert check.ok is True
     assert [note.text for note in check.warnings] == ["1 message could not be taken",

@@ -58,7 +58,9 @@ def damaged(stored: Stored, dice: random.Random) -> Stored:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_is_stored_is_checked(seed: int, app: Flask, database: Database[Stored], reference: Path) -> None:
+def test_whatever_is_stored_is_checked(
+    seed: int, app: Flask, database: Database[Stored], reference: Path, tmp_path: Path
+) -> None:
     dice = random.Random(seed)
     for file in sorted((reference / "broken").glob("*.bson")):
         originals = bson.decode_all(file.read_bytes())
@@ -77,7 +79,7 @@ def test_whatever_is_stored_is_checked(seed: int, app: Flask, database: Database
         found.append(finding)
         page.add(finding)
 
-    summary = check_integrity(database, checks(MODULES)[0], collections(), found=take)
+    summary = check_integrity(database, checks(MODULES)[0], collections(), settings={"FS_ROOT": tmp_path}, found=take)
     assert (summary.unread, summary.broken) == ({}, {})
     assert [one.check for one in found if one.id == str(untouched["_id"])] == ["references"]
     assert len(found) == summary.errors + summary.warnings > 400

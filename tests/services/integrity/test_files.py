@@ -24,6 +24,12 @@ def root(app: Flask, tmp_path: Path) -> Path:
     return made
 
 
+@pytest.fixture
+def check(check: Run, app: Flask) -> Run:
+    """Run the check on the portal's settings as they are then."""
+    return lambda *names: check(*names, settings=app.config)
+
+
 def store(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,14 +132,13 @@ def test_a_file_that_comes_while_the_check_runs_is_not_called_anything(
 ) -> None:
     fill(database, root)
     store(root, "images/uploaded.png")
-    read = scan.documents
 
     def documents(*args: Any) -> Any:
         # Between the two listings the portal stores a file, and names another.
         if args[0].name == "reuse":
             store(root, "images/newest.png")
             database.reuse.insert_one({"image": "uploaded.png"})
-        return read(*args)
+        return scan.documents(*args)
 
     monkeypatch.setattr("udata.services.integrity.files.documents", documents)
     assert check("files")[1] == []

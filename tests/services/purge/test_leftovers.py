@@ -27,11 +27,11 @@ def test_elements_of_no_topic_and_those_in_which_nothing_is_go(app: Flask, datab
     factories.topic_element(topic=topic, title=None)
     factories.topic_element(factories.dataset(), topic=gone)
     database.topic.delete_one({"_id": gone.id})
-    told: list[Any] = []
-    assert purge_elements(database, lambda *change: told.append(change)) == (1, 1)
+    app.config["ELASTICSEARCH_URL"] = "http://localhost:1"
+    assert purge_elements(database, app.config) == (1, 1)
     assert {one["_id"] for one in database.topic_element.find()} == {one.id for one in kept}
-    assert told == [("topic", [topic.id])]
-    assert purge_elements(database) == (0, 0)
+    assert [(one["model"], one["ids"]) for one in database.search_outbox.find()] == [("topic", [topic.id])]
+    assert purge_elements(database, app.config) == (0, 0)
 
 
 def upload(files: Path, name: str, age: timedelta, **about: Any) -> list[Path]:

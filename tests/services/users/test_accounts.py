@@ -16,6 +16,7 @@ from udata.clock import now
 from udata.errors import ServerError, UdataError, UnknownName, UsageError
 from udata.models.user import User
 from udata.services.users import accounts as users
+from udata.services.users import listing
 from udata.services.users.accounts import New
 from udata.store.connection import database as connected
 
@@ -302,3 +303,65 @@ def test_what_the_database_refuses_is_said_in_a_line(
     with pytest.raises(ServerError, match="refuses the account: "):
         users.create(connected(), ADA._replace(email="grace@example.org", admin=True), config)
     assert database.user.count_documents({}) == 2
+
+
+STORED_OTHERWISE = (
+    "trail@x.org ", " lead@x.org", "nl@x.org\n", "nfd-jose\u0301@x.org", "xn@xn--exmple-cua.org", "Upper@X.org",
+)  # fmt: skip
+
+
+def plain(email: str, id: ObjectId) -> dict[str, Any]:
+    """A user as other programs store one."""
+    return {"_id": id, "email": email, "first_name": "F", "slug": f"slug-{id}", "roles": [], "fs_uniquifier": str(id)}
+
+
+@pytest.mark.parametrize("email", STORED_OTHERWISE)
+def test_what_is_stored_otherwise_is_found_by_id_slug_text_and_normal_form(database: Db, email: str) -> None:
+    id = ObjectId()
+    database.user.insert_one(plain(email, id))
+    for who in (str(id), f"slug-{id}", email, listing.normal(email)):
+        assert users.activate(connected(), who).email == email
+
+
+@pytest.mark.parametrize("email", STORED_OTHERWISE)
+def test_nothing_makes_a_second_account_beside_it(database: Db, config: dict[str, Any], email: str) -> None:
+    database.user.insert_one(plain(email, ObjectId()))
+    with pytest.raises(UsageError, match="there is an account"):
+        users.create(connected(), ADA._replace(email=email.strip()), config)
+    assert database.user.count_documents({}) == 1
+
+
+def test_two_accounts_of_one_e_mail_are_told_apart_by_their_ids(database: Db) -> None:
+    ids = [ObjectId(), ObjectId()]
+    database.user.insert_many([plain("dup@x.org", id) for id in ids])
+    with pytest.raises(UsageError, match=f"{ids[0]} or {ids[1]}"):
+        users.activate(connected(), "dup@x.org")
+    assert users.activate(connected(), str(ids[1])).changed
+    assert [one.get("active") for one in database.user.find(sort=[("_id", 1)])] == [None, True]
+
+
+@pytest.mark.parametrize(
+    ("typed_first", "typed_then"),
+    [("jose\u0301@example.org", "jos\u00e9@example.org"), ("user@xn--exmple-cua.org", "User@ex\u00e4mple.org ")],
+)
+def test_creating_and_looking_up_know_one_normal_form(
+    database: Db, config: dict[str, Any], typed_first: str, typed_then: str
+) -> None:
+    created = users.create(connected(), ADA._replace(email=typed_first), config)
+    for who in (typed_first, typed_then):
+        assert users.demand_rotation(connected(), who).email == created.email
+        with pytest.raises(UsageError, match="there is an account"):
+            users.create(connected(), ADA._replace(email=who), config)
+
+
+@pytest.mark.parametrize("name", ["علی\u200cرضا", "क्\u200dष"])
+def test_zero_width_joiners_are_letters_of_a_name(database: Db, config: dict[str, Any], name: str) -> None:
+    assert users.create(connected(), ADA._replace(first_name=name), config).first_name == name
+    with pytest.raises(UsageError, match="cannot be printed"):
+        users.person_name("first name", "Eve\u202e")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_password(database: Db, config: dict[str, Any]) -> None:
+    from udata.services.users.passwords import Passwords
+
+    assert Passwords(config).checked("\ufeffPassw0rd") == "Passw0rd"

@@ -118,15 +118,16 @@ def test_comments_go_when_that_is_asked(ada: Any, app: Flask, database: Database
     alone = factories.discussion(factories.dataset(), ada)
     told = notification.DiscussionNotificationDetails(discussion=alone)
     factories.notification(user=other, details=told, type="discussion.new")
-    indexed: list[Any] = []
-    done = end(app, database, str(ada.id), comments=True, changed=lambda *change: indexed.append(change))
+    app.config["ELASTICSEARCH_URL"] = "http://localhost:1"
+    done = end(app, database, str(ada.id), comments=True)
     assert (done.comments, done.discussions) == (2, 1)
     assert database.discussion.find_one({"_id": alone.id}) is None
     talk = database.discussion.find_one({"_id": shared.id})
     assert talk is not None
     assert [one["content"] for one in talk["discussion"]] == ["DELETED", "Where is the oak?", "DELETED"]
     assert check("references")[1] == []
-    assert {id for collection, ids in indexed for id in ids if collection == "discussion"} == {shared.id, alone.id}
+    indexed = {id for one in database.search_outbox.find({"model": "discussion"}) for id in one["ids"]}
+    assert indexed == {shared.id, alone.id}
     assert [one for one in check("metrics")[1] if one.collection == "dataset" and one.id == str(alone.subject.id)] == []
 
 

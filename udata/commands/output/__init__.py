@@ -30,6 +30,7 @@ from udata.commands.output.lines import (
     shortened,
     traceback,
     warning,
+    wrapped,
 )
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
@@ -80,6 +81,7 @@ __all__ = [
     "traceback",
     "unwritten",
     "warning",
+    "wrapped",
 ]
 
 

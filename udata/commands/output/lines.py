@@ -1,7 +1,7 @@
 """Lines. Those of the *answer* go to standard output, *notes* to standard error."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from udata.commands.output.options import options
 from udata.commands.output.streams import write, write_line
@@ -10,6 +10,8 @@ from udata.wording import printable
 
 # What is shown of a long value on a terminal, in letters.
 SHOWN = 200
+# What a line may be wide.
+WIDTH = 80
 
 
 def line(text: str = "") -> None:
@@ -105,6 +107,14 @@ def shortened(text: str, most: int = SHOWN) -> str:
     if len(text) <= most or options.verbosity or not sys.stdout.isatty():
         return text
     return f"{text[: most - 1]}…"
+
+
+def wrapped(text: str, indent: str = "    ") -> Iterator[str]:
+    """`text` in lines that fit a screen of 80 columns, with `indent` before all but the first."""
+    from textwrap import wrap
+
+    width = WIDTH - 2  # a symbol may stand before it
+    yield from wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:

@@ -36,6 +36,11 @@ class Local(Storage):
         self._prefix = prefix.strip("/")
         self.place = f"the folder {root / self._prefix}"
 
+    def probe(self) -> None:
+        """Open the root; one in which nothing was stored yet need not be there."""
+        with suppress(FileNotFoundError):
+            os.close(self._opened(make=False))
+
     def files(self, unread: Callable[[str, str], None] = lambda name, reason: None) -> Iterator[File]:
         """Every regular file, folder by folder; links are no files of ours."""
         folders = [""]

@@ -46,8 +46,9 @@ class S3(Storage):
                 client_options={
                     "allow_http": str(endpoint or "").startswith("http://"),
                     "timeout": f"{timeout:g}s",
-                    "connect_timeout": "10s",
+                    "connect_timeout": f"{min(timeout, 10.0):g}s",
                 },
+                # One that is down is said to be so within the time limit.
                 retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=timeout)},
                 config={name: str(value) for name, value in named.items() if value is not None},  # type: ignore[arg-type]
             )
@@ -56,6 +57,11 @@ class S3(Storage):
                 f"{self.place} cannot be meant: {_reason(error)}", "check the settings that begin with FS_S3_"
             ) from error
         self._known = False
+
+    def probe(self) -> None:
+        """Ask for the first object."""
+        self._known = False
+        self._make_sure()
 
     def files(self, unread: Callable[[str, str], None] = lambda name, reason: None) -> Iterator[File]:
         """Every object, a thousand a request."""

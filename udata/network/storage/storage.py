@@ -56,6 +56,10 @@ class Storage(ABC):
     place: str
 
     @abstractmethod
+    def probe(self) -> None:
+        """Find out whether the storage is there and lets itself be read; changes nothing."""
+
+    @abstractmethod
     def files(self, unread: Callable[[str, str], None] = lambda name, reason: None) -> Iterator[File]:
         """Every file, as they come; `unread` is told the name of what cannot be looked into, and why."""
 

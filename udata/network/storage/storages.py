@@ -19,8 +19,10 @@ BACKENDS = ("local", "s3")
 KEYS = {"local": ("root",), "s3": ("endpoint", "region", "access_key", "secret_key", "bucket_name")}
 
 
-def storage(settings: Mapping[str, Any], name: str) -> Storage:
+def storage(settings: Mapping[str, Any], name: str, *, timeout: float = 30.0) -> Storage:
     """The storage called `name`. Nothing is asked of a server, and no folder is looked at.
+
+    A server that does not answer within `timeout` seconds is given up.
 
     Raises UnknownName, and ConfigurationError where it is not configured, or wrongly.
     """
@@ -31,7 +33,7 @@ def storage(settings: Mapping[str, Any], name: str) -> Storage:
         return _local(settings, name, options, prefix)
     from udata.network.storage.s3 import S3
 
-    return S3(str(options.pop("bucket_name", None) or name), options, prefix)
+    return S3(str(options.pop("bucket_name", None) or name), options, prefix, timeout)
 
 
 def backend_of(settings: Mapping[str, Any], name: str) -> str:

@@ -1,8 +1,13 @@
-"""What workers say of themselves, every few seconds, in the broker's Redis; dated by its clock, not by theirs."""
+"""What workers say of themselves, every few seconds, in the broker's Redis; dated by its clock, not by theirs.
+
+Workers of several versions may speak there: what one does not know is passed over, what is missing is taken as unknown,
+and what cannot be read at all is nobody's heartbeat.
+"""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from udata.runner.broker import connection as broker
@@ -10,17 +15,22 @@ from udata.runner.broker import connection as broker
 if TYPE_CHECKING:
     import redis
 
+log = logging.getLogger(__name__)
+
 # A worker that has been silent for this many heartbeats is taken for dead, and forgotten after an hour.
 SILENT_BEATS = 6
 FORGOTTEN_SECONDS = 3600
 
+EPOCH = datetime(1970, 1, 1)
+
 
 class Running(NamedTuple):
-    """A run that a worker works on; `since` in UTC."""
+    """What a worker works on: the `id` of the message, that of the run which it is or becomes, `since` in UTC."""
 
     id: str
     job: str
     since: datetime
+    run_id: str
 
 
 class Worker(NamedTuple):
@@ -42,6 +52,11 @@ class Worker(NamedTuple):
         """Whether the worker has spoken lately."""
         return self.seconds <= SILENT_BEATS * self.every + 1
 
+    @property
+    def forgotten_in(self) -> float:
+        """Seconds until it is no longer listed, if it stays silent."""
+        return max(0.0, FORGOTTEN_SECONDS - self.seconds)
+
 
 def say(client: "redis.Redis", settings: Mapping[str, Any], worker: Worker) -> None:
     """Note that `worker` is alive."""
@@ -60,17 +75,25 @@ def leave(client: "redis.Redis", settings: Mapping[str, Any], name: str) -> None
 
 def workers(client: "redis.Redis", settings: Mapping[str, Any]) -> list[Worker]:
     """The workers that have spoken within an hour, sorted by name; those that are silent now are among them."""
-    now = _now(client)
-    known = (_worker(json.loads(plain), now) for plain in client.hgetall(_key(settings)).values())
-    return sorted(worker for worker in known if worker.seconds < FORGOTTEN_SECONDS)
+    return sorted(worker for _, worker in _heard(client, settings) if worker and worker.seconds < FORGOTTEN_SECONDS)
 
 
 def forget_the_silent(client: "redis.Redis", settings: Mapping[str, Any]) -> None:
-    """Remove the workers that have been silent for an hour."""
-    now = _now(client)
-    for name, plain in client.hgetall(_key(settings)).items():
-        if now - json.loads(plain)["at"] >= FORGOTTEN_SECONDS:
+    """Remove the workers that have been silent for an hour, and what is no heartbeat."""
+    for name, worker in _heard(client, settings):
+        if worker is None or worker.seconds >= FORGOTTEN_SECONDS:
             client.hdel(_key(settings), name)
+
+
+def _heard(client: "redis.Redis", settings: Mapping[str, Any]) -> Iterator[tuple[bytes, Worker | None]]:
+    """What every worker said last, None for what is no heartbeat."""
+    now = _now(client)
+    for name, said in client.hgetall(_key(settings)).items():
+        try:
+            yield name, _worker(name.decode(), json.loads(said), now)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            log.debug("What is noted of the worker %r is no heartbeat: %s", name, error)
+            yield name, None
 
 
 def _key(settings: Mapping[str, Any]) -> str:
@@ -82,11 +105,30 @@ def _now(client: "redis.Redis") -> float:
     return float(seconds + microseconds / 1_000_000)
 
 
-def _worker(plain: dict[str, Any], now: float) -> Worker:
-    running = [Running(run["id"], run["job"], _moment(run["since"])) for run in plain["running"]]
-    at = plain.pop("at")
-    return Worker(**{**plain, "started": _moment(plain["started"]), "running": running, "seconds": max(0.0, now - at)})
+def _worker(name: str, plain: Mapping[str, Any], now: float) -> Worker:
+    """The worker of which `plain` tells. Raises ValueError, TypeError and the like for what tells of none."""
+    return Worker(
+        name=name,
+        host=str(plain.get("host", "")),
+        pid=int(plain.get("pid") or 0),
+        queues=[str(queue) for queue in plain.get("queues") or []],
+        concurrency=int(plain.get("concurrency") or 0),
+        started=_moment(plain.get("started")),
+        stopping=bool(plain.get("stopping")),
+        running=[_running(run) for run in plain.get("running") or []],
+        # A heartbeat that does not say when it was is as old as can be.
+        seconds=max(0.0, now - float(plain.get("at") or 0)),
+        every=float(plain.get("every") or 5.0),
+    )
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _running(plain: Mapping[str, Any]) -> Running:
+    message = str(plain.get("id", ""))
+    run_id = str(plain.get("run_id") or message)
+    return Running(message, str(plain.get("job", "")), _moment(plain.get("since")), run_id)
+
+
+def _moment(text: Any) -> datetime:
+    """The moment, in UTC, as another version may write it, too; the epoch for none."""
+    found = datetime.fromisoformat(text) if text else EPOCH
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

@@ -6,6 +6,7 @@ yet acknowledged in a hash beside it.
 
 import base64
 import json
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,15 +18,20 @@ from udata.runner.broker import connection as broker
 if TYPE_CHECKING:
     import redis
 
+log = logging.getLogger(__name__)
+
 # The task that only says which run to take up, and the header that names the run's job.
 WAKE = "udata.run"
 JOB_HEADER = "udata-job"
+# How the envelope of a message says that its body is JSON.
+JSON_TYPES = ("application/json", "json")
+
+# What is no message of Celery is called so.
+NO_MESSAGE = "not a message"
+
 # When another program's message is due, and until when.
 NOT_BEFORE_HEADER = "udata-not-before"
 EXPIRES_HEADER = "udata-expires"
-
-# kombu's names of a queue's lists, one a step of priority.
-PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 PAGE = 1_000
 PAGE_BYTES = 2 * 1024 * 1024
@@ -46,13 +52,15 @@ return 1
 class Message(NamedTuple):
     """What a message is about: `name` of its job or task, its `id`, and `run_id` of the run that it is or becomes.
 
-    `wakes` where it is a wake-up of ours: then there is such a run, or there was.
+    `wakes` when it is a wake-up of ours: then there is such a run, or there was. `plain` when its body is JSON, as far
+    as its envelope says.
     """
 
     name: str
     id: str
     run_id: str
     wakes: bool
+    plain: bool
 
 
 class Unacked(NamedTuple):
@@ -76,7 +84,7 @@ def check_names(queues: tuple[str, ...]) -> tuple[str, ...]:
 def waiting(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> int:
     """How many messages wait in `queue`."""
     with client.pipeline(transaction=False) as pipe:
-        for key in _keys(settings, queue):
+        for key in broker.queue_keys(settings, queue):
             pipe.llen(key)
         return sum(pipe.execute())
 
@@ -88,14 +96,14 @@ def names(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> Cou
 
 def messages(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> Iterator[Message]:
     """What waits in `queue`, read in pages; what comes and goes meanwhile may be missed or told twice."""
-    for key in _keys(settings, queue):
+    for key in broker.queue_keys(settings, queue):
         for raw in _read(client, key):
             yield message(raw)
 
 
 def remove(client: "redis.Redis", settings: Mapping[str, Any], queue: str, run_id: str) -> bool:
     """Take the message of the run out of `queue`; False where it is not there. The queue is read in pages."""
-    for key in _keys(settings, queue):
+    for key in broker.queue_keys(settings, queue):
         for raw in _read(client, key):
             # Only a message that holds the id is looked into.
             if run_id.encode() in raw and message(raw).run_id == run_id:
@@ -112,8 +120,13 @@ def unacked(client: "redis.Redis", settings: Mapping[str, Any], before: float | 
     ):
         stored = client.hmget(f"{prefix}unacked", [tag for tag, _ in page])
         for (tag, since), value in zip(page, stored, strict=True):
-            if value is not None:
+            if value is None:
+                continue
+            try:
                 yield _unacked(settings, tag, since, value)
+            except (ValueError, TypeError, RecursionError) as error:
+                # No worker writes so; it stays where it is, for somebody else may know what it means.
+                log.debug("The unacknowledged message %r cannot be read: %s", tag, error)
         start += len(page)
 
 
@@ -134,7 +147,7 @@ def message(raw: bytes) -> Message:
         envelope = json.loads(raw)
         return _about(envelope)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Message("not a message", "", "", wakes=False)
+        return Message(NO_MESSAGE, "", "", wakes=False, plain=False)
 
 
 def foreign_run_id(message_id: str) -> str:
@@ -144,12 +157,15 @@ def foreign_run_id(message_id: str) -> str:
 
 def _about(envelope: dict[str, Any]) -> Message:
     headers = envelope.get("headers") or {}
+    plain = envelope.get("content-type") in JSON_TYPES
     if "task" not in headers:  # Celery's first protocol has it in the body
+        if not plain:
+            return Message(f"of the type {envelope['content-type']}", "", "", wakes=False, plain=False)
         headers = json.loads(base64.b64decode(envelope["body"]))
     name, message_id = str(headers["task"]), str(headers["id"])
     if name == WAKE:
-        return Message(str(headers.get(JOB_HEADER, name)), message_id, message_id, wakes=True)
-    return Message(name, message_id, foreign_run_id(message_id), wakes=False)
+        return Message(str(headers.get(JOB_HEADER, name)), message_id, message_id, wakes=True, plain=plain)
+    return Message(name, message_id, foreign_run_id(message_id), wakes=False, plain=plain)
 
 
 def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:
@@ -163,7 +179,7 @@ def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:
 
 def _unacked(settings: Mapping[str, Any], tag: bytes, since: float, stored: bytes) -> Unacked:
     envelope, _, routing_key = json.loads(stored)
-    queue = str(routing_key).removeprefix(settings["QUEUE_PREFIX"])
+    queue = str(routing_key).removeprefix(broker.queue_prefix(settings))
     return Unacked(tag.decode(), queue, since, message(json.dumps(envelope).encode()), stored)
 
 
@@ -171,7 +187,3 @@ def _settle(client: "redis.Redis", settings: Mapping[str, Any], taken: Unacked, 
     prefix = broker.key_prefix(settings)
     keys = [f"{prefix}unacked", f"{prefix}unacked_index", broker.queue_name(settings, taken.queue)]
     return bool(client.register_script(GIVE_BACK)(keys=keys, args=[taken.tag, taken.stored, envelope]))
-
-
-def _keys(settings: Mapping[str, Any], queue: str) -> list[str]:
-    return [broker.queue_name(settings, queue) + step for step in PRIORITIES]

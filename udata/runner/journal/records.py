@@ -16,6 +16,9 @@ from udata.models.job_run import STATES
 
 Stored = dict[str, Any]
 
+# The states of a run that is not going on.
+ENDED = ("succeeded", "failed", "lost", "cancelled")
+
 # How many of the attempts of a run are kept beside its last one.
 ATTEMPTS = 10
 
@@ -115,6 +118,12 @@ def is_over(stored: Mapping[str, Any], moment: datetime) -> bool:
 def over(moment: datetime) -> Stored:
     """The query for the runs of which `is_over` is true at `moment`."""
     return {"state": "running", "lease_until": {"$not": {"$gte": moment}}}
+
+
+def always_stopped(stored: Mapping[str, Any]) -> bool:
+    """Whether each of the attempts that are kept, and this one, was stopped with its worker."""
+    kept = stored.get("attempts") or []
+    return len(kept) >= ATTEMPTS - 1 and all(one.get("state") == "stopped" for one in kept[1 - ATTEMPTS :])
 
 
 def attempt(stored: Mapping[str, Any], written: Mapping[str, Any]) -> Stored:

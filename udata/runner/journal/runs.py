@@ -31,8 +31,6 @@ Trigger = Literal["shell", "schedule", "worker"]
 # A run whose worker died this often is not tried again: it may be what kills them.
 MAX_LOSSES = 10
 
-ENDED = ("succeeded", "failed", "lost", "cancelled")
-
 # How often a place in the journal is tried for, of which others let go and which they take again meanwhile.
 TRIES = 20
 
@@ -318,6 +316,9 @@ def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_
     if stored is None:
         return False
     told = {"ended_at": now()} | ({"state": "stopped"} if stored.get("state") == "running" else {})
+    if "state" in told and "state" not in written and records.always_stopped(stored):
+        reason = f"given back {records.ATTEMPTS} times in a row: what stops its worker may be the run itself"
+        return end(held, "failed", {**written, "error": reason})
     mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
     later = {} if not_before is None else {"not_before": not_before}
     wanted = _in_queue(wanted, stored)

@@ -14,7 +14,7 @@ import psutil
 from celery.worker import state
 
 from udata.errors import EXIT_DONE, EXIT_FOUND, EXIT_INTERRUPTED, UdataError
-from udata.runner.worker.watch import requests
+from udata.runner.worker.heartbeat import requests
 
 if TYPE_CHECKING:
     from celery.apps.worker import Worker
@@ -31,21 +31,25 @@ class Stopping:
     """Ends `worker` within `WORKER_GRACE_SECONDS` of the first signal, at once from the second on (or a SIGQUIT).
 
     `give_back` is called when every process of the pool is dead, to free what they ran, with the ids of the messages
-    that the worker holds.
+    that the worker holds. With `nohup` a SIGHUP is ignored, as it was when the worker was started.
     """
 
-    def __init__(self, settings: Mapping[str, Any], worker: "Worker", give_back: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], worker: "Worker", give_back: Callable[[list[str]], None], *, nohup: bool
+    ) -> None:
         self.grace = max(0.0, settings["WORKER_GRACE_SECONDS"])
         self.worker = worker
         self.give_back = give_back
         self.exit_code = EXIT_DONE
         self.hurry = threading.Event()
         self.thread: threading.Thread | None = None
+        self.nohup = nohup
 
     def install(self) -> None:
-        """Take the place of Celery's signal handlers, in the main thread."""
+        """Take the place of Celery's signal handlers, in the main thread. A SIGHUP, too, ends the worker."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if self.nohup else self._on_signal)
 
     def give_up(self, reason: str) -> None:
         """End now, with exit code 1, so that a supervisor starts the worker again."""

@@ -1,20 +1,22 @@
 """A worker: Celery's, with our logging, heartbeat, watchdog and reaper beside it, and an end within a time."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
 from celery import Celery, bootsteps, signals
-from celery.exceptions import CPendingDeprecationWarning
+from celery.bin.worker import worker as celery_worker
 from celery.platforms import SecurityWarning
 from celery.utils.log import get_multiprocessing_logger
 from flask import Flask, current_app
 
 from udata.errors import EXIT_DONE, EXIT_FOUND, UdataError, UsageError
 from udata.runner.broker import queues
-from udata.runner.broker.connection import is_redis, queue_name
+from udata.runner.broker.connection import client, is_redis, queue_name
+from udata.runner.broker.transport import QoS, put_back
 from udata.runner.celery import tasks
 from udata.runner.celery.app import make_celery
 from udata.runner.celery.consumer import Request
@@ -24,20 +26,30 @@ from udata.runner.reaper import Reaper
 from udata.runner.repeated import Repeated
 from udata.runner.schedule import scheduler
 from udata.runner.schedule.scheduler import Scheduler
+from udata.runner.worker import strangers
 from udata.runner.worker.asking import ASK_SECONDS, hand_over_what_is_due
+from udata.runner.worker.heartbeat import Heartbeat
 from udata.runner.worker.stopping import Stopping
-from udata.runner.worker.watch import LOOKS, Heartbeat, Watchdog
+from udata.runner.worker.watch import LOOKS, Watchdog
 from udata.store.connection import reconnect, translated_errors
 
 log = logging.getLogger(__name__)
 
-# Arguments of Celery's that are not handed on, and what to do instead.
+# Celery's options that are not handed on, and what to do instead.
 REFUSED = {
-    ("-B", "--beat"): "give --beat before the --",
-    ("-Q", "--queues"): "give -Q before the --",
-    ("-X", "--exclude-queues"): "give -Q before the --",
-    ("-P", "--pool"): "runs can only be stopped in processes of their own",
-    ("-D", "--detach"): "a supervisor does that",
+    "beat": "give --beat before the --",
+    "schedule_filename": "schedules are read from the database",
+    "scheduler": "schedules are read from the database",
+    "queues": "give -Q before the --",
+    "exclude_queues": "give -Q before the --",
+    "loglevel": "give --loglevel before the --",
+    "logfile": "the log goes to standard error",
+    "pool": "runs can only be stopped in processes of their own",
+    "pool_start_method": "processes are forked",
+    "detach": "a supervisor does that",
+    "time_limit": "a job says its time limit where it is declared, and its run then ends as failed",
+    "soft_time_limit": "a job says its time limit where it is declared, and its run then ends as failed",
+    "purge": "it would remove what waits in the queues, of other programs too",
 }
 
 # How long a tick of the scheduler may take when it is stopped.
@@ -45,37 +57,51 @@ STOP_SECONDS = 3.0
 
 
 class Options(NamedTuple):
-    """How a worker is started: `queues` (none: all of them), the number of its processes, Celery's own arguments."""
+    """How a worker is started: `queues` (none: all of them), the number of its processes, Celery's own arguments.
+
+    With `shared` it takes the messages of other programs, too, that wait in the queues.
+    """
 
     queues: tuple[str, ...] = ()
     concurrency: int | None = None
     beat: bool = False
     loglevel: str = "info"
     arguments: tuple[str, ...] = ()
+    shared: bool = False
 
 
 def start(options: Options) -> int:
     """Run a worker for the current app until it is told to stop; returns its exit code.
 
     Raises UnknownName for a queue that does not exist, UsageError for arguments that Celery does not take,
-    ConfigurationError for an address that is none.
+    ConfigurationError for an address that is none, and when messages of others wait that nobody here takes.
     """
     listens = list(queues.check_names(options.queues))
     _check(options.arguments)
     flask = current_app._get_current_object()  # type: ignore[attr-defined]
     app = make_celery(flask.config)
+    if not options.shared:
+        strangers.check(flask.config, listens)
     set_up(options.loglevel)
     signals.setup_logging.connect(_leave_logging_alone, weak=False)
     signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
-    app.steps["worker"].add(_beside(flask, listens, beat=options.beat))
+    nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    app.steps["worker"].add(_beside(flask, listens, beat=options.beat, nohup=nohup))
     return _run(app, _arguments(flask, options, listens), options.arguments)
 
 
 def _check(arguments: Sequence[str]) -> None:
-    for argument in arguments:
-        for (short, long), instead in REFUSED.items():
-            if argument.partition("=")[0] == long or argument.startswith(short):
-                raise UsageError(f"Celery's argument {argument} does not go with a worker of udata", instead)
+    """Raises UsageError for an option of Celery's that does not go with a worker of ours."""
+    parser = celery_worker.make_parser(click.Context(celery_worker))
+    try:
+        _, _, given = parser.parse_args(list(arguments))
+    except click.ClickException as error:
+        raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
+    for option in given:
+        if option.name in REFUSED:
+            raise UsageError(
+                f"Celery's argument {option.opts[-1]} does not go with a worker of udata", REFUSED[option.name]
+            )
 
 
 def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
@@ -90,8 +116,6 @@ def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
 def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
     # Running as root is dangerous where messages are pickled; ours are not.
     warnings.simplefilter("ignore", SecurityWarning)
-    # What becomes of a run whose message cannot be acknowledged is the journal's to know.
-    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     # What the pool says of its processes would go nowhere.
     get_multiprocessing_logger().propagate = True
     # Celery's greeting is for people; a log needs none.
@@ -102,10 +126,10 @@ def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
         app.start(["--quiet", *arguments])
     except click.ClickException as error:
         raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, ValueError) as error:
         if not given:
             raise
-        # A file or a user that is not there, as an argument names it.
+        # A file or a user that is not there, or a number that cannot be, as an argument names it.
         raise UsageError(f"Celery cannot start with the arguments {' '.join(given)}: {error}") from error
     except SystemExit as ended:
         # Celery has said why.
@@ -113,7 +137,7 @@ def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
     return next((worker.exitcode or EXIT_DONE for worker in workers), EXIT_DONE)
 
 
-def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.StartStopStep]:
+def _beside(flask: Flask, listens: list[str], *, beat: bool, nohup: bool) -> type[bootsteps.StartStopStep]:
     class Beside(bootsteps.StartStopStep):  # type: ignore[misc]
         """What runs in the main process beside Celery's own parts."""
 
@@ -121,7 +145,7 @@ def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.S
 
         def start(self, worker: Any) -> None:
             """Called by Celery when its pool has started."""
-            self.parts = Parts(flask, worker, listens, beat=beat)
+            self.parts = Parts(flask, worker, listens, beat=beat, nohup=nohup)
             self.parts.start()
             signals.worker_shutdown.connect(self.parts.stop, weak=False)
 
@@ -137,14 +161,14 @@ def _beside(flask: Flask, listens: list[str], *, beat: bool) -> type[bootsteps.S
 class Parts:
     """The heartbeat, the reaper, the watchdog, with `beat` the scheduler, and the end of `worker`."""
 
-    def __init__(self, flask: Flask, worker: Any, listens: list[str], *, beat: bool) -> None:
+    def __init__(self, flask: Flask, worker: Any, listens: list[str], *, beat: bool, nohup: bool) -> None:
         settings = flask.config
         self.flask = flask
         reaper = Reaper(settings)
         heartbeat = Heartbeat(settings, worker, tasks.WORKER_NAME, listens)
         self.reaper = reaper
         self.heartbeat = heartbeat
-        self.stopping = Stopping(settings, worker, self._give_back)
+        self.stopping = Stopping(settings, worker, self._give_back, nohup=nohup)
         self.beating = Repeated("heartbeat", settings["WORKER_HEARTBEAT_SECONDS"], heartbeat.beat)
         self.caring = [Repeated("reaper", settings["REAPER_SECONDS"], self._in_context(self._reap))]
         asking = self._in_context(lambda: hand_over_what_is_due(settings))
@@ -180,6 +204,7 @@ class Parts:
         """Say that the worker has gone."""
         self.stop_caring()
         self.beating.stop()
+        self._put_back()
         self.heartbeat.end()
 
     def _reap(self) -> None:
@@ -189,6 +214,17 @@ class Parts:
                 recovery.free_killed(tasks.WORKER_NAME, killed)
             del Request.lost[: len(killed)]
         self.reaper.reap()
+
+    def _put_back(self) -> None:
+        """The last time to put back what the broker did not let this worker take."""
+        if not QoS.untaken:
+            return
+        try:
+            with client(self.flask.config) as redis:
+                put_back(redis)
+        except UdataError as error:
+            for queue, raw in QoS.untaken:
+                log.error("A message of the queue %s is lost (%s): %.500r", queue, error, raw)
 
     def _give_back(self, message_ids: list[str]) -> None:
         self.stop()

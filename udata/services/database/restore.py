@@ -200,8 +200,8 @@ def restore(
     `drop` removes a collection right before it is filled, once it is clear that the server takes its options; `merge`
     replaces documents of the same `_id` and inserts the others. An index that the documents violate costs no document,
     and a collection that the server refuses costs no other. What was restored stays when this is interrupted, and the
-    same again goes on. The files of an archive follow where `settings` say where the portal's are. Raises
-    DamagedFileError, ServerError, UdataError.
+    same again goes on. An archive's files follow where `settings` are given. Raises DamagedFileError, ServerError,
+    UdataError.
     """
     embedded = indexes.is_embedded(database)
     stayed = changes(plan.dump.folder) if plan.dump.kind == "archive" else {}
@@ -221,12 +221,10 @@ def restore(
 def _restore_files(folder: Path, settings: Mapping[str, Any]) -> Restored:
     """Store the files of an archive again; one that is there already stays as it is."""
     result = Restored("files")
-    for storage, name, problem in give_files_back(folder, settings):
-        result.documents += 1
+    for result.documents, (storage, name, problem) in enumerate(give_files_back(folder, settings), 1):
         result.inserted += problem is None
-        if problem is not None:
-            result.failed += 1
-            result.errors.append(f"the file {name} of {storage} {problem}")
+        result.failed += problem is not None
+        result.errors += [] if problem is None else [f"the file {name} of {storage}: {problem}"]
     return result
 
 

@@ -83,12 +83,8 @@ def _several(named: dict[str, list[str]]) -> list[Note]:
 def _missing(missing: list[str]) -> list[Note]:
     if not missing:
         return []
-    return [
-        Note(
-            f"the portal's {plural(len(missing), 'alias is', 'aliases are')} missing: {', '.join(missing)}",
-            "udata search init",
-        )
-    ]
+    are = plural(len(missing), "alias is", "aliases are")
+    return [Note(f"the portal's {are} missing: {', '.join(missing)}", "udata search init")]
 
 
 def _little(disk: Disk) -> list[Note]:

@@ -48,7 +48,7 @@ def _workers(found: Status) -> Check:
     living = [worker for worker in found.workers if worker.lives]
     silent = [worker for worker in found.workers if not worker.lives]
     warnings = [Note(f"{worker.name} has been silent for {worker.seconds:,.0f} seconds", "start it again, or wait:"
-                     " it is forgotten after a day") for worker in silent]  # fmt: skip
+                     f" it is forgotten in {worker.forgotten_in / 60:,.0f} minutes") for worker in silent]  # fmt: skip
     details = {"alive": [_plain(worker) for worker in living], "silent": [worker.name for worker in silent]}
     if not living:
         return passed_over("workers", "none: udata worker start starts one", warnings, **details)

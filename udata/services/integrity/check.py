@@ -1,6 +1,6 @@
 """What a check is, and which there are."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from time import monotonic, sleep
@@ -36,16 +36,22 @@ SETTLE = 0.2
 class Portal:
     """What is checked: the database, the collections `present` in it, and the shape of each that the models know.
 
-    `unread` says of each collection that cannot be read why.
+    The `settings` say where its files are. `unread` says of each collection that cannot be read why.
     """
 
     def __init__(
-        self, database: Database[Document], present: frozenset[str], shapes: dict[str, Shape], site_id: str
+        self,
+        database: Database[Document],
+        present: frozenset[str],
+        shapes: dict[str, Shape],
+        site_id: str,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.database = database
         self.present = present
         self.shapes = shapes
         self.site_id = site_id
+        self.settings = {} if settings is None else settings
         self.unread: dict[str, str] = {}
 
     @contextmanager

@@ -6,8 +6,6 @@ Every name is held as a digest, so that a million files take some 25 MB each way
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
-from flask import current_app
-
 from udata.errors import ConfigurationError, UdataError
 from udata.network.storage.storage import FileRefused, Storage, StorageError, parts, shown
 from udata.network.storage.storages import is_configured, storage
@@ -89,7 +87,7 @@ class Files(Check):
 
     def _open(self, place: str) -> None:
         """List a storage, or note why that cannot be."""
-        settings = current_app.config
+        settings = self.portal.settings
         try:
             if not is_configured(settings, place):
                 raise ConfigurationError(f"it is not known where the files of {place} are", "set FS_ROOT")

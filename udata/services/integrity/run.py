@@ -1,6 +1,6 @@
 """The integrity check as a whole: one pass over each collection, shown to every check."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -85,20 +85,22 @@ def check_integrity(
     wanted: Sequence[str],
     *,
     site_id: str = "default",
+    settings: Mapping[str, Any] | None = None,
     baseline: Baseline | None = None,
     found: Callable[[Finding], None] = lambda finding: None,
     progress: Progress = silent,
 ) -> Summary:
     """Run `checks` over the collections `wanted` and hand each finding to `found`. Nothing is written.
 
-    A finding whose identity is in the `baseline` is only counted as accepted. A collection that cannot be read is
-    noted, and the others are read all the same. Raises ServerError where the server fails.
+    The `settings` are the portal's, which the check of files needs. A finding whose identity is in the `baseline` is
+    only counted as accepted. A collection that cannot be read is noted, and the others are read all the same. Raises
+    ServerError where the server fails.
     """
     started = monotonic()
     with translated_errors():
         present = frozenset(database.list_collection_names())
         shapes = {name: shape(cls) for name, cls in registry.by_collection().items()}
-        portal = Portal(database, present, shapes, site_id)
+        portal = Portal(database, present, shapes, site_id, settings)
         run = _Run(portal, list(checks), baseline or Baseline(), found, progress)
         run.all([name for name in wanted if name in present])
         run.summary.empty = not run.summary.documents and all(_is_empty(database, name) for name in present)

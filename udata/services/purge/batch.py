@@ -65,6 +65,7 @@ class Batch:
     """Up to a hundred roots, and all that is touched for them.
 
     `ends` are documents whose references follow `rule` as if they went, though they stay; `takes` are others that go.
+    `only` says of some documents at which paths references to `ends` count: `{name: {(path, target's name)}}`.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Batch:
         ends: Iterable[Target] = (),
         takes: Iterable[Target] = (),
         rule: Rule = on_gone,
+        only: dict[Name, set[tuple[str, Name]]] | None = None,
     ) -> None:
+        self.only = only or {}
         self.ground = ground
         self.database: Database[Document] = ground.database
         self.roots = {(root.collection, key(root.id)): root for root in roots}
@@ -136,7 +139,7 @@ class Batch:
         return decision
 
     def _decide_one(self, decision: Decision, collection: str, packed: bytes, document: Document) -> None:
-        found = fate(self.ground.shapes[collection], document, decision.goes, self.rule)
+        found = self._fate(decision, collection, document)
         decision.changed[collection].pop(packed, None)
         if found.denied:
             for target, id in found.denied:
@@ -146,6 +149,15 @@ class Batch:
             decision.removed[collection][packed] = found
         elif found.changed:
             decision.changed[collection][packed] = found
+
+    def _fate(self, decision: Decision, collection: str, document: Document) -> Fate:
+        places = self.only.get((collection, key(document["_id"])))
+
+        def at(path: str, target: Target) -> bool:
+            name = (target[0], key(target[1]))
+            return places is None or name not in decision.ends or (path, name) in places
+
+        return fate(self.ground.shapes[collection], document, decision.goes, self.rule, at)
 
     def _decide_slugs(self, decision: Decision, gone: set[Name]) -> None:
         named = {(KINDS[root.kind].namespace, root.slug): name for name, root in self.roots.items() if name in gone}
@@ -224,10 +236,9 @@ class Batch:
         self, collection: str, pairs: list[tuple[Document, Fate]], decision: Decision
     ) -> list[tuple[Document, Fate]]:
         """Read documents again that somebody else changes, and say what is still to be done."""
-        shape = self.ground.shapes[collection]
         ids = [document["_id"] for document, _ in pairs]
         found = [
-            (one.document, fate(shape, one.document, decision.goes, self.rule))
+            (one.document, self._fate(decision, collection, one.document))
             for one in fetched(self.database, collection, ids)
         ]
         return [(document, what) for document, what in found if what.fields]

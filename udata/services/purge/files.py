@@ -1,6 +1,6 @@
-"""The files that documents name, in which storage, and how they go."""
+"""How the files go that purged documents name."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,26 +8,8 @@ from udata.errors import ConfigurationError
 from udata.network.storage.local import Local
 from udata.network.storage.storage import FileMissing, FileRefused, Storage, StorageError, copy
 from udata.network.storage.storages import is_configured, storage
+from udata.services.named_files import Named
 from udata.services.purge.kinds import Left
-
-# The fields that name files, and the storages in which these lie. A path leads through lists.
-NAMED = {
-    "dataset": (("resources.fs_filename", "resources"),),
-    "community_resource": (("fs_filename", "resources"),),
-    "reuse": (("image", "images"),),
-    "organization": (("logo", "avatars"), ("banner_image", "images")),
-    "chart": (("image", "images"),),
-    "user": (("avatar", "avatars"),),
-}
-# What a stored image names beside its thumbnails.
-IMAGE = ("filename", "original")
-
-
-class Named(NamedTuple):
-    """A file that a document names. The `name` is what is stored: it may be no name at all."""
-
-    storage: str
-    name: Any
 
 
 class Gone(NamedTuple):
@@ -39,38 +21,6 @@ class Gone(NamedTuple):
     def and_also(self, other: "Gone") -> "Gone":
         """Both together."""
         return Gone(self.files + other.files, self.bytes + other.bytes)
-
-
-def named(collection: str, document: Mapping[str, Any]) -> Iterator[Named]:
-    """The files that a document names, each once."""
-    seen: set[tuple[str, str]] = set()
-    for path, place in NAMED.get(collection, ()):
-        for value in _values(document, path.split(".")):
-            for name in _names(value):
-                if (place, repr(name)) not in seen:
-                    seen.add((place, repr(name)))
-                    yield Named(place, name)
-
-
-def _values(value: Any, path: list[str]) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _values(item, path)
-    elif not path:
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _values(value.get(path[0]), path[1:])
-
-
-def _names(value: Any) -> Iterator[Any]:
-    """The names in what is stored: a text, or an image with its thumbnails."""
-    if isinstance(value, Mapping):
-        yield from (value[key] for key in IMAGE if value.get(key) is not None)
-        thumbnails = value.get("thumbnails")
-        if isinstance(thumbnails, Mapping):
-            yield from (name for name in thumbnails.values() if name is not None)
-    elif value is not None:
-        yield value
 
 
 class Files:

@@ -4,7 +4,7 @@ A purge that is killed leaves its notes behind, and the next one works them off.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -12,12 +12,14 @@ from pymongo.database import Database
 
 from udata.clock import now
 from udata.models.purge import PurgeNote
+from udata.search.outbox import changed
 from udata.services.metrics import KEYS
+from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
-from udata.services.purge.files import Files, Gone, Named, named
+from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Document
 from udata.services.purge.walk import LOOKS
-from udata.services.recounting import recount
+from udata.services.recounting import Before, recount
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
 
@@ -27,8 +29,6 @@ COLLECTION = PurgeNote._get_collection_name()
 COUNTED = ("dataservice", "discussion", "follow", "organization", "reuse")
 # How many ids or files one note holds.
 NOTE_SIZE = 5_000
-
-Changed = Callable[[str, list[Any]], object]
 
 
 class Notes:
@@ -46,6 +46,10 @@ class Notes:
             self.collection.insert_many(notes)
         return notes
 
+    def add(self, what: Document) -> None:
+        """Note something that is due already."""
+        self.collection.insert_one({"noted_at": now(), "state": "due", "files": [], "index": {}, "recount": {}, **what})
+
     def settle(self, notes: Iterable[Document], files: Files) -> Gone:
         """Remove the files of a batch that was applied, and leave the rest of its notes to the end."""
         gone = Gone()
@@ -60,7 +64,7 @@ class Notes:
                 self.collection.delete_one({"_id": note["_id"]})
         return gone
 
-    def work_off(self, site_id: str, files: Files, changed: Changed, before: Callable[[str, list[Any]], None]) -> Gone:
+    def work_off(self, settings: Mapping[str, Any], files: Files, before: Before) -> Gone:
         """Do what all notes say, those of a purge that was killed too; `before` is told whose counters are written."""
         gone, ids = Gone(), defaultdict[str, dict[bytes, Any]](dict)
         index = defaultdict[str, dict[bytes, Any]](dict)
@@ -73,9 +77,11 @@ class Notes:
                 for collection, some in note[name].items():
                     found[collection].update((key(id), id) for id in some)
         if ids:
-            recount(self.database, {name: list(some.values()) for name, some in ids.items()}, site_id, before)
+            recount(
+                self.database, {name: list(some.values()) for name, some in ids.items()}, settings["SITE_ID"], before
+            )
         for collection, some in index.items():
-            changed(collection, list(some.values()))
+            changed(self.database, settings, collection, list(some.values()))
         for part in chunks(read, LOOKS):
             for state in ("held", "due"):
                 some_ids = [id for id, noted in part if noted == state]
@@ -95,7 +101,7 @@ class Notes:
                 for part in chunks(ids, LOOKS)
                 for one in self.database[collection].find({"_id": {"$in": part}}, {"_id": 1})
             }
-            yield from (Named(file["storage"], file["name"]) for file in some if key(file["id"]) not in there)
+            yield from (Named(file["storage"], file["name"], "") for file in some if key(file["id"]) not in there)
 
 
 def files_of(batch: Batch, decision: Decision) -> Iterator[tuple[str, Any, Named]]:

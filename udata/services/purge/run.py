@@ -10,14 +10,14 @@ from typing import Any
 from pymongo.database import Database
 
 from udata.clock import now
-from udata.errors import UdataError
+from udata.errors import PartlyDone
 from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
-from udata.services.detaching import ABSENT, losses
-from udata.services.purge.batch import Batch, Decision, fetched
+from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
+from udata.services.purge.keeping import keep, keeper
 from udata.services.purge.kinds import BY_DEFAULT, Document, Kind, Left, Root, found, kinds
-from udata.services.purge.notes import Changed, Notes, files_of
+from udata.services.purge.notes import Notes, files_of
 from udata.services.purge.walk import Ground, Walk
 from udata.store import registry
 from udata.store.compact_set import CompactSet
@@ -55,11 +55,12 @@ class Purged:
         return any(one.bad for one in self.left)
 
     def or_raise(self) -> "Purged":
-        """The result itself. Raises UdataError, which names what could not be done."""
+        """The result itself. Raises PartlyDone, which names what could not be done."""
         bad = [f"{one.collection} {one.id} {one.reason}" for one in self.left if one.bad]
         if bad:
             gone = sum(self.purged.values())
-            raise UdataError(f"{counted(gone, 'document')} purged, but {'; '.join(bad[:5])}" + _more(len(bad) - 5))
+            told = f"{counted(gone, 'document')} purged, but {'; '.join(bad[:5])}" + _more(len(bad) - 5)
+            raise PartlyDone(told, self.summary())
         return self
 
     def summary(self) -> dict[str, Any]:
@@ -82,13 +83,12 @@ def purge(
     archive: Path | None = None,
     files: bool = True,
     say: Callable[[str], None] = lambda kind: None,
-    changed: Changed = lambda collection, ids: None,
     progress: Progress = silent,
 ) -> Purged:
     """Remove for good what is flagged of the kinds `names`, with all that hangs on it, or say what would go.
 
     With `archive` each document that goes or changes is first written there as it was, and each file unless `files`
-    is false. `say` is told each kind as it begins, `changed` the ids of what search has to follow. Whatever stands in
+    is false. `say` is told each kind as it begins. Whatever stands in
     the way of one document is named in the result, and the others go on. Raises UnknownName, UsageError for an
     archive that cannot be written, ServerError.
     """
@@ -96,12 +96,12 @@ def purge(
     with translated_errors():
         run = _Run(database, settings, chosen, dry_run, say, progress)
         if archive is None or dry_run:
-            run.all(older_than, changed)
+            run.all(older_than)
         else:
             with Archive(archive, database.name) as kept:
                 run.archive = kept
                 run.files.archive = archive / FILES if files else None
-                run.all(older_than, changed)
+                run.all(older_than)
     return run.result
 
 
@@ -130,7 +130,7 @@ class _Run:
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.left: set[Left] = set()
 
-    def all(self, older_than: timedelta | None, changed: Changed) -> None:
+    def all(self, older_than: timedelta | None) -> None:
         """Find, walk and remove; and work off what follows, that of an earlier purge too."""
         ground = Ground(self.database, {name: shape(cls) for name, cls in registry.by_collection().items()})
         roots: list[Root] = []
@@ -155,7 +155,7 @@ class _Run:
                 self.progress(done, len(roots), f"Purging {batch[-1].kind}")
         self._tell_all(len(self.kinds))
         if not self.result.dry_run:
-            self._add(self.notes.work_off(self.settings["SITE_ID"], self.files, changed, self._keep_counters))
+            self._add(self.notes.work_off(self.settings, self.files, keeper(self.archive, self.database)))
         self._sum_up()
 
     def _batch(self, batch: Batch) -> None:
@@ -165,7 +165,7 @@ class _Run:
             batch.touched[collection] = [id for id in ids if not len(known) or key(id) not in known]
         decision = batch.look()
         if not self.result.dry_run and decision.because:
-            self._keep(batch, decision)
+            keep(self.archive, batch, decision)
             notes = self.notes.write(batch, decision)
             decision = batch.apply(decision)
             self._add(self.notes.settle(notes, self.files))
@@ -174,35 +174,6 @@ class _Run:
         for one in batch.left:
             self._leave(one)
         self._count(batch, decision)
-
-    def _keep(self, batch: Batch, decision: Decision) -> None:
-        """Archive what is about to change."""
-        if self.archive is None:
-            return
-        by_collection: dict[str, list[bytes]] = defaultdict(list)
-        for collection, packed in decision.documents:
-            by_collection[collection].append(batch.read[collection][packed].raw)
-        for collection, fates in decision.changed.items():
-            for packed, one in fates.items():
-                read = batch.read[collection][packed]
-                by_collection[collection].append(read.raw)
-                left = {name: value for name, value in one.fields.items() if value is not ABSENT}
-                left |= {name: beside.value for name, beside in one.sets.items()}
-                lost = losses(batch.ground.shapes[collection], read.document, one)
-                self.archive.note(collection, read.document["_id"], left, lost)
-        for collection, documents in by_collection.items():
-            self.archive.keep(collection, documents)
-        self.archive.flush()
-
-    def _keep_counters(self, collection: str, written: list[tuple[Any, Document]]) -> None:
-        """Archive the documents whose counters are about to be written."""
-        if self.archive is None:
-            return
-        raw = [one.raw for one in fetched(self.database, collection, [id for id, _ in written])]
-        self.archive.keep(collection, raw)
-        for id, counters in written:
-            self.archive.note(collection, id, {"metrics": counters}, [])
-        self.archive.flush()
 
     def _count(self, batch: Batch, decision: Decision) -> None:
         for name, root in batch.roots.items():

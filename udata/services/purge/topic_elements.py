@@ -1,12 +1,13 @@
 """Elements of topics that are none any more: of a topic that is gone, or with nothing in them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pymongo import DeleteOne
 from pymongo.database import Database
 
 from udata.progress import Progress, silent
+from udata.search.outbox import changed
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, chunks, documents, key
 
@@ -25,10 +26,10 @@ class Emptied(NamedTuple):
 
 def purge_elements(
     database: Database[Document],
-    changed: Callable[[str, list[Any]], object] = lambda collection, ids: None,
+    settings: Mapping[str, Any],
     progress: Progress = silent,
 ) -> Emptied:
-    """Remove the elements of topics that are none any more; `changed` is told the topics that lost one.
+    """Remove the elements of topics that are none any more; the topics that lost one are indexed anew.
 
     Raises ServerError.
     """
@@ -50,7 +51,7 @@ def purge_elements(
                 writes = [DeleteOne({name: one.get(name) for name in ("_id", *FIELDS)}) for one in (*gone, *left)]
                 database["topic_element"].bulk_write(writes, ordered=False)
             orphans, empty, seen = orphans + len(gone), empty + len(left), seen + len(some)
-            changed("topic", [one["topic"] for one in left])
+            changed(database, settings, "topic", [one["topic"] for one in left])
             progress(seen, None, "Removing elements of topics")
     return Emptied(orphans, empty)
 

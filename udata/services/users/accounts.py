@@ -10,13 +10,14 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from udata.clock import now
-from udata.errors import ServerError, UdataError, UsageError
+from udata.errors import ConfigurationError, ServerError, UdataError, UsageError
 from udata.models.user import Role, User
 from udata.services.users import listing as accounts
 from udata.services.users.listing import ADMIN, Account, Stored
 from udata.store import indexes
 from udata.store.connection import translated_errors
 from udata.store.slugs import unique_slug
+from udata.wording import printable
 
 LONGEST = 255
 
@@ -47,7 +48,7 @@ class Change(NamedTuple):
 
 
 def email_address(value: str, arguments: Mapping[str, Any] | None = None) -> str:
-    """The e-mail as it is stored: in lower case. `arguments` are email-validator's own.
+    """The e-mail as it is stored: in its normal form. `arguments` are email-validator's own.
 
     What the portal's login form refuses is refused; no server is asked. Raises UsageError.
     """
@@ -59,7 +60,9 @@ def email_address(value: str, arguments: Mapping[str, Any] | None = None) -> str
         )
     except EmailNotValidError as error:
         raise UsageError(f"{value!r} is no e-mail address: {error}") from error
-    email = str(checked.normalized).lower()
+    except TypeError as error:
+        raise ConfigurationError(f"SECURITY_EMAIL_VALIDATOR_ARGS cannot be used: {error}") from error
+    email = accounts.normal(str(checked.normalized))
     if len(email) > LONGEST:
         raise UsageError(f"the e-mail has more than {LONGEST} characters")
     return email
@@ -81,7 +84,7 @@ def person_name(what: str, value: str) -> str:
         raise UsageError(f"the {what} is empty")
     if len(name) > LONGEST:
         raise UsageError(f"the {what} has more than {LONGEST} characters")
-    if not name.isprintable():
+    if printable(name) != name:
         raise UsageError(f"the {what} has characters that cannot be printed")
     return name
 

@@ -15,12 +15,15 @@ from pymongo.database import Database
 
 from udata.clock import now
 from udata.errors import UdataError, UnknownName
+from udata.network.mail import Outcome
 from udata.progress import Progress, silent
+from udata.search.outbox import changing
 from udata.services.detaching import Target, on_anonymised, on_gone
+from udata.services.named_files import named
 from udata.services.purge.batch import Batch, Decision
-from udata.services.purge.files import Files, Gone, named
+from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Left
-from udata.services.purge.notes import Changed, Notes
+from udata.services.purge.notes import Notes
 from udata.services.purge.walk import Ground, Walk
 from udata.services.users import listing as accounts
 from udata.store import registry
@@ -44,6 +47,7 @@ LOOKS = 100
 class Deletion:
     """What became of an account, or would: `removed` and `changed` count documents by collection, `detached`
     references by collection and path; `comments` are the messages whose text went, `discussions` those that went.
+    `mail` says what became of the mail to the user, if one was to go out.
     """
 
     id: str
@@ -57,13 +61,14 @@ class Deletion:
     comments: int = 0
     discussions: int = 0
     files: Gone = field(default_factory=Gone)
-    mailed: bool = False
+    mail: Outcome | None = None
     left: list[Left] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
         """Whether something could not be done."""
-        return any(one.bad for one in self.left)
+        told = self.mail is None or self.mail.state in ("sent", "withheld")
+        return not told or any(one.bad for one in self.left)
 
 
 def find(database: Database[Stored], who: str) -> Stored:
@@ -91,13 +96,12 @@ def delete(
     *,
     comments: bool = False,
     dry_run: bool = False,
-    changed: Changed = lambda collection, ids: None,
     progress: Progress = silent,
 ) -> Deletion:
     """Anonymise an account, given whole, or say what would become of it.
 
     With `comments` the texts of the user's messages go as well, and the discussions in which nobody else spoke. An
-    account that is deleted already loses what it has still. `changed` is told the ids of what search has to follow.
+    account that is deleted already loses what it has still.
     Raises UdataError where something refers to the user that cannot be written; ServerError.
     """
     names = " ".join(str(user[name]) for name in ("first_name", "last_name") if user.get(name))
@@ -106,7 +110,7 @@ def delete(
     result.again = user.get("deleted") is not None
     with translated_errors():
         run = _Deletion(database, settings, user, result, progress)
-        run.all(comments, changed)
+        run.all(comments)
     return result
 
 
@@ -127,7 +131,7 @@ class _Deletion:
         self.files = Files(settings, result.left.append)
         self.notes = Notes(database)
 
-    def all(self, comments: bool, changed: Changed) -> None:
+    def all(self, comments: bool) -> None:
         """End what refers to the user, then the account."""
         id = self.user["_id"]
         spoken = list(self._discussions()) if comments else []
@@ -151,10 +155,10 @@ class _Deletion:
                 f"{batch.left[0].reason}",
                 "mend it, and delete the user again",
             )
-        self._silence([one["_id"] for one in spoken if one["_id"] not in alone], changed)
+        self._silence([one["_id"] for one in spoken if one["_id"] not in alone])
         self.result.files = self.files.remove(named("user", self.user))
+        self.notes.work_off(self.settings, self.files, lambda collection, written: None)
         self._anonymise()
-        self.notes.work_off(self.settings["SITE_ID"], self.files, changed, lambda collection, written: None)
 
     def _batch(self, alone: list[Any]) -> Batch:
         """Everything that refers to the user, and to the discussions that go."""
@@ -185,14 +189,14 @@ class _Deletion:
             if not isinstance(one, Unreadable) and isinstance(one.get("discussion"), list):
                 yield one
 
-    def _silence(self, ids: list[Any], changed: Changed) -> None:
+    def _silence(self, ids: list[Any]) -> None:
         """Take the text out of the user's messages."""
         mine = {"message.posted_by": self.user["_id"], "message.content": {"$ne": DELETED}}
         change = {"$set": {"discussion.$[message].content": DELETED}}
         for some in chunks(ids, LOOKS):
             writes = [UpdateOne({"_id": id}, change, array_filters=[mine]) for id in some]
-            self.database["discussion"].bulk_write(writes, ordered=False)
-            changed("discussion", some)
+            with changing(self.database, self.settings, "discussion", some):
+                self.database["discussion"].bulk_write(writes, ordered=False)
 
     def _anonymise(self) -> None:
         id = self.user["_id"]

@@ -1,13 +1,15 @@
 """Accounts as they may be shown: found by e-mail, listed, described. Nothing secret leaves this module."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
+from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
@@ -35,6 +37,10 @@ SHOWN = (
 
 # What it takes to find an account, to name it and to change it.
 KNOWN_BY = ("email", "first_name", "last_name", "roles", "active", "confirmed_at", "deleted")
+
+
+# How many accounts of one e-mail are told apart.
+SAME = 20
 
 
 class Account(NamedTuple):
@@ -99,35 +105,55 @@ def users(database: Database[Stored]) -> Collection[Stored]:
     return database["user"].with_options(codec_options=LENIENT)
 
 
-def find(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> Stored:
-    """The user whose e-mail is `email`: as it is spelled, else whatever the case. `fields` of it are read.
+def normal(email: str) -> str:
+    """The one form of an e-mail: composed letters, lower case, no spaces around it, the domain's own letters.
+
+    https://www.rfc-editor.org/rfc/rfc6530 (letters), https://www.rfc-editor.org/rfc/rfc5891 (domains)
+    """
+    composed = unicodedata.normalize("NFC", email).strip().lower()
+    local, at, domain = composed.rpartition("@")
+    if "xn--" in domain:
+        with suppress(UnicodeError):
+            domain = domain.encode("ascii").decode("idna")
+    return unicodedata.normalize("NFC", f"{local}{at}{domain}")
+
+
+def find(collection: Collection[Stored], who: str, fields: Iterable[str] = KNOWN_BY) -> Stored:
+    """The user that `who` names by e-mail, id or slug. `fields` of it are read.
 
     Raises UnknownName with the nearest e-mails, UsageError where it means several, ServerError.
     """
     with translated_errors():
-        found = with_email(collection, text("e-mail", email).strip(), fields)
+        found = with_email(collection, text("e-mail", who), fields) or _with_id_or_slug(collection, who, fields)
         if not found:
-            raise UnknownName("e-mail", email, _nearest(collection, email))
+            raise UnknownName("e-mail", who, _nearest(collection, who))
     if len(found) > 1:
-        raise UsageError(
-            f"{email} means several accounts", "spell it as " + " or as ".join(one["email"] for one in found)
-        )
+        spelled = {one["email"] for one in found}
+        ways = spelled if len(spelled) == len(found) else {str(one["_id"]) for one in found}
+        raise UsageError(f"{who} means several accounts", "give " + " or ".join(sorted(ways)))
     return found[0]
 
 
 def with_email(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> list[Stored]:
-    """The users with this e-mail, whatever the case; where there is one that is spelled so, that one alone.
+    """The users whose e-mail is the same in its normal form; where there is one that is spelled so, that one alone.
 
-    E-mails are stored in lower case, and found by the index; only what an older portal has stored otherwise, or what
-    does not exist, costs a pass over all e-mails.
+    E-mails are stored in their normal form, and found by the index; only what another program has stored otherwise,
+    or what does not exist, costs a pass over all e-mails.
     """
-    projection = dict.fromkeys(fields, 1)
-    spelled = list(collection.find({"email": {"$in": [email, email.lower()]}}, projection))
-    exact = [one for one in spelled if one["email"] == email] or spelled
-    if exact:
-        return exact
-    pattern = {"$regex": f"^{re.escape(email)}$", "$options": "i"}
-    return [one for one in collection.find({"email": pattern}, projection) if one["email"].lower() == email.lower()]
+    wanted, projection = normal(email), dict.fromkeys({"email", *fields}, 1)
+    for spelling in dict.fromkeys((email, email.strip(), wanted)):
+        if found := list(collection.find({"email": spelling}, projection)):
+            return found
+    stored = collection.find({"email": {"$type": "string"}}, {"email": 1}, batch_size=BATCH)
+    ids = [one["_id"] for one in stored if normal(one["email"]) == wanted]
+    return list(collection.find({"_id": {"$in": ids[:SAME]}}, projection)) if ids else []
+
+
+def _with_id_or_slug(collection: Collection[Stored], who: str, fields: Iterable[str]) -> list[Stored]:
+    """The users of this id or slug: those whose e-mail nobody can type are found so."""
+    projection = dict.fromkeys({"email", *fields}, 1)
+    by_id = list(collection.find({"_id": ObjectId(who)}, projection)) if ObjectId.is_valid(who) else []
+    return by_id or list(collection.find({"slug": who}, projection, limit=2))
 
 
 def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | DocumentError]:
@@ -261,7 +287,7 @@ def _nearest(collection: Collection[Stored], email: str) -> list[str]:
     best: list[str] = []
     deadline = monotonic() + PATIENCE
     for begin in (email[:ALIKE].lower(), ""):
-        query = {"email": {"$regex": f"^{re.escape(begin)}"}, "deleted": None}
+        query = {"email": {"$regex": f"^{re.escape(begin)}", "$type": "string"}, "deleted": None}
         found = collection.find(query, {"email": 1, "_id": 0}, batch_size=BATCH)
         for some in chunks((one["email"] for one in found), BATCH):
             best = nearest(email, [*best, *some])

@@ -26,6 +26,26 @@ RULES = (
 )
 
 
+# The most that is taken of what makes a hash slow. Each round of bcrypt doubles its time: 16 take some seconds, 31 take
+# days, which nothing can interrupt. The memory of argon2 is in kilobytes.
+SLOWEST = {
+    "bcrypt__rounds": 16, "bcrypt_sha256__rounds": 16, "argon2__rounds": 100, "argon2__time_cost": 100,
+    "argon2__memory_cost": 4_194_304, "argon2__parallelism": 1_024,
+}  # fmt: skip
+# Of other ways, which count single steps.
+MOST_ROUNDS = 10_000_000
+
+
+def _refuse_endless(options: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for options with which nobody lives to see a password hashed."""
+    for name, value in options.items():
+        most = SLOWEST.get(str(name), MOST_ROUNDS if str(name).endswith("rounds") else None)
+        if most is not None and not (isinstance(value, int) and 0 < value <= most):
+            raise ConfigurationError(
+                f"SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS: {name} must be a whole number from 1 to {most:,}, not {value}"
+            )
+
+
 class Passwords:
     """Checks and hashes passwords with the settings of a portal, which accepts them then.
 
@@ -40,9 +60,10 @@ class Passwords:
             for name, value in config.items()
             if name.startswith(DECISIVE) and name not in ASKS_OTHERS and (value is not None or name not in BY_NAME)
         )
+        _refuse_endless(config.get("SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS") or {})
         try:
             Security(self.app, UserDatastore(User, Role), register_blueprint=False)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise ConfigurationError(f"the settings SECURITY_PASSWORD_… do not fit together: {error}") from error
         self.forms = PasswordUtil(self.app)
 
@@ -53,12 +74,17 @@ class Passwords:
 
     def checked(self, password: str) -> str:
         """The password as it is hashed and as a login form reads it. Raises UsageError that names every broken rule."""
+        # What a file of Windows begins with is no part of what was typed.
+        password = password.removeprefix("\ufeff")
         try:
             password.encode()
         except UnicodeEncodeError as error:
             raise UsageError("the password is not in the terminal's encoding") from error
-        with self.app.app_context():
-            normal: str = self.forms.normalize(password)
+        try:
+            with self.app.app_context():
+                normal: str = self.forms.normalize(password)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"SECURITY_PASSWORD_NORMALIZE_FORM cannot be used: {error}") from error
         lacking = self._lacking(normal)
         if lacking:
             raise UsageError(f"the password needs {' and '.join(lacking)}")
@@ -76,6 +102,8 @@ class Passwords:
                 stored: str = hash_password(normal)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ConfigurationError(f"the settings SECURITY_PASSWORD_… allow no password: {error}") from error
+        if normal in stored:
+            raise ConfigurationError("SECURITY_PASSWORD_HASH stores passwords as they are", "use bcrypt or argon2")
         return stored
 
     def _lacking(self, password: str) -> list[str]:

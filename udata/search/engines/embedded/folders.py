@@ -112,7 +112,9 @@ class Folders:
             held = {**definition._asdict(), "identity": uuid4().hex, "created": datetime.now(UTC).isoformat()}
             (new / DEFINITION).write_bytes(orjson.dumps(held))
             yield new
+            _to_disk(new)
             new.rename(self.indices / name)
+            _to_disk(self.indices)
 
     def delete(self, name: str) -> None:
         """Remove an index that no alias names. Raises NoSuchIndex, and UdataError when one does."""
@@ -142,7 +144,9 @@ class Folders:
                 os.symlink(f"../../indices/{index}", folder / alias)
             link = self.root / f".aliases-{uuid4().hex}"
             os.symlink(f"generations/{number}", link)
+            _to_disk(folder)
             os.replace(link, self._current)
+            _to_disk(self.root)
             for old in _numbered(self._generations):
                 if int(old) < number - KEPT:
                     shutil.rmtree(self._generations / old)
@@ -188,6 +192,15 @@ def checked(name: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 200:
         raise UsageError(f"{name!r} cannot be the name of an index")
     return name
+
+
+def _to_disk(folder: Path) -> None:
+    """Make the names in the folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _numbered(folder: Path) -> list[str]:

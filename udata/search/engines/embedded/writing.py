@@ -49,8 +49,7 @@ def writing(index: Index, name: str, count: int, lock_seconds: float) -> Iterato
             raise ReadOnly(f"the disk of the index {name} is full", "free disk space, then try again") from error
         raise ServerError(f"the index {name} cannot be written: {error}") from error
     finally:
-        # Merges that go on are given their time, else small commits leave ever more files; the lock is free then.
-        writer.wait_merging_threads()
+        _release(writer, name)
 
 
 def written(index: Index, writer: IndexWriter, schema: Schema, batch: Sequence[Change]) -> Outcome:
@@ -73,6 +72,15 @@ def written(index: Index, writer: IndexWriter, schema: Schema, batch: Sequence[C
     _forget(writer, schema, view)
     writer.commit()
     return Outcome(len(batch) - stale, stale, [])
+
+
+def _release(writer: IndexWriter, name: str) -> None:
+    """Free the lock, after merges that go on: cut short, they would leave ever more files behind small commits."""
+    try:
+        writer.wait_merging_threads()
+    except ValueError as error:
+        # What was committed is there all the same.
+        log.warning("the files of the index %s could not be merged: %s", name, error)
 
 
 def _forget(writer: IndexWriter, schema: Schema, view: object) -> None:

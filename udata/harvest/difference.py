@@ -1,0 +1,39 @@
+"""What a harvest would change of a document, field by field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+# What a run writes without a change of the source: when it saw the record, and what the portal computes again.
+_SILENT = ("harvest.last_update", "quality_cached", "last_modified_internal", "metadata_modified_at")
+
+
+class Change(NamedTuple):
+    """A field by its path, such as `harvest.remote_url` or `resources.0.title`; None is what is not there."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+def changes(known: Mapping[str, Any], made: Mapping[str, Any]) -> list[Change]:
+    """What differs between the stored document and the one made of the record; empty if the source changed nothing."""
+    return [change for change in _differences("", known, made) if not _is_silent(change.path)]
+
+
+def _is_silent(path: str) -> bool:
+    return path in _SILENT or (path.startswith("resources.") and path.endswith(".harvest.last_update"))
+
+
+def _differences(path: str, before: Any, after: Any) -> Iterator[Change]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys((*before, *after)):
+            yield from _differences(f"{path}.{key}" if path else str(key), before.get(key), after.get(key))
+    elif _has_documents(before) and _has_documents(after) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(f"{path}.{number}", one, other)
+    elif before != after:
+        yield Change(path, before, after)
+
+
+def _has_documents(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(member, Mapping) for member in value)

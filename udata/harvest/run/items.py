@@ -1,0 +1,109 @@
+"""What became of each entry of a catalogue, as the portal shows it: the harvest job and its items."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from udata.harvest.records import Record, Remark
+
+Document = dict[str, Any]
+STATUSES = ("pending", "started", "done", "failed", "skipped", "archived")
+# A document of the database holds 16 MB; near its end first the logs are left out, then items that say nothing new.
+FULL = 12 * 2**20
+_BASE = 300
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of a catalogue after its treatment: `done`, `failed`, `skipped` or `archived`, and why."""
+
+    remote_id: str
+    status: str
+    collection: str = "dataset"
+    document: ObjectId | None = None
+    remote_url: str | None = None
+    error: str | None = None
+    remarks: tuple[Remark, ...] = ()
+    is_unchanged: bool = False
+
+    def stored(self, now: datetime, with_logs: bool) -> Document:
+        """The item as portals store it."""
+        logs = [{"level": "warning", "message": f"{one.field}: {one.reason}: {one.value}"} for one in self.remarks]
+        made: Document = {
+            "remote_id": self.remote_id,
+            "status": self.status,
+            "created": now,
+            "started": now,
+            "ended": now,
+            "errors": [{"created_at": now, "message": self.error}] if self.error else [],
+            "logs": logs if with_logs else [],
+            "args": [],
+            "kwargs": {},
+        }
+        if self.remote_url:
+            made["remote_url"] = self.remote_url
+        if self.document:
+            made[self.collection] = self.document
+        return made
+
+
+def item_of(record: Record, status: str, **more: Any) -> Item:
+    """The item of a record."""
+    return Item(
+        record.remote_id or record.uri or "?", status, remote_url=record.landing_page, remarks=record.remarks, **more
+    )
+
+
+@dataclass
+class Job:
+    """A harvest job while it runs. Without `database` nothing is stored."""
+
+    database: Database[Document] | None
+    source: ObjectId
+    now: datetime
+    id: ObjectId = field(default_factory=ObjectId)
+    statuses: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+    left_out: bool = False
+
+    def start(self) -> None:
+        """Store the job."""
+        if self.database is not None:
+            times = {"created": self.now, "started": self.now}
+            empty: Document = {"errors": [], "items": [], "data": {}}
+            self.database["harvest_job"].insert_one(
+                {"_id": self.id, "source": self.source, "status": "processing", **times, **empty, **self._counts()}
+            )
+
+    def add(self, items: list[Item]) -> None:
+        """Store what became of a batch. Counters stay true even when there is no room for more items."""
+        for item in items:
+            self.statuses[item.status] += 1
+            self.kinds[item.collection] += 1
+        kept = [item.stored(self.now, self.size < FULL) for item in items if self.size < FULL or not item.is_unchanged]
+        self.left_out |= self.size >= FULL
+        self.size += sum(_BASE + sum(len(log["message"]) + 60 for log in one["logs"]) for one in kept)
+        if self.database is not None and items:
+            change = {"$push": {"items": {"$each": kept}}, "$set": self._counts()}
+            self.database["harvest_job"].update_one({"_id": self.id}, change)
+
+    def end(self, status: str, errors: list[str], now: datetime) -> None:
+        """Store how the job ended."""
+        if self.left_out:
+            errors = [*errors, "there was no room for all items and logs; the counters are true"]
+        if self.database is not None:
+            told = [{"created_at": now, "message": error} for error in errors]
+            change = {"$set": {"status": status, "ended": now, "errors": told, **self._counts()}}
+            self.database["harvest_job"].update_one({"_id": self.id}, change)
+
+    def _counts(self) -> Document:
+        return {
+            "items_total": sum(self.statuses.values()),
+            "items_by_status": {status: self.statuses[status] for status in STATUSES},
+            "items_by_type": {kind: self.kinds[kind] for kind in ("dataset", "dataservice")},
+        }

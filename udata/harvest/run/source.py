@@ -1,0 +1,216 @@
+"""One run of a source, from its first page to what vanished from it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from udata.clock import now as this_moment
+from udata.errors import UdataError, UsageError
+from udata.harvest.backends.base import Backend, Fetch, Page, Source
+from udata.harvest.records import Record, Series
+from udata.harvest.run.archiving import archive, withheld
+from udata.harvest.run.contact_points import ContactPoints
+from udata.harvest.run.items import Item, Job, item_of
+from udata.harvest.run.known import BATCH, Known
+from udata.harvest.run.writing import Writing, Written
+from udata.harvest.stored.documents import Target
+from udata.harvest.stored.licenses import Licenses
+from udata.models.common import ContactPoint
+from udata.models.dataservice import Dataservice
+from udata.models.dataset import Dataset
+from udata.store.connection import translated_errors
+from udata.store.indexes import ensure_indexes
+
+Document = dict[str, Any]
+
+
+class Rules(NamedTuple):
+    """What the portal's settings say of runs: grace in days, the least share that must be found, the most items."""
+
+    grace_days: int = 7
+    min_share: float = 0.5
+    max_items: int | None = None
+    languages: tuple[str, ...] = ("en",)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Rules":
+        """The rules that a portal's settings make."""
+        return cls(
+            settings["HARVEST_AUTOARCHIVE_GRACE_DAYS"],
+            settings["HARVEST_ARCHIVE_MIN_SHARE"],
+            settings["HARVEST_MAX_ITEMS"],
+            (settings["DEFAULT_LANGUAGE"],),
+        )
+
+
+@dataclass
+class Report:
+    """How a run went. `status` is the job's; `changes` counts created, changed, unchanged; `errors` count by cause.
+
+    `not_archived` says why nothing was archived, if that is so.
+    """
+
+    job: ObjectId
+    status: str = "failed"
+    items: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    written: list[Written] = field(default_factory=list)
+    not_archived: str | None = None
+    error: UdataError | None = None
+
+
+def refusal(source: Mapping[str, Any]) -> str | None:
+    """Why a source is not to be harvested: deleted, inactive or refused; None if it may be."""
+    if source.get("deleted"):
+        return "the source is deleted"
+    if source.get("active") is False:
+        return "the source is not active"
+    state = (source.get("validation") or {}).get("state", "pending")
+    return None if state == "accepted" else f"the source is {'not validated yet' if state == 'pending' else state}"
+
+
+def run(
+    database: Database[Document],
+    source: Mapping[str, Any],
+    backend: Backend,
+    fetch: Fetch,
+    rules: Rules = Rules(),  # noqa: B008  # immutable
+    *,
+    dry: bool = False,
+    archive_anyway: bool = False,
+    now: datetime | None = None,
+) -> Report:
+    """Harvest a source. A page that cannot be had ends the run; what was written before it stays.
+
+    With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences.
+    Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
+    stored documents stand in the way of a unique index that the writing relies on.
+    """
+    if reason := refusal(source):
+        raise UsageError(f"{source.get('name') or source['_id']}: {reason}")
+    with translated_errors():
+        if not dry:
+            for model in (ContactPoint, Dataset, Dataservice):
+                ensure_indexes(model)
+        return _Run(database, source, backend, fetch, rules, dry, now or this_moment()).all(archive_anyway)
+
+
+class _Run:
+    def __init__(
+        self,
+        database: Database[Document],
+        source: Mapping[str, Any],
+        backend: Backend,
+        fetch: Fetch,
+        rules: Rules,
+        dry: bool,
+        now: datetime,
+    ) -> None:
+        self._database, self._source, self._rules, self._dry, self._now = database, source, rules, dry, now
+        self._backend, self._fetch = backend, fetch
+        self._configured = Source.configured(str(source["url"]), source.get("config"))
+        domain = urlsplit(self._configured.url).hostname or ""
+        self._known = Known(database, source, domain)
+        owner = {key: source[key] for key in ("organization", "owner") if source.get(key)}
+        contacts = ContactPoints(database, owner, rules.languages)
+        target = Target(
+            source_id=str(source["_id"]),
+            source_url=self._configured.url,
+            domain=domain,
+            backend=backend.display_name,
+            owner=owner,
+            licenses=Licenses(
+                database["license"].find({}, {"title": 1, "url": 1, "alternate_titles": 1, "alternate_urls": 1})
+            ),
+            languages=rules.languages,
+            contact_point=contacts.id_of,
+            now=now,
+            remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
+        )
+        self._writing = Writing(database, self._known, target, contacts, dry)
+        self._job = Job(None if dry else database, source["_id"], now)
+        self._report = Report(self._job.id)
+        self._seen: set[tuple[str, str]] = set()
+        self._reasons: list[str] = []
+
+    def all(self, archive_anyway: bool) -> Report:
+        """Read, write, archive."""
+        self._job.start()
+        report, errors = self._report, list[str]()
+        try:
+            for page in self._pages():
+                self._page(page)
+            self._writing.attach_datasets()
+        except UdataError as error:
+            report.error, report.status = error, "failed"
+            errors.append(str(error))
+            self._reasons.append("the run failed")
+        else:
+            report.status = "done-errors" if self._job.statuses["failed"] else "done"
+        report.not_archived = withheld(
+            self._source, self._known, self._seen, self._reasons, 0.0 if archive_anyway else self._rules.min_share
+        )
+        if report.not_archived is None:
+            before = self._now - timedelta(days=self._rules.grace_days)
+            for items in archive(self._database, self._known, self._seen, before, self._now, self._dry):
+                self._items(items)
+        elif report.not_archived:
+            errors.append(f"nothing was archived: {report.not_archived}")
+        report.items = self._job.statuses
+        self._job.end(report.status, errors, this_moment())
+        return report
+
+    def _pages(self) -> Iterator[Page]:
+        """The pages, up to the most items; what is behind them was not looked at."""
+        left = self._rules.max_items
+        for page in self._backend.pages(self._configured, self._fetch):
+            if left is not None and len(page.records) > left:
+                self._reasons.append(f"the run was cut after {self._rules.max_items} items")
+                yield Page(page.address, page.records[:left], page.unread, page.damages, page.total)
+                return
+            left = left if left is None else left - len(page.records)
+            yield page
+
+    def _page(self, page: Page) -> None:
+        if page.damages:
+            damage = page.damages[0]
+            line = f" in line {damage.line}" if damage.line else ""
+            self._reasons.append(f"a page is damaged{line}: {damage.reason}")
+        if page.incomplete:
+            self._reasons.append(page.incomplete)
+        if page.unread:
+            self._reasons.append(f"{len(page.unread)} entries could not be read")
+            self._items([Item(one.name, "failed", error=one.reason) for one in page.unread])
+        records = iter(record for record in page.records if not isinstance(record, Series))
+        while batch := list(islice(records, BATCH)):
+            self._batch(batch)
+
+    def _batch(self, records: list[Record]) -> None:
+        items, accepted = list[Item](), list[Record]()
+        for record in records:
+            if reason := record.refusal:
+                items.append(item_of(record, "skipped", error=reason))
+            else:
+                accepted.append(record)
+        for written in self._writing.batch(accepted):
+            self._report.changes[written.outcome] += 1
+            if self._dry:
+                self._report.written.append(written)
+            items.append(written.item)
+        self._items(items)
+
+    def _items(self, items: list[Item]) -> None:
+        for item in items:
+            # Whatever became of it: it is still there, and nothing of that identity is archived.
+            self._seen.add((item.collection, item.remote_id))
+            if item.error:
+                self._report.errors[item.error] += 1
+        self._job.add(items)

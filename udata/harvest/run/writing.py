@@ -1,0 +1,186 @@
+"""Records written as documents, a batch at a time: a few commands, whatever the size of the batch."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from udata.harvest.difference import Change, changes
+from udata.harvest.records import DataService, Dataset, Record
+from udata.harvest.run.contact_points import ContactPoints
+from udata.harvest.run.items import Item, item_of
+from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
+from udata.harvest.stored.documents import Target, data_service, dataset
+from udata.store.slugs import slugify, unique_slug
+
+Document = dict[str, Any]
+_MODIFIED = {"dataset": "last_modified_internal", "dataservice": "metadata_modified_at"}
+
+
+class Written(NamedTuple):
+    """A record after its writing: `created`, `changed`, `unchanged` or `failed`, what changed, and its item."""
+
+    outcome: str
+    item: Item
+    changes: list[Change]
+
+
+class Made(NamedTuple):
+    """What is made of a record: the stored document, if there is one, the new one, and how they differ."""
+
+    known: Document | None
+    document: Document
+    changes: list[Change]
+
+
+class Writing:
+    """The writing of one run."""
+
+    def __init__(
+        self, database: Database[Document], known: Known, target: Target, contacts: ContactPoints, dry: bool
+    ) -> None:
+        self._database, self._known, self._target = database, known, target
+        self._contacts, self._dry = contacts, dry
+        self._serving: list[tuple[ObjectId, tuple[str, ...], list[ObjectId]]] = []
+
+    def batch(self, records: list[Record]) -> Iterator[Written]:
+        """Write at most BATCH records; one that cannot be written fails alone."""
+        for name in COLLECTIONS:
+            yield from self._batch(name, [record for record in records if collection_of(record) == name])
+
+    def _batch(self, name: str, records: list[Record]) -> list[Written]:
+        ids = self._ids(name, records)
+        stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
+        results: dict[str, Written] = {}
+        documents: dict[str, Made] = {}
+        for record in records:
+            remote_id = record.remote_id or ""
+            identifier = ids.get(remote_id)
+            if identifier is None:
+                reason = "a document of another owner has this identity"
+                results[remote_id] = Written("failed", item_of(record, "failed", collection=name, error=reason), [])
+                continue
+            try:
+                known = stored.get(identifier)
+                made = {**self._made(record, known), "_id": identifier}
+                documents[remote_id] = Made(known, made, changes(known, made) if known else [])
+            except Exception as error:  # whatever the record or the stored document holds, the others are written
+                reason = f"{type(error).__name__}: {error}"
+                results[remote_id] = Written("failed", item_of(record, "failed", collection=name, error=reason), [])
+        instead = {} if self._dry else self._contacts.write()
+        self._slugs(name, [one.document for one in documents.values() if one.known is None])
+        failed = self._write(name, documents, instead)
+        for record in records:
+            remote_id = record.remote_id or ""
+            if remote_id in documents:
+                results[remote_id] = self._result(name, record, documents[remote_id], failed.get(remote_id))
+        return list(results.values())
+
+    def _ids(self, name: str, records: list[Record]) -> dict[str, ObjectId | None]:
+        """The id of each record's document, stored or to be made; None where it belongs to somebody else."""
+        ids: dict[str, ObjectId | None] = {}
+        new = list[tuple[str, str]]()
+        for record in records:
+            remote_id = record.remote_id or ""
+            entry = self._known.entry(name, remote_id)
+            if entry is None:
+                new.append((name, remote_id))
+            else:
+                ids[remote_id] = entry.id if entry.is_ours or entry.owner == self._known.owner else None
+        if self._dry:
+            return ids | {remote_id: ObjectId() for _, remote_id in new}
+        return ids | {remote_id: identifier for (_, remote_id), identifier in self._known.reserve(new).items()}
+
+    def _stored(self, name: str, ids: list[ObjectId]) -> dict[ObjectId, Document]:
+        found: dict[ObjectId, Document] = {}
+        for start in range(0, len(ids), BATCH):
+            for one in self._database[name].find({"_id": {"$in": ids[start : start + BATCH]}}):
+                found[one["_id"]] = one
+        return found
+
+    def _made(self, record: Record, known: Document | None) -> Document:
+        if isinstance(record, DataService):
+            served = [identifier for one in record.serves if (identifier := self._known.dataset(one))]
+            return data_service(record, known, self._target, served)
+        if not isinstance(record, Dataset):
+            raise TypeError(f"{type(record).__name__} is stored nowhere")
+        return dataset(record, known, self._target)
+
+    def _slugs(self, name: str, new: list[Document]) -> None:
+        """Give new documents their slugs: one query for the batch, one more for each that is taken."""
+        wanted = [slugify(made["title"]) or name for made in new]
+        query = {"slug": {"$in": list(dict.fromkeys(wanted))}}
+        taken = {one["slug"] for one in self._database[name].find(query, {"slug": 1})} if new else set[str]()
+        for made, slug in zip(new, wanted, strict=True):
+            if slug in taken:
+                slug = unique_slug(self._database, name, made["title"])
+                number = 1
+                while slug in taken:
+                    slug, number = f"{slug}-{number}", number + 1
+            taken.add(slug)
+            made["slug"] = slug
+
+    def _write(
+        self,
+        name: str,
+        documents: Mapping[str, Made],
+        instead: Mapping[ObjectId, ObjectId],
+    ) -> dict[str, str]:
+        """Write what is new or changed; returns what could not be written, with the reason."""
+        operations, of_operation = list[UpdateOne](), list[str]()
+        for remote_id, one in documents.items():
+            points = one.document["contact_points"]
+            one.document["contact_points"] = [instead.get(point, point) for point in points]
+            if operation := _operation(name, one, self._target.now):
+                operations.append(operation)
+                of_operation.append(remote_id)
+        failed: dict[str, str] = {}
+        if operations and not self._dry:
+            try:
+                self._database[name].bulk_write(operations, ordered=False)
+            except BulkWriteError as error:
+                for one in error.details.get("writeErrors", ()):
+                    failed[of_operation[one["index"]]] = str(one.get("errmsg", "could not be written"))[:300]
+        return failed
+
+    def _result(self, name: str, record: Record, made: Made, error: str | None) -> Written:
+        identifier = made.document["_id"]
+        if error:
+            return Written("failed", item_of(record, "failed", collection=name, error=error), [])
+        self._known.note(record, identifier)
+        if isinstance(record, DataService) and record.serves:
+            self._serving.append((identifier, record.serves, made.document["datasets"]))
+        outcome = "created" if made.known is None else "changed" if made.changes else "unchanged"
+        item = item_of(record, "done", collection=name, document=identifier, is_unchanged=outcome == "unchanged")
+        return Written(outcome, item, made.changes)
+
+    def attach_datasets(self) -> None:
+        """Attach to data services the datasets that came on later pages."""
+        operations = []
+        for identifier, names, attached in self._serving:
+            served = [one for name in names if (one := self._known.dataset(name)) and one not in attached]
+            if served:
+                operations.append(UpdateOne({"_id": identifier}, {"$addToSet": {"datasets": {"$each": served}}}))
+        for start in range(0, 0 if self._dry else len(operations), BATCH):
+            self._database["dataservice"].bulk_write(operations[start : start + BATCH], ordered=False)
+
+
+def _operation(name: str, one: Made, now: datetime) -> UpdateOne | None:
+    """What to write: all of a new document, the fields of a stored one that differ, at least once a day its sight."""
+    known, made = one.known, one.document
+    if known is None:
+        return UpdateOne({"_id": made["_id"]}, {"$setOnInsert": made}, upsert=True)
+    if not one.changes:
+        if made["harvest"]["last_update"] == known.get("harvest", {}).get("last_update"):
+            return None
+        return UpdateOne({"_id": made["_id"]}, {"$set": {"harvest.last_update": made["harvest"]["last_update"]}})
+    made[_MODIFIED[name]] = now
+    if name == "dataset" and not made["harvest"].get("modified_at"):
+        made["last_update"] = made["last_update"] if made["last_update"] != known.get(_MODIFIED[name]) else now
+    new = {key: value for key, value in made.items() if key != "_id" and (key not in known or known[key] != value)}
+    gone = {key: "" for key in known if key not in made}
+    return UpdateOne({"_id": made["_id"]}, {"$set": new, **({"$unset": gone} if gone else {})})

@@ -1,0 +1,196 @@
+"""Datasets and data services as documents: what a record says, over what is stored already.
+
+What the source does not say is kept as it is, so that what was set by hand stays. `slug`, `private` and `deleted` are
+never touched; coming back clears what archiving set.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from udata.harvest.records import Contact, DataService, Dataset, MultiPolygon, Record, in_language
+from udata.harvest.stored.licenses import UNKNOWN, Licenses
+from udata.harvest.stored.markdown import markdown
+from udata.harvest.stored.resources import SEEN, resources, stored_moment
+from udata.harvest.stored.tags import tags
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whose documents are made, and what of the portal they refer to.
+
+    `owner` holds `owner` or `organization` and its id; empty if nobody owns the source. `contact_point` gives the id
+    of a contact among the owner's, None if none can be had.
+    """
+
+    source_id: str
+    source_url: str
+    domain: str
+    backend: str
+    owner: Mapping[str, ObjectId]
+    licenses: Licenses
+    languages: Sequence[str]
+    contact_point: Callable[[Contact], ObjectId | None]
+    now: datetime
+    remote_url_prefix: str | None = None
+    # Resources that were last seen before this are gone; None keeps them all.
+    forget: datetime | None = None
+
+
+def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) -> Document:
+    """The document of a dataset; `known` is the stored one, which is not changed. A new one lacks its slug."""
+    known = known or {}
+    made = _common(record, known, target, "created_at_internal", "last_modified_internal")
+    made["resources"] = resources(record, known.get("resources") or [], target.languages, target.now, target.forget)
+    made |= _said(
+        acronym=record.acronym,
+        frequency=record.frequency,
+        temporal_coverage=_period(record),
+        spatial=_spatial(record, known.get("spatial") or {}),
+    )
+    made["last_update"] = _last_update(made)
+    if not known:
+        made |= {"badges": [], "metrics": {}, "ext": {}, "private": False, "featured": False, "access_audiences": []}
+    # The portal computes it when it is empty.
+    made["quality_cached"] = {}
+    if known.get("archived") and (known.get("harvest") or {}).get("archived_reason"):
+        made.pop("archived", None)
+    return made
+
+
+def data_service(
+    record: DataService, known: Mapping[str, Any] | None, target: Target, datasets: Sequence[ObjectId] = ()
+) -> Document:
+    """The document of a data service. `datasets` are those that it serves, as far as they are known by now."""
+    known = known or {}
+    made = _common(record, known, target, "created_at", "metadata_modified_at")
+    attached = [*(known.get("datasets") or ()), *(one for one in datasets if one not in (known.get("datasets") or ()))]
+    made |= {"datasets": attached} | _said(
+        base_api_url=record.endpoint_url,
+        machine_documentation_url=next(iter(record.endpoint_descriptions), None),
+        technical_documentation_url=next(iter(record.documentation), None),
+    )
+    if not known:
+        made |= {"badges": [], "metrics": {}, "private": False, "access_audiences": []}
+    if known.get("archived_at") and (known.get("harvest") or {}).get("archived_reason"):
+        made.pop("archived_at", None)
+    return made
+
+
+def _said(**fields: Any) -> Document:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _common(record: Record, known: Mapping[str, Any], target: Target, created: str, modified: str) -> Document:
+    made: Document = dict(known) or {created: target.now, modified: target.now, **target.owner, "access_type": "open"}
+    description = in_language(record.descriptions, target.languages)
+    made |= _said(
+        title=in_language(record.titles, target.languages),
+        description=markdown(description) if description else None,
+        tags=tags(record, target.languages) or None,
+        contact_points=_contact_points(record, target) or None,
+    )
+    made.setdefault("description", "")
+    made.setdefault("tags", [])
+    made.setdefault("contact_points", [])
+    made["extras"] = _extras(record, known.get("extras") or {})
+    made["harvest"] = _harvest(record, known.get("harvest") or {}, target)
+    if record.access:
+        made["access_type"] = record.access.type
+        made.pop("access_type_reason_category", None)
+        made |= _said(access_type_reason_category=record.access.reason_category)
+    found = target.licenses.of(record)
+    # What is not known says less than what is there.
+    made |= _said(license=known.get("license", found) if found == UNKNOWN else found)
+    # A portal refuses a licence on what is not open, and could not save the document again.
+    if made.get("access_type") != "open":
+        made.pop("license", None)
+    return made
+
+
+def _contact_points(record: Record, target: Target) -> list[ObjectId]:
+    """Contact points are the owner's; whoever owns nothing has none."""
+    if not target.owner:
+        return []
+    found = (target.contact_point(contact) for contact in record.contacts)
+    return list(dict.fromkeys(one for one in found if one))
+
+
+def _extras(record: Record, known: Mapping[str, Any]) -> Document:
+    published = {
+        "license": [hint.published or (hint.labels[0].value if hint.labels else "") for hint in record.licenses],
+        "rights": list(record.rights),
+        "accessRights": list(record.access_rights),
+        "provenance": list(getattr(record, "provenance", ())),
+        "spatial_resolution": list(getattr(record, "spatial_resolution", ())),
+    }
+    said = {key: texts for key, values in published.items() if (texts := [text for text in values if text])}
+    extras = {**known, **{_key(key): value for key, value in record.extras}}
+    if said:
+        extras["dcat"] = {**(known.get("dcat") or {}), **said}
+    return extras
+
+
+def _key(name: str) -> str:
+    """A name that portals take as a key: no dots, no dollar in front."""
+    return name.replace(".", "_").lstrip("$") or "_"
+
+
+def _harvest(record: Record, known: Mapping[str, Any], target: Target) -> Document:
+    prefix = target.remote_url_prefix
+    made = {key: value for key, value in known.items() if key not in ("archived_at", "archived_reason")}
+    seen = known.get("last_update")
+    return {
+        **made,
+        **_said(
+            backend=target.backend,
+            domain=target.domain,
+            source_id=target.source_id,
+            source_url=target.source_url,
+            remote_id=record.remote_id,
+            remote_url=f"{prefix.rstrip('/')}/{record.remote_id}"
+            if prefix
+            else record.landing_page or _web(record.uri),
+            uri=_web(record.uri) if isinstance(record, DataService) else record.uri,
+            dct_identifier=record.identifier if isinstance(record, Dataset) else None,
+            ckan_name=record.name if isinstance(record, Dataset) else None,
+            created_at=stored_moment(record.created),
+            issued_at=stored_moment(record.issued),
+            modified_at=stored_moment(record.modified),
+        ),
+        "last_update": seen if seen and timedelta() <= target.now - seen < SEEN else target.now,
+    }
+
+
+def _web(uri: str | None) -> str | None:
+    return uri if uri and uri.startswith(("http://", "https://")) else None
+
+
+def _period(record: Dataset) -> Document | None:
+    return _said(start=record.period.start, end=record.period.end) if record.period else None
+
+
+def _spatial(record: Dataset, known: Mapping[str, Any]) -> Document | None:
+    """The coverage: the first area that has a shape. Zones that were set by hand mean more than a rectangle."""
+    geometry = next((place.geometry for place in record.places if place.geometry), None)
+    if geometry is None or known.get("zones"):
+        return None
+    return {**known, "geom": _geojson(geometry), "granularity": known.get("granularity", "other"), "zones": []}
+
+
+def _geojson(geometry: MultiPolygon) -> Document:
+    coordinates = [[[[x, y] for x, y in ring] for ring in polygon] for polygon in geometry]
+    return {"type": "MultiPolygon", "coordinates": coordinates}
+
+
+def _last_update(made: Document) -> datetime:
+    """When the data last changed: as the source says, else the newest resource's date, else the document's own."""
+    modified: datetime | None = made["harvest"].get("modified_at")
+    dates = [date for one in made["resources"] if (date := (one.get("harvest") or {}).get("modified_at"))]
+    own: datetime = made["last_modified_internal"]
+    return modified or max(dates, default=own)

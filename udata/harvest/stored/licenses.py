@@ -1,0 +1,94 @@
+"""Which of a portal's licences a source means: by id, title and address, authorities' addresses included."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from udata.harvest.records import Dataset, LicenseHint, Record
+from udata.harvest.values.addresses import addresses_in
+from udata.store.slugs import slugify
+
+UNKNOWN = "notspecified"
+# The same licence under the addresses of authorities: http://publications.europa.eu/resource/authority/licence,
+# http://dcat-ap.de/def/licenses, http://opendefinition.org/licenses. The value is its address at its author's.
+_CREATIVE_COMMONS = "creativecommons.org/licenses"
+_ZERO = "creativecommons.org/publicdomain/zero/1.0"
+_SAME = {
+    "publications.europa.eu/resource/authority/licence/cc0": _ZERO,
+    "opendefinition.org/licenses/cc-zero": _ZERO,
+    "dcat-ap.de/def/licenses/cc-zero": _ZERO,
+    "dcat-ap.de/def/licenses/dl-by-de/2.0": "govdata.de/dl-de/by-2-0",
+    "dcat-ap.de/def/licenses/dl-zero-de/2.0": "govdata.de/dl-de/zero-2-0",
+    "publications.europa.eu/resource/authority/licence/odc_bl": "opendatacommons.org/licenses/odbl/1.0",
+    "publications.europa.eu/resource/authority/licence/odc_by": "opendatacommons.org/licenses/by/1.0",
+    "publications.europa.eu/resource/authority/licence/odc_pddl": "opendatacommons.org/licenses/pddl/1.0",
+}
+_AUTHORITY = re.compile(
+    r"(?:publications\.europa\.eu/resource/authority/licence|dcat-ap\.de/def/licenses|opendefinition\.org/licenses)"
+    r"/cc[_\-](by(?:[_\-](?:sa|nd|nc))*)(?:[_\-/](\d)[_.](\d))?"
+)
+_VERSION = re.compile(r"/\d(?:\.\d)?(?:/[a-z]{2})?$")
+
+
+class Licenses:
+    """The licences of a portal, read once a run."""
+
+    def __init__(self, stored: Iterable[Mapping[str, Any]]) -> None:
+        self._by_id: dict[str, str] = {}
+        self._by_address: dict[str, str] = {}
+        self._by_title: dict[str, str] = {}
+        for one in stored:
+            identifier = str(one["_id"])
+            self._by_id[identifier.casefold()] = identifier
+            for address in (one.get("url"), *(one.get("alternate_urls") or ())):
+                if address:
+                    self._by_address.setdefault(bare(str(address)), identifier)
+            for title in (one.get("title"), *(one.get("alternate_titles") or ())):
+                if slug := slugify(str(title or "")):
+                    self._by_title.setdefault(slug, identifier)
+
+    def of(self, record: Record) -> str | None:
+        """The id of the licence that a record names; `notspecified` if none of them is known, None if it names none.
+
+        What the dataset says counts before what its distributions say.
+        """
+        hints = [*record.licenses, *map(_hint, record.rights)]
+        for distribution in record.distributions if isinstance(record, Dataset) else ():
+            hints += [*distribution.licenses, *map(_hint, distribution.rights)]
+        for hint in hints:
+            if found := self._match(hint):
+                return found
+        return (UNKNOWN if UNKNOWN in self._by_id else None) if hints else None
+
+    def _match(self, hint: LicenseHint) -> str | None:
+        published = hint.published or ""
+        if found := self._by_id.get(published.casefold()):
+            return found
+        for address in (published, *hint.addresses):
+            key = bare(address)
+            for one in (key, _VERSION.sub("", key)):
+                if found := self._by_address.get(one):
+                    return found
+        texts = [published, *(label.value for label in hint.labels)]
+        return next((found for text in texts if (found := self._titled(text))), None)
+
+    def _titled(self, text: str) -> str | None:
+        """A licence whose title the text is, or of which it names nothing but the title and an address."""
+        for address in addresses_in(text):
+            text = text.replace(address, " ")
+        slug = slugify(text) if len(text) <= 200 else ""
+        return self._by_title.get(slug)
+
+
+def bare(address: str) -> str:
+    """An address as licences are compared by: no scheme, `www.`, final slash, legal code; authorities' as authors'."""
+    key = re.sub(r"^https?://(?:www\.)?", "", address.strip().lower()).partition("#")[0]
+    key = re.sub(r"/(?:legalcode|deed)(?:\.\w+)*$", "", key.rstrip("/")).rstrip("/")
+    if match := _AUTHORITY.fullmatch(key):
+        version = f"{match[2]}.{match[3]}" if match[2] else "4.0"
+        return f"{_CREATIVE_COMMONS}/{match[1].replace('_', '-')}/{version}"
+    return _SAME.get(key, key)
+
+
+def _hint(text: str) -> LicenseHint:
+    return LicenseHint(text, (), addresses_in(text))
