@@ -10,12 +10,14 @@ from udata.search.session import Session
 def held(session: Session, model: str) -> dict[str, int]:
     """The ids and versions of what the portal finds of a model."""
     (index,) = session.engine.aliases([session.alias(model)])[session.alias(model)]
+    session.engine.refresh(index)
     return {one.id: one.version for one in session.engine.stored(index)}
 
 
 def document(session: Session, model: str, id: Any) -> dict[str, Any]:
     """A document as the portal finds it."""
     (index,) = session.engine.aliases([session.alias(model)])[session.alias(model)]
+    session.engine.refresh(index)
     return session.engine.get(index, [str(id)])[str(id)]
 
 
