@@ -29,7 +29,7 @@ app = create_app()
 with app.app_context(), Fetcher({**app.config, "HTTP_ALLOW_PRIVATE": ["127.0.0.1"]}) as fetcher:
     source = database()["harvest_source"].find_one({"_id": ObjectId(sys.argv[1])})
     print("started", flush=True)
-    report = run(database(), source, backend("dcat"), fetcher.get)
+    report = run(database(), app.config, source, backend("dcat"), fetcher.get)
     print(report.status)
 """
 

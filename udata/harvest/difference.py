@@ -25,13 +25,15 @@ def _is_silent(path: str) -> bool:
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Change]:
+    if before == after:
+        return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*before, *after)):
             yield from _differences(f"{path}.{key}" if path else str(key), before.get(key), after.get(key))
     elif _has_documents(before) and _has_documents(after) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{path}.{number}", one, other)
-    elif before != after:
+    else:
         yield Change(path, before, after)
 
 

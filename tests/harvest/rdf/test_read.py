@@ -113,6 +113,22 @@ def test_another_parser_reads_the_same_statements(name: str) -> None:
             assert str(value) in {getattr(term, "value", "") for term in stated}
 
 
+def test_html_within_a_text_does_not_make_a_page_html() -> None:
+    turtle = TURTLE.replace('"Dépôts légaux"@fr', '"<html><body>Dépôts légaux</body></html>"@fr')
+    assert len(datasets(turtle.encode())) == 1
+    assert len(datasets(json.dumps({**JSON, "dct:description": "<html><head></head></html>"}).encode())) == 1
+
+
+def test_an_empty_reference_is_nothing_but_where_the_page_is_what_is_offered() -> None:
+    more = (
+        '<dct:license rdf:resource=""/><dcat:distribution><dcat:Distribution><dcat:accessURL rdf:resource=""/>'
+        "</dcat:Distribution></dcat:distribution>"
+    )
+    (dataset,) = datasets(xml(more=more).encode())
+    assert dataset.licenses == ()
+    assert [one.url for one in dataset.distributions] == [f"{HOST}/catalogue"]
+
+
 @OLD_PARSER
 def test_order_and_names_of_blank_nodes_mean_nothing() -> None:
     other = rdflib.Graph().parse(data=content("bnodes.jsonld").decode(), format="json-ld")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from flask import Flask
+from flask import Flask, current_app
 from pymongo import monitoring
 from pymongo.database import Database
 
@@ -62,7 +62,7 @@ class Portal:
         return self.more if self.more is not None else json.dumps({"dataset": self.members}).encode()
 
     def run(self, now: datetime = NOW, **options: Any) -> Report:
-        return run(self.database, self.source, backend("dcat"), self.fetch, now=now, **options)
+        return run(self.database, current_app.config, self.source, backend("dcat"), self.fetch, now=now, **options)
 
     def stored(self) -> dict[str, Stored]:
         return {one["harvest"]["remote_id"]: one for one in self.database.dataset.find()}
@@ -307,8 +307,6 @@ def test_commands_a_batch_are_few(portal: Portal, database: Database[Stored]) ->
         portal.run(now)
         return len(commands)
 
-    from flask import current_app
-
     with MongoClient[Stored](address(current_app.config), event_listeners=[Counter()]) as client:
         portal.database = client[database.name]
         commands_of(1, NOW)
@@ -333,10 +331,34 @@ def test_a_page_that_fails_keeps_what_was_written_before_it(
     assert set(portal.stored()) == {"d0"}
 
 
-def test_two_runs_at_once_make_no_doubles(portal: Portal, database: Database[Stored]) -> None:
+def test_what_is_written_is_noted_for_the_search(
+    portal: Portal, database: Database[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(current_app.config, "ELASTICSEARCH_URL", "http://127.0.0.1:9")
+
+    def noted() -> int:
+        count = sum(note["count"] for note in database.search_outbox.find())
+        database.search_outbox.delete_many({})
+        return int(count)
+
+    portal.run()
+    assert noted() == 3
+    portal.run(NOW + timedelta(days=2))
+    assert noted() == 0
+    portal.members[0] = portal.member(0, title="New")
+    portal.members.pop()
+    portal.run(LATER + timedelta(days=2))
+    assert noted() == 2
+
+
+def test_two_runs_at_once_make_no_doubles(portal: Portal, app: Flask, database: Database[Stored]) -> None:
+    def in_context(portal: Portal) -> Report:
+        with app.app_context():
+            return portal.run()
+
     portal.members = [portal.member(number) for number in range(250)]
     with ThreadPoolExecutor(2) as runs:
-        reports = list(runs.map(lambda _: portal.run(), range(2)))
+        reports = list(runs.map(lambda _: in_context(portal), range(2)))
     assert len(portal.stored()) == 250 == database.dataset.count_documents({})
     assert database.contact_point.count_documents({}) == 1
     assert {report.items["done"] + report.items["failed"] for report in reports} == {250}

@@ -16,7 +16,7 @@ _MARKS = (
 _TRIPLE = re.compile(
     r"""(?:<[^<>"{}|^`\\\s]*>|_:\S+)\s*<[^<>"\s]*>\s*(?:<[^<>"\s]*>|_:\S+|"(?:[^"\\]|\\.)*"\S*)\s*\.\s*(?:#.*)?"""
 )
-_HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HTML = re.compile(r"(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _MARKUP = re.compile(
     r"<(?:\?xml|!DOCTYPE|!--|[A-Za-z_][\w.\-]*(?::[A-Za-z_][\w.\-]*)?(?:\s+[A-Za-z_][\w.:\-]*\s*=|\s*/?>))"
 )
@@ -42,7 +42,7 @@ def content(data: bytes, charset: str | None = None) -> Content:
         raise UnreadableCatalogue("the page is empty")
     if "\x00" in start:
         raise UnreadableCatalogue("the page is no text")
-    if _HTML.search(re.sub(r"<!--.*?-->", "", start, flags=re.DOTALL)[:512]):
+    if _HTML.match(re.sub(r"<!--.*?-->", "", start, flags=re.DOTALL).lstrip()):
         raise UnreadableCatalogue(
             "the page is HTML, not a catalogue", "does the address lead to a web page or a login?"
         )

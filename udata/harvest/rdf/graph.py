@@ -8,10 +8,15 @@ from typing import TypeGuard
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
 
+from udata.harvest.rdf.terms import DCAT
 from udata.harvest.records import Damage, Text
 from udata.harvest.values.languages import language
 
 RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+# An empty reference names the page, and means nothing, but where the page itself is what is offered.
+_MAY_NAME_THE_PAGE = frozenset(
+    (DCAT.endpointURL, DCAT.endpointDescription, DCAT.accessURL, DCAT.downloadURL, DCAT.landingPage, DCAT.dataset)
+)
 Term = NamedNode | BlankNode | Literal | Triple
 Properties = dict[str, list[Term]]
 _NOTHING: Properties = {}
@@ -47,15 +52,15 @@ class Graph:
         self._of_type: dict[str, dict[str, None]] = {}
 
     def add(self, quads: Iterable[Quad]) -> None:
-        """Take statements in. Those about the page itself are left out: they come of empty references."""
+        """Take statements in. Those that name the page itself are left out: they come of empty references."""
         properties_of, page, size = self._properties, self._page, 0
         try:
             for subject, predicate_node, term, _ in quads:
                 size += 1
-                if term == page:
+                predicate = predicate_node.value
+                if term == page and predicate not in _MAY_NAME_THE_PAGE:
                     continue
                 name = subject.value if type(subject) is NamedNode else f"_:{subject.value}"
-                predicate = predicate_node.value
                 properties = properties_of.get(name)
                 if properties is None:
                     properties = properties_of[name] = {}

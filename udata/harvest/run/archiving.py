@@ -8,6 +8,7 @@ from pymongo.database import Database
 
 from udata.harvest.run.items import Item
 from udata.harvest.run.known import BATCH, COLLECTIONS, Entry, Known
+from udata.search.outbox import changing
 
 Document = dict[str, Any]
 REASON = "not-on-remote"
@@ -33,6 +34,7 @@ def withheld(
 
 def archive(
     database: Database[Document],
+    settings: Mapping[str, Any],
     known: Known,
     seen: set[tuple[str, str]],
     before: datetime,
@@ -50,5 +52,6 @@ def archive(
             if not dry:
                 change = {"$set": {field: now, "harvest.archived_at": now, "harvest.archived_reason": REASON}}
                 ids = [entry.id for _, entry in some]
-                database[name].update_many({"_id": {"$in": ids}, field: None}, change)
+                with changing(database, settings, name, ids):
+                    database[name].update_many({"_id": {"$in": ids}, field: None}, change)
             yield [Item(remote_id, "archived", name, entry.id) for remote_id, entry in some]

@@ -79,16 +79,19 @@ def refusal(source: Mapping[str, Any]) -> str | None:
 
 def run(
     database: Database[Document],
+    settings: Mapping[str, Any],
     source: Mapping[str, Any],
     backend: Backend,
     fetch: Fetch,
-    rules: Rules = Rules(),  # noqa: B008  # immutable
     *,
+    rules: Rules | None = None,
     dry: bool = False,
     archive_anyway: bool = False,
     now: datetime | None = None,
 ) -> Report:
-    """Harvest a source. A page that cannot be had ends the run; what was written before it stays.
+    """Harvest a source by `rules`, those of the settings by default.
+
+    A page that cannot be had ends the run; what was written before it stays. What is written is noted for the search.
 
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences.
     Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
@@ -100,13 +103,15 @@ def run(
         if not dry:
             for model in (ContactPoint, Dataset, Dataservice):
                 ensure_indexes(model)
-        return _Run(database, source, backend, fetch, rules, dry, now or this_moment()).all(archive_anyway)
+        one = _Run(database, settings, source, backend, fetch, rules or Rules.of(settings), dry, now or this_moment())
+        return one.all(archive_anyway)
 
 
 class _Run:
     def __init__(
         self,
         database: Database[Document],
+        settings: Mapping[str, Any],
         source: Mapping[str, Any],
         backend: Backend,
         fetch: Fetch,
@@ -114,7 +119,8 @@ class _Run:
         dry: bool,
         now: datetime,
     ) -> None:
-        self._database, self._source, self._rules, self._dry, self._now = database, source, rules, dry, now
+        self._database, self._settings, self._source = database, settings, source
+        self._rules, self._dry, self._now = rules, dry, now
         self._backend, self._fetch = backend, fetch
         self._configured = Source.configured(str(source["url"]), source.get("config"))
         domain = urlsplit(self._configured.url).hostname or ""
@@ -135,7 +141,7 @@ class _Run:
             now=now,
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
         )
-        self._writing = Writing(database, self._known, target, contacts, dry)
+        self._writing = Writing(database, settings, self._known, target, contacts, dry)
         self._job = Job(None if dry else database, source["_id"], now)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
@@ -160,7 +166,7 @@ class _Run:
         )
         if report.not_archived is None:
             before = self._now - timedelta(days=self._rules.grace_days)
-            for items in archive(self._database, self._known, self._seen, before, self._now, self._dry):
+            for items in archive(self._database, self._settings, self._known, self._seen, before, self._now, self._dry):
                 self._items(items)
         elif report.not_archived:
             errors.append(f"nothing was archived: {report.not_archived}")

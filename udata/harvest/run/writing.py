@@ -15,6 +15,7 @@ from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
 from udata.harvest.stored.documents import Target, data_service, dataset
+from udata.search.outbox import changing
 from udata.store.slugs import slugify, unique_slug
 
 Document = dict[str, Any]
@@ -41,9 +42,15 @@ class Writing:
     """The writing of one run."""
 
     def __init__(
-        self, database: Database[Document], known: Known, target: Target, contacts: ContactPoints, dry: bool
+        self,
+        database: Database[Document],
+        settings: Mapping[str, Any],
+        known: Known,
+        target: Target,
+        contacts: ContactPoints,
+        dry: bool,
     ) -> None:
-        self._database, self._known, self._target = database, known, target
+        self._database, self._settings, self._known, self._target = database, settings, known, target
         self._contacts, self._dry = contacts, dry
         self._serving: list[tuple[ObjectId, tuple[str, ...], list[ObjectId]]] = []
 
@@ -131,17 +138,20 @@ class Writing:
         instead: Mapping[ObjectId, ObjectId],
     ) -> dict[str, str]:
         """Write what is new or changed; returns what could not be written, with the reason."""
-        operations, of_operation = list[UpdateOne](), list[str]()
+        operations, of_operation, indexed = list[UpdateOne](), list[str](), list[ObjectId]()
         for remote_id, one in documents.items():
             points = one.document["contact_points"]
             one.document["contact_points"] = [instead.get(point, point) for point in points]
             if operation := _operation(name, one, self._target.now):
                 operations.append(operation)
                 of_operation.append(remote_id)
+                if one.known is None or one.changes:
+                    indexed.append(one.document["_id"])
         failed: dict[str, str] = {}
         if operations and not self._dry:
             try:
-                self._database[name].bulk_write(operations, ordered=False)
+                with changing(self._database, self._settings, name, indexed):
+                    self._database[name].bulk_write(operations, ordered=False)
             except BulkWriteError as error:
                 for one in error.details.get("writeErrors", ()):
                     failed[of_operation[one["index"]]] = str(one.get("errmsg", "could not be written"))[:300]

@@ -1,6 +1,7 @@
 """Tags of a document, made of keywords and themes."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from udata.harvest.records import Record, in_language, values
 from udata.store.slugs import slugify
@@ -10,17 +11,22 @@ MAX_LENGTH = 96
 _INSPIRE = "inspire.ec.europa.eu/theme"
 
 
+@lru_cache(maxsize=16_384)
+def _tag(word: str) -> str:
+    return slugify(word, MAX_LENGTH)
+
+
 def tags(record: Record, languages: Sequence[str]) -> list[str]:
     """The tags of a record, sorted: keywords in all languages, the names of themes in the first of `languages`.
 
     Data of high value are tagged `hvd`, those of a theme of INSPIRE `inspire`. What is too short for a tag is none.
     """
-    found = {slugify(word, MAX_LENGTH) for word in values(record.keywords)}
+    found = {_tag(word) for word in values(record.keywords)}
     for theme in record.themes:
         if theme.uri and _INSPIRE in theme.uri:
             found.add("inspire")
         elif name := in_language(theme.labels, languages):
-            found.add(slugify(name, MAX_LENGTH))
+            found.add(_tag(name))
     if record.high_value:
         found.add("hvd")
     return sorted(tag for tag in found if len(tag) >= MIN_LENGTH)
