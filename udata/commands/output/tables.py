@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from udata.commands.output.streams import colours, encodes, write
@@ -35,8 +36,19 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def moment(value: "datetime | None") -> str:
-    """A date as an operator reads it, in UTC and to the second; empty if there is none."""
-    return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    """A moment as an operator reads it, to the second, in the zone of this machine; empty if there is none.
+
+    A moment without a zone is in UTC, as the database stores it.
+    """
+    if value is None:
+        return ""
+    from datetime import UTC
+
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    # At the ends of the calendar there is no other zone.
+    with suppress(OverflowError, ValueError, OSError):
+        moment = moment.astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _cell(value: Any) -> str:
@@ -46,7 +58,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return moment(value) if hasattr(value, "strftime") else printable(clean(str(value)))
+    return moment(value) if hasattr(value, "tzinfo") else printable(clean(str(value)))
 
 
 def _is_number(text: str) -> bool:
