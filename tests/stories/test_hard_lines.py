@@ -112,6 +112,14 @@ def test_what_cannot_be_meant_is_wrong_usage(line: Line, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "command", "code"),
     [
+        ("CELERY_BROKER_URL", "redis://:p@ss/w0rdTail@127.0.0.1:1/0", "worker status", {3, 4}),
+        ("CELERY_BROKER_URL", "redis://:p@ss/w0rdTail@127.0.0.1:1/0", "worker start", {3, 4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/abc", "worker status", {3, 4}),
+        ("CELERY_BROKER_URL", "redis+socket:///tmp/x.sock?virtual_host=abc", "worker status", {3, 4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/0?socket_timeout=5", "worker status", {0, 3, 4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/0?db=3", "worker status", {0, 3, 4}),
+        ("CELERY_BROKER_USE_SSL", '{"foo":"none"}', "worker status", {3, 4}),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", '{"socket_timeout":"abc"}', "worker status", {3, 4}),
         ("CACHE_REDIS_URL", "redis://:S3cretPart/x@127.0.0.1:1/0", "cache flush", {3, 4}),
         ("MONGODB_HOST", "not a url at all", "user list", {4}),
         ("MONGODB_HOST", "mongodb://127.0.0.1:1/udata?tls=true&tlsCAFile=/etc/no-such.pem", "user list", {4}),

@@ -1,7 +1,11 @@
 """What every command shares: help, the options that stand before or after its name, and how the portal is opened."""
 
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 # The longest text that is taken as an argument, in letters, and the largest number.
 LONGEST = 10_000
 LARGEST = 2**63 - 1
+
+SECONDS_A_DAY = 86_400
 
 HELP_NAMES = ["-h", "-?", "--help"]
 
@@ -190,12 +196,25 @@ def open_app(ctx: click.Context) -> Portal:
     settings = load()
     for text in settings.warnings:
         output.warning(text)
-    if settings.embedded:
-        output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
     app = create_app(settings)
+    if settings.embedded and sys.stderr.isatty() and _is_first_today(home() / "said"):
+        output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
     ctx.with_resource(app.app_context())
     end_at_once()
     return Portal(app)
+
+
+def _is_first_today(mark: Path) -> bool:
+    """Whether a day has passed since this was last asked; `mark` is the file that remembers it."""
+    try:
+        if time.time() - mark.stat().st_mtime < SECONDS_A_DAY:
+            return False
+    except OSError:
+        # It is not there yet.
+        pass
+    with suppress(OSError):
+        mark.touch()
+    return True
 
 
 def several(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from udata.errors import EXIT_FOUND
 from udata.wording import span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from udata.embedded.supervisor import Status
@@ -28,7 +29,7 @@ def group() -> None:
     """
 
 
-@group.command()
+@group.command(json=True)
 def start() -> None:
     """Start the servers that do not run.
 
@@ -43,14 +44,11 @@ def start() -> None:
     home = _home()
     before = {server.name for server in supervisor.status(home) if server.state == "running"}
     supervisor.start(home)
-    for server in supervisor.status(home):
-        if server.name in before:
-            output.fine(f"{server.title} runs already: process {server.pid} on {server.address}")
-        else:
-            output.did(f"Started {server.title}: process {server.pid} on {server.address}")
+    servers = supervisor.status(home)
+    output.answer({"home": home, "servers": servers}, lambda _: _answer_started(servers, before))
 
 
-@group.command()
+@group.command(json=True)
 def stop() -> None:
     """Stop the servers that run; their data stays.
 
@@ -60,11 +58,42 @@ def stop() -> None:
     """
     from udata.embedded import supervisor
 
-    stopped = supervisor.stop(_home())
-    for title in stopped:
-        output.did(f"Stopped {title}")
-    if not stopped:
-        output.remark("No embedded server runs")
+    home = _home()
+    stopped = supervisor.stop(home)
+    output.answer({"home": home, "stopped": stopped}, lambda _: _answer_stopped(stopped))
+
+
+@group.command(json=True)
+def restart() -> None:
+    """Stop the servers that run, and start them all.
+
+    \b
+    Example:
+      $ udata embedded restart
+    """
+    from udata.embedded import supervisor
+
+    home = _home()
+    supervisor.stop(home)
+    supervisor.start(home)
+    servers = supervisor.status(home)
+    output.answer({"home": home, "servers": servers}, lambda _: _answer_started(servers, set()))
+
+
+@group.command(json=True, jsonl=True)
+@click.option("-n", "--lines", type=click.IntRange(min=1, max=100_000), default=20, show_default=True,
+              help="How many lines of each server.")  # fmt: skip
+def logs(lines: int) -> None:
+    """Show the last lines that the servers have logged.
+
+    \b
+    Example:
+      $ udata embedded logs -n 100
+    """
+    from udata.embedded import supervisor
+
+    found = ({"server": title, "line": line} for title, line in supervisor.logs(_home(), lines))
+    output.listing(found, _answer_logs)
 
 
 @group.command(json=True)
@@ -92,6 +121,32 @@ def _home() -> "Path":
     if not settings.load(lenient=True).embedded:
         output.warning("The settings name servers of your own: other commands do not use the embedded ones")
     return settings.home()
+
+
+def _answer_started(servers: "list[Status]", before: set[str]) -> None:
+    for server in servers:
+        if server.name in before:
+            output.fine(f"{server.title} runs already: process {server.pid} on {server.address}")
+        else:
+            output.did(f"Started {server.title}: process {server.pid} on {server.address}")
+
+
+def _answer_stopped(stopped: list[str]) -> None:
+    for title in stopped:
+        output.did(f"Stopped {title}")
+    if not stopped:
+        output.remark("No embedded server runs")
+
+
+def _answer_logs(found: "Iterable[dict[str, str]]") -> None:
+    title = None
+    for one in found:
+        if one["server"] != title:
+            title = one["server"]
+            output.line(f"{title}:")
+        output.line(f"  {one['line']}")
+    if title is None:
+        output.remark("Nothing is logged")
 
 
 def _answer_status(servers: "list[Status]") -> None:

@@ -12,7 +12,7 @@ from udata.settings import BY_NAME
 from udata.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from udata.services.diagnosis.check import Check, Note
     from udata.services.diagnosis.configuration import Shown
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What is shown of a long value where not all of it is asked for.
 WIDTH = 80
+# The place of a part's name.
+LABEL = 11
 
 
 class InfoGroup(Group):
@@ -113,23 +115,28 @@ def _answer_given(settings: "Sequence[Shown]") -> None:
 
 def _answer_check(check: "Check") -> None:
     if check.ok is None:
-        output.remark(_labelled(check, check.value))
+        _answer_labelled(output.remark, check, check.value)
     elif check.ok:
-        output.fine(_labelled(check, check.value))
+        _answer_labelled(output.fine, check, check.value)
     for note in check.problems:
         _answer_note(output.bad, check, note)
     for note in check.warnings:
         _answer_note(output.caution, check, note)
 
 
-def _answer_note(show: Any, check: "Check", note: "Note") -> None:
-    show(_labelled(check, note.text))
-    if note.remedy:
-        output.line(f"    {note.remedy}")
+def _answer_note(show: "Callable[[str], None]", check: "Check", note: "Note") -> None:
+    _answer_labelled(show, check, note.text)
+    for piece in output.folded(note.remedy or "", 4):
+        if piece:
+            output.line(f"    {piece}")
 
 
-def _labelled(check: "Check", text: str) -> str:
-    return f"{check.name:<11} {text}"
+def _answer_labelled(show: "Callable[[str], None]", check: "Check", text: str) -> None:
+    """A line that begins with the part's name; what does not fit stands below it, indented."""
+    first, *rest = output.folded(text, LABEL + 3)
+    show(f"{check.name:<{LABEL}} {first}")
+    for piece in rest:
+        output.line(f"{'':<{LABEL + 3}}{piece}")
 
 
 def _answer_verdict(report: "Report") -> None:

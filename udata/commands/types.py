@@ -10,7 +10,10 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment in UTC, given as an ISO date or time, or as a time span that lies behind: `30m`, `2d`."""
+    """A moment, given as an ISO date or time, or as a time span that lies behind: `30m`, `2d`.
+
+    What names no zone is in the zone of this machine, in which the screen shows moments.
+    """
 
     name = "moment"
 
@@ -25,8 +28,8 @@ class Moment(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no date: give 2026-01-31, 2026-01-31T08:00, or a time span such as 2d", param, ctx)
         try:
-            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-        except OverflowError:
+            return moment.astimezone(UTC).replace(tzinfo=None)
+        except (OverflowError, ValueError, OSError):
             self.fail(f"{value!r} is before the beginning of the calendar, or after its end", param, ctx)
 
 

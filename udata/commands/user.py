@@ -45,6 +45,7 @@ password_stdin_option = click.option(
 @click.option("--email", metavar="EMAIL", help="The e-mail, which is stored in lower case.")
 @password_option
 @password_stdin_option
+@click.option("--generate-password", is_flag=True, help="Make a password, and show it once.")
 @click.option("--admin", is_flag=True, help="Make the user an administrator, too.")
 @needs_app
 def create(portal: Portal, /, **given: Any) -> None:
@@ -69,11 +70,12 @@ def create(portal: Portal, /, **given: Any) -> None:
         first_name=_given(given, "First name", "--first-name", lambda value: users.person_name("first name", value)),
         last_name=_given(given, "Last name", "--last-name", lambda value: users.person_name("last name", value)),
         email=_given(given, "E-mail", "--email", email),
-        password=_password(portal, given["password"], given["password_stdin"]),
+        password=_password(portal, given["password"], given["password_stdin"], given["generate_password"]),
         admin=given["admin"],
     )
     created = users.create(portal.database, new, portal.settings, output.warning)
-    output.answer(created, _answer_created)
+    made = {"password": new.password} if given["generate_password"] else {}
+    output.answer(created, lambda created: _answer_created(created, made), lambda created: created._asdict() | made)
 
 
 @group.command("list", json=True, jsonl=True)
@@ -120,7 +122,7 @@ def show(portal: Portal, email: str | None) -> None:
     )
 
 
-@group.command("set-admin")
+@group.command("set-admin", json=True)
 @email_argument
 @needs_app
 def set_admin(portal: Portal, email: str | None) -> None:
@@ -136,7 +138,7 @@ def set_admin(portal: Portal, email: str | None) -> None:
     _answer_change(change, "is an administrator now", "is an administrator already")
 
 
-@group.command("unset-admin")
+@group.command("unset-admin", json=True)
 @email_argument
 @needs_app
 def unset_admin(portal: Portal, email: str | None) -> None:
@@ -150,9 +152,11 @@ def unset_admin(portal: Portal, email: str | None) -> None:
 
     change = users.revoke_admin(portal.database, _email(email))
     _answer_change(change, "is no administrator any more", "is no administrator")
+    if change.changed and not users.administrators(portal.database):
+        output.warning("Nobody is an administrator now: udata user set-admin EMAIL makes one")
 
 
-@group.command()
+@group.command(json=True)
 @email_argument
 @needs_app
 def activate(portal: Portal, email: str | None) -> None:
@@ -167,7 +171,7 @@ def activate(portal: Portal, email: str | None) -> None:
     _answer_change(users.activate(portal.database, _email(email)), "can sign in now", "is active already")
 
 
-@group.command()
+@group.command(json=True)
 @email_argument
 @password_option
 @password_stdin_option
@@ -190,7 +194,7 @@ def password(portal: Portal, email: str | None, password: str | None, password_s
     _answer_change(change, "has another password; all sessions are ended")
 
 
-@group.command("rotate-password")
+@group.command("rotate-password", json=True)
 @email_argument
 @needs_app
 def rotate_password(portal: Portal, email: str | None) -> None:
@@ -208,7 +212,7 @@ def rotate_password(portal: Portal, email: str | None) -> None:
     _answer_change(change, "must choose another password at the next login; all sessions are ended")
 
 
-@group.command("unset-two-factor")
+@group.command("unset-two-factor", json=True)
 @email_argument
 @needs_app
 def unset_two_factor(portal: Portal, email: str | None) -> None:
@@ -277,8 +281,10 @@ def _answer_deletion(done: "Deletion") -> None:
         output.did(f"Deleted {named}: the account is {done.id}@deleted now")
 
 
-def _answer_created(created: "Account") -> None:
+def _answer_created(created: "Account", made: dict[str, str]) -> None:
     output.did(f"Created {_named(created)}{', an administrator' if created.admin else ''}")
+    if made:
+        output.line(f"The password, which is shown this once: {made['password']}")
 
 
 def _email(given: str | None) -> str:
@@ -288,8 +294,8 @@ def _email(given: str | None) -> str:
 def _refuse_to_guess(given: dict[str, Any]) -> None:
     """Name all options that are missing, where nobody can be asked for them."""
     missing = [option for option in ("--first-name", "--last-name", "--email") if given[_variable(option)] is None]
-    if given["password"] is None and not given["password_stdin"]:
-        missing.append("--password-stdin or --password")
+    if given["password"] is None and not given["password_stdin"] and not given["generate_password"]:
+        missing.append("--generate-password, --password-stdin or --password")
     if missing and not output.can_ask():
         raise UsageError("something is missing, and nobody is there to answer", f"give {', '.join(missing)}")
 
@@ -304,16 +310,21 @@ def _given(given: dict[str, Any], label: str, option: str, accept: Callable[[str
     return output.ask(label, option, accept=accept) if value is None else accept(value)
 
 
-def _password(portal: Portal, given: str | None, from_stdin: bool) -> str:
-    """The password from one of the two options, or else asked for, hidden and twice."""
-    if given is not None and from_stdin:
-        raise UsageError("--password and --password-stdin exclude each other")
+def _password(portal: Portal, given: str | None, from_stdin: bool, generate: bool = False) -> str:
+    """The password from one of the options, or else asked for, hidden and twice."""
+    from udata.services.users.passwords import Passwords
+
+    if (given is not None) + from_stdin + generate > 1:
+        raise UsageError("--password, --password-stdin and --generate-password exclude each other")
+    if generate:
+        return Passwords(portal.settings).generated()
     if given is not None:
         return given
     if not from_stdin or sys.stdin.isatty():
-        from udata.services.users.passwords import Passwords
-
-        accept = Passwords(portal.settings).checked
+        passwords = Passwords(portal.settings)
+        accept = passwords.checked
+        if output.can_ask():
+            output.notice(f"A password needs {passwords.rules}")
         return output.ask("Password", "--password-stdin or --password", hidden=True, twice=True, accept=accept)
     try:
         return sys.stdin.readline().rstrip("\r\n")
@@ -332,10 +343,8 @@ def _readable(found: "Iterable[Account | DocumentError]", damaged: set[bool]) ->
 
 
 def _answer_change(change: "Change", done: str, already: str = "") -> None:
-    if change.changed:
-        output.did(f"{_named(change)} {done}")
-    else:
-        output.fine(f"{_named(change)} {already}")
+    say, words = (output.did, done) if change.changed else (output.fine, already)
+    output.answer(change, lambda change: say(f"{_named(change)} {words}"))
 
 
 def _named(who: "Account | Change") -> str:

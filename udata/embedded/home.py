@@ -83,9 +83,11 @@ def read_json(path: Path) -> dict[str, Any]:
             content = path.read_text("utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        except (IsADirectoryError, UnicodeDecodeError) as error:
+            raise damaged(path) from error
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise damaged(path)
@@ -113,4 +115,6 @@ def generated(path: Path, names: Iterable[str], timeout: float = 30.0) -> dict[s
             known = read_json(path)
             known = {**{name: token_urlsafe(32) for name in names}, **known}
             write_json(path, known)
+    if not all(isinstance(known[name], str) and known[name].isprintable() and known[name] for name in names):
+        raise damaged(path)
     return {name: known[name] for name in names}

@@ -1,7 +1,10 @@
 """The embedded servers together: started once, whoever asks, found again by every later command."""
 
 import time
+from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +14,7 @@ from udata.embedded.mongodb import MongoDB
 from udata.embedded.process import Process
 from udata.embedded.redis import Redis
 from udata.embedded.server import HOST, Server, free_port
-from udata.errors import ServerError
+from udata.errors import ConfigurationError, ServerError
 
 SECRETS = ("SECRET_KEY", "SECURITY_PASSWORD_SALT", "API_TOKEN_SECRET")
 RECORDS = "servers.json"
@@ -90,7 +93,11 @@ def stop(home: Path, grace: float = GRACE) -> list[str]:
     if not (home / RECORDS).exists():
         return []
     with folder.locked(home, timeout=grace + 10):
-        records = _records(home)
+        try:
+            records = _records(home)
+        except ConfigurationError:
+            # What runs is also known by the folder that it holds: it must not be left behind.
+            records = {}
         living = {
             kind.title: found
             for kind in SERVERS
@@ -106,7 +113,18 @@ def status(home: Path) -> list[Status]:
     home = home.absolute()
     records = _records(home)
     passwords = folder.read_json(home / PASSWORDS)
-    return [_status(kind(home, passwords.get(kind.name, "")), records.get(kind.name)) for kind in SERVERS]
+    return [_status(kind(home, str(passwords.get(kind.name, ""))), records.get(kind.name)) for kind in SERVERS]
+
+
+def logs(home: Path, lines: int) -> Iterator[tuple[str, str]]:
+    """The last lines of each server's log, oldest first, each with the server's title."""
+    for kind in SERVERS:
+        try:
+            with kind(home.absolute(), "").log.open(encoding="utf-8", errors="replace") as file:
+                kept = deque(file, maxlen=lines)
+        except FileNotFoundError:
+            continue
+        yield from ((kind.title, line.rstrip("\n")) for line in kept)
 
 
 def secrets(home: Path) -> dict[str, str]:
@@ -123,13 +141,19 @@ def _records(home: Path) -> dict[str, Record]:
     content = folder.read_json(home / RECORDS)
     try:
         return {kind.name: _record(content[kind.name]) for kind in SERVERS if kind.name in content}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise folder.damaged(home / RECORDS) from error
 
 
 def _record(kept: dict[str, Any]) -> Record:
-    known = Process(kept["pid"], kept["started"]) if kept["pid"] else None
-    return Record(known, kept["port"], kept["since"])
+    pid, started, port, since = (kept[name] for name in ("pid", "started", "port", "since"))
+    if not (isinstance(port, int) and 0 < port < 2**16 and isinstance(since, int | float) and isfinite(since)):
+        raise ValueError("no port, or no time")
+    if pid is None or pid == 0:
+        return Record(None, port, since)
+    if not (isinstance(pid, int) and 0 < pid < 2**31 and isinstance(started, int | float) and isfinite(started)):
+        raise ValueError("no process")
+    return Record(Process(pid, started), port, since)
 
 
 def _keep(home: Path, records: dict[str, Record]) -> None:

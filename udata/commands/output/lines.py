@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from shutil import get_terminal_size
+from textwrap import wrap
 
 from udata.commands.output.options import options
 from udata.commands.output.streams import write, write_line
@@ -117,9 +119,19 @@ def wrapped(text: str, indent: str = "    ") -> Iterator[str]:
     yield from wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def folded(text: str, used: int) -> list[str]:
+    """The text in pieces that fit a terminal's width beside `used` letters; in one if there is no terminal."""
+    if not sys.stdout.isatty():
+        return [text]
+    return wrap(printable(text), max(20, get_terminal_size().columns - used), break_on_hyphens=False) or [""]
+
+
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
     """Answer labels and values in two columns; what has no value is left out."""
     shown = [(label, text) for label, text in rows if text]
     width = max((len(label) for label, _ in shown), default=0)
     for label, text in shown:
-        line(f"{indent}{label:<{width}}  {shortened(text)}")
+        first, *rest = folded(shortened(text), len(indent) + width + 2)
+        line(f"{indent}{label:<{width}}  {first}")
+        for piece in rest:
+            line(f"{indent}{'':<{width}}  {piece}")

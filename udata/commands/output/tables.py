@@ -2,24 +2,37 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
+from udata.commands.output.lines import notice
+from udata.commands.output.options import options
 from udata.commands.output.streams import colours, encodes, write
 from udata.masking import clean
 from udata.wording import printable
+
+# How much of a cell is shown on a terminal, and what lies between two columns.
+CELL, GAP = 60, 3
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Answer with columns under `headers`. Numbers are aligned to the right; nothing is cut unless on a terminal."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[str] = ()) -> None:
+    """Answer with columns under `headers`. Numbers are aligned to the right.
+
+    On a terminal that is too narrow columns are left out, those named by `drop` first and then from the right, down to
+    two; `-v` shows them all. Nothing is cut where the output is no terminal.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     printed = [[_cell(value) for value in row] for row in rows]
+    if sys.stdout.isatty() and not options.verbosity:
+        headers, printed = _narrowed(headers, printed, drop, get_terminal_size().columns)
     drawn = Table(box=SIMPLE_HEAD if encodes(sys.stdout, "─") else None, show_edge=False, pad_edge=False)
     for index, header in enumerate(headers):
         numeric = bool(printed) and all(_is_number(row[index]) for row in printed)
@@ -34,9 +47,40 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         write(text.rstrip(), sys.stdout)
 
 
+def _narrowed(
+    headers: Sequence[str], rows: list[list[str]], drop: Sequence[str], columns: int
+) -> tuple[list[str], list[list[str]]]:
+    """The columns that fit beside each other, each as wide as its longest cell or as what is shown of a long value."""
+    from rich.cells import cell_len
+
+    rows = [[cell if len(cell) <= CELL else f"{cell[: CELL - 1]}…" for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    kept = list(range(len(headers)))
+    first = [headers.index(name) for name in drop if name in headers]
+    for place in [*first, *(place for place in reversed(kept) if place not in first)]:
+        if sum(widths[one] + GAP for one in kept) - GAP <= columns or len(kept) <= 2:
+            break
+        kept.remove(place)
+    if len(kept) < len(headers):
+        left_out = ", ".join(name for place, name in enumerate(headers) if place not in kept and name)
+        notice(f"Left out, for want of room: {left_out or 'remarks'}; -v shows all")
+    return [headers[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
 def moment(value: "datetime | None") -> str:
-    """A date as an operator reads it, in UTC and to the second; empty if there is none."""
-    return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    """A moment as an operator reads it, to the second, in the zone of this machine; empty if there is none.
+
+    A moment without a zone is in UTC, as the database stores it.
+    """
+    if value is None:
+        return ""
+    from datetime import UTC
+
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    # At the ends of the calendar there is no other zone.
+    with suppress(OverflowError, ValueError, OSError):
+        moment = moment.astimezone()
+    return f"{moment.replace(tzinfo=None).isoformat(' ', 'seconds')} {moment:%Z}"
 
 
 def _cell(value: Any) -> str:
@@ -46,7 +90,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return moment(value) if hasattr(value, "strftime") else printable(clean(str(value)))
+    return moment(value) if hasattr(value, "tzinfo") else printable(clean(str(value)))
 
 
 def _is_number(text: str) -> bool:

@@ -110,6 +110,14 @@ def create(
     return _inserted(database, user)
 
 
+def administrators(database: Database[Stored]) -> int:
+    """How many administrators there are who can sign in."""
+    roles = accounts.admin_roles(database)
+    with translated_errors():
+        wanted = {"roles": {"$in": roles}, "deleted": None, "active": True}
+        return accounts.users(_primary(database)).count_documents(wanted) if roles else 0
+
+
 def living(database: Database[Stored], email: str) -> Stored:
     """The user, who is not deleted. Raises as `accounts.find`, UsageError for a deleted one."""
     user = accounts.find(accounts.users(database), email)

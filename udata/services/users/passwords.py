@@ -1,6 +1,8 @@
 """Passwords: the portal's rules for them, and how they are stored, by Flask-Security's own functions."""
 
+import secrets
 from collections.abc import Mapping
+from string import ascii_letters, digits
 from typing import Any
 
 from flask import Flask
@@ -12,6 +14,9 @@ from udata.settings import BY_NAME
 
 # As Flask-Security has it.
 LENGTH_MAX = 128
+
+# The letters of a password that is made: more than can be tried.
+GENERATED = 20
 
 # What of a portal's settings decides how a password is stored. Its other settings of Flask-Security may need packages
 # that are only there beside its web application.
@@ -71,6 +76,20 @@ class Passwords:
     def salt_is_known(self) -> bool:
         """Whether the salt is the default, which everybody knows."""
         return bool(self.config["SECURITY_PASSWORD_SALT"] == BY_NAME["SECURITY_PASSWORD_SALT"].default)
+
+    @property
+    def rules(self) -> str:
+        """What a password needs, in words."""
+        return ", ".join(self._lacking(""))
+
+    def generated(self) -> str:
+        """A password that nobody guesses, and that keeps the rules."""
+        letters = ascii_letters + digits + ("-_.+" if self.config["SECURITY_PASSWORD_REQUIREMENTS_SYMBOLS"] else "")
+        length = min(LENGTH_MAX, max(GENERATED, self.config["SECURITY_PASSWORD_LENGTH_MIN"]))
+        while True:
+            password = "".join(secrets.choice(letters) for _ in range(length))
+            if not self._lacking(password):
+                return password
 
     def checked(self, password: str) -> str:
         """The password as it is hashed and as a login form reads it. Raises UsageError that names every broken rule."""
