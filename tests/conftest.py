@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from udata import masking
+from udata import errors, masking
 from udata.commands import output
 from udata.embedded import process, supervisor
 from udata.embedded.mongodb import MongoDB
@@ -280,6 +280,13 @@ def database(
 ) -> "Database[dict[str, Any]]":
     """The test's database, through a connection of its own."""
     return mongo_client[database_name]
+
+
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a job of which it is known that this version does not have it, whatever it does have."""
+    monkeypatch.setitem(errors.UNBUILT, "job", ("job-to-come",))
+    return "job-to-come"
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ TICKS = int(os.environ.get("UDATA_TEST_TICKS", "100"))
 
 # A tick is a minute of the accelerated clock; this many schedules take turns.
 BEGINS = datetime(2026, 3, 2)
-TICK_SECONDS = 0.2
+TICK_SECONDS = 0.4
 SPEED = 60 / TICK_SECONDS
 SCHEDULES = 20
 # The leader is killed after this many ticks at most.
@@ -84,7 +84,7 @@ def ticks(app: Flask, database: Database[Stored]) -> list[Tick]:
     for number in range(SCHEDULES):
         minutes = ",".join(str(minute) for minute in range(number, 60, SCHEDULES))
         ids.append(schedules.schedule("sleep-test", f"{minutes} * * * *", [], {"label": str(number)}).id)
-    database.schedules.update_many({}, {"$set": {"since": BEGINS}})
+    database.schedule_note.update_many({}, {"$set": {"since": BEGINS}})
     return [Tick(ids[minute % SCHEDULES], BEGINS + timedelta(minutes=minute)) for minute in range(1, TICKS + 1000)]
 
 
@@ -143,4 +143,4 @@ def _done(database: Database[Stored]) -> int:
 
 
 def _counted(database: Database[Stored]) -> int:
-    return sum(int(one.get("total_run_count", 0)) for one in database.schedules.find())
+    return sum(int(one.get("run_count", 0)) for one in database.schedule_note.find())

@@ -34,11 +34,11 @@ def test_jobs_are_listed_a_line_each(udata: Run) -> None:
     assert done.stderr == ""
 
 
-def test_the_long_list_says_what_a_job_takes_and_which_is_not_built(udata: Run) -> None:
+def test_the_long_list_says_what_a_job_takes_and_which_is_not_built(unbuilt: str, udata: Run) -> None:
     jobs = {job["job"]: job for job in udata("job", "list", "--json").json()}
     assert jobs["sleep-test"]["arguments"] == "[seconds=1.0] [label=]"
     assert jobs["log-test"]["aliases"] == ["test-log"]
-    assert jobs["harvest"]["queue"] is None
+    assert jobs["job-to-come"]["queue"] is None
     shown = udata("job", "list", "-v").stdout
     assert "Not part of this version." in shown
     assert "Log one line on each log level." in shown or "Log one line on each level." in shown
@@ -93,12 +93,12 @@ def test_the_counters_are_right_after_bump_metrics(udata: Run, sample_portal: No
         (("sleep-test", "secnds=1"), "did you mean seconds?"),
         (("log-test", "x"), "takes no arguments"),
         (("sleep-test", "label=a", "label=b"), "label is given twice"),
-        (("harvest",), "is not part of this version"),
+        (("job-to-come",), "is not part of this version"),
         (("-d", "--force", "log-test"), "--force goes with a run in this process"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_runs(
-    words: tuple[str, ...], says: str, udata: Run, database: Database[Stored]
+    words: tuple[str, ...], says: str, unbuilt: str, udata: Run, database: Database[Stored]
 ) -> None:
     done = udata("job", "run", *words)
     assert done.exit_code == 2

@@ -90,7 +90,7 @@ def test_a_wrong_crontab_is_refused_in_one_line(
     ("words", "said"),
     [
         (["0 * * * *", "count-tag"], "did you mean count-tags?"),
-        (["0 * * * *", "harvest", "x"], "not part of this version"),
+        (["0 * * * *", "job-to-come", "x"], "not part of this version"),
         (["0 * * * *", "count-tags", "surplus"], "'surplus' is too much"),
         (["0 * * * *", "sleep-test", "long"], "a number"),
         (["0 * * * *", "sleep-test", "label=x", "label=y"], "given twice"),
@@ -103,7 +103,7 @@ def test_a_wrong_crontab_is_refused_in_one_line(
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_what_is_wrong(
-    words: list[str], said: str, udata: Run, scheduled: Callable[[], list[Stored]]
+    words: list[str], said: str, unbuilt: str, udata: Run, scheduled: Callable[[], list[Stored]]
 ) -> None:
     refused = udata("job", "schedule", *words)
     assert (refused.exit_code, refused.stdout) == (2, "")
@@ -133,19 +133,25 @@ def test_that_no_scheduler_runs_is_said(udata: Run, database: Database[Stored]) 
 
 
 def test_schedules_of_unknown_jobs_are_marked_and_can_be_removed(
-    udata: Run, sample_portal: None, database: Database[Stored]
+    unbuilt: str, udata: Run, sample_portal: None, database: Database[Stored]
 ) -> None:
     database.schedules.insert_one(
-        {"name": "x", "task": "harvest", "args": ["id"], "enabled": True, "interval": {"every": 2, "period": "hours"}}
+        {
+            "name": "x",
+            "task": "job-to-come",
+            "args": ["id"],
+            "enabled": True,
+            "interval": {"every": 2, "period": "hours"},
+        }
     )
     lines = udata("job", "scheduled").lines
     assert "Fetch weather: fetch-weather ↦ 0 * * * * (never sent: no such job)" in lines
-    assert "Harvest: harvest(id) ↦ every 2 hours (never sent: not part of this version)" in lines
+    assert "Job to come: job-to-come(id) ↦ every 2 hours (never sent: not part of this version)" in lines
     assert udata("job", "unschedule", "fetch-weather").lines == [
         "➢ Unscheduled Job fetch-weather with the following crontab: 0 * * * *"
     ]
-    assert udata("job", "unschedule", "harvest", "id").lines == [
-        "➢ Unscheduled Job harvest(id) with the following interval: every 2 hours"
+    assert udata("job", "unschedule", "job-to-come", "id").lines == [
+        "➢ Unscheduled Job job-to-come(id) with the following interval: every 2 hours"
     ]
     assert udata("job", "unschedule", "fetch-weather").exit_code == 1
 

@@ -132,9 +132,9 @@ def test_it_goes_on_when_the_database_and_the_broker_come_back(
         assert beat.poll() is None
         beat.terminate()
         _, said = beat.communicate(timeout=10)
-        schedule = database.schedules.find_one()
-        assert schedule is not None
-        assert schedule["total_run_count"] >= database.job_run.count_documents({"trigger": "schedule"})
+        note = database.schedule_note.find_one()
+        assert note is not None
+        assert note["run_count"] >= database.job_run.count_documents({"trigger": "schedule"})
     assert "Traceback" not in said
     assert "The scheduler goes on" in said
 

@@ -192,6 +192,7 @@ def test_intervals_that_were_missed_keep_their_rhythm(
 
 
 def test_what_is_disabled_or_unknown_is_never_sent_and_said_once(
+    unbuilt: str,
     beat: Scheduler,
     clock: Clock,
     scheduled: Callable[..., Any],
@@ -204,7 +205,7 @@ def test_what_is_disabled_or_unknown_is_never_sent_and_said_once(
     database.schedules.insert_many(
         [
             {"name": "Job fetch-weather", "task": "fetch-weather", **past},
-            {"name": "Job harvest", "task": "harvest", "args": ["x"], **past},
+            {"name": "Job job-to-come", "task": "job-to-come", "args": ["x"], **past},
             {"name": "Job count-tags", "task": "count-tags", "args": ["surplus"], **past},
             {"name": "Job broken", "task": "count-tags", **past, "crontab": {"minute": "99"}},
         ]
@@ -215,7 +216,7 @@ def test_what_is_disabled_or_unknown_is_never_sent_and_said_once(
     assert runs() == []
     for name, reason in {
         "fetch-weather": "no such job",
-        "harvest": "not part of this version",
+        "job-to-come": "not part of this version",
         "count-tags": "'surplus' is too much",
         "broken": "99 is not in 0 to 59",
     }.items():

@@ -97,8 +97,9 @@ class Scheduler:
             log.info("The scheduler %s leads; this one, %s, waits", self.lease.leader, self.lease.holder)
 
     def _hand_over(self) -> None:
-        notes.move_out()
         found = list(schedules.listed())
+        if any(isinstance(one, Damaged) or one.marked for one in found):
+            notes.move_out()
         for one in found:
             if isinstance(one, Damaged):
                 self._once.say(one.id, f"{one.name} cannot be read, and is not run: {one.reason}")

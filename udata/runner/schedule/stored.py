@@ -29,7 +29,8 @@ class Schedule(NamedTuple):
 
     `missed` is `once` or `skip`; `since` is from when on the schedule holds as it is. `run_count` is how often it was
     sent, `max_run_count` how often it may be; it is due not before `start_after` and not after `expires`; `queue` is
-    where it is sent in the place of its job's own. `moved` is what stands in `last_run_at`, a moment or not.
+    where it is sent in the place of its job's own. `moved` is what stands in `last_run_at`, a moment or not; `marked`
+    says that an earlier version has left fields of ours in it.
     """
 
     id: Any
@@ -49,6 +50,7 @@ class Schedule(NamedTuple):
     expires: datetime | None = None
     queue: str | None = None
     moved: Any = None
+    marked: bool = False
 
     @property
     def label(self) -> str:
@@ -150,6 +152,7 @@ def read(stored: Mapping[str, Any], note: Mapping[str, Any] | None) -> Schedule:
         _moment(stored, "expires"),
         _queue(stored),
         last_run_at,
+        not stored.keys().isdisjoint(notes.MARKS),
     )
 
 
