@@ -96,10 +96,10 @@ def test_a_run_without_a_message_is_a_problem_too(app: Flask) -> None:
 
 def test_tasks_that_are_not_ours_are_named(app: Flask, client: "redis.Redis") -> None:
     client.lpush("default", envelope("export-csv"), envelope("export-csv"), envelope("test-log"))
-    client.lpush("low", envelope("purge-datasets"))
+    client.lpush("low", envelope("fetch-weather"))
     put_aside(client, app.config, b"raw", dead_letters.UNKNOWN_REMEDY, "notify")
     found = status.status(app.config)
-    assert found.foreign == {"export-csv": 2, "notify": 1, "purge-datasets": 1}
+    assert found.foreign == {"export-csv": 2, "fetch-weather": 1, "notify": 1}
     assert found.queues[1].tasks == {"export-csv": 2, "log-test": 1}
     assert found.dead == 1
 
@@ -113,7 +113,9 @@ def test_what_workers_hold_is_counted_by_queue(app: Flask, client: "redis.Redis"
 def test_munin_is_told_of_each_job_of_a_queue_zeros_included(app: Flask, client: "redis.Redis") -> None:
     enqueue("note", ["a"])
     client.lpush("high", envelope("export.csv-all"))
-    assert status.munin_values(app.config, ("high",)) == ["note.value 1", "export__csv_all.value 1"]
+    values = status.munin_values(app.config, ("high",))
+    assert {"note.value 1", "export__csv_all.value 1"} <= set(values)
+    assert [value for value in values if value.endswith(" 0")] != []
     assert "note.label note" in status.munin_config(("high",))
     fields = [line.partition(".")[0] for line in status.munin_config() if ".label" in line]
     assert [line.partition(".")[0] for line in status.munin_values(app.config)[: len(fields)]] == fields

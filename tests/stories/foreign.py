@@ -1,6 +1,7 @@
 """Jobs and functions of a plugin that takes other programs' messages."""
 
 import os
+import signal
 from pathlib import Path
 
 from udata.errors import ServerError, UsageError
@@ -14,6 +15,12 @@ foreign.TASKS["portal.note"] = "tests.stories.foreign:note"
 def break_silently() -> None:
     """Fail where nothing records it."""
     raise ValueError("it was to fail")
+
+
+@job("end-its-process", journal=False)
+def end_its_process() -> None:
+    """End the process that runs it."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def note(*words: str) -> None:

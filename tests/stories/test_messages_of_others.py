@@ -126,8 +126,10 @@ def test_what_goes_wrong_without_a_record_is_a_dead_letter(
         envelope("portal.note", ("odd",)),
         envelope("portal.note", (), {"surplus": 1}),
         envelope("break-silently"),
+        envelope("end-its-process"),
     )
-    waits_for(lambda: len(dead()) == 2)
+    waits_for(lambda: len(dead()) == 3)
+    assert dead()["end-its-process"] == "its process was killed, and not for the first time"
     waits_for(lambda: (tmp_path / "notes").read_text().count("away") == 2)
     assert dead()["break-silently"] == "it came to nothing: ValueError: it was to fail"
     assert dead()["portal.note"].startswith("it came to nothing: ")

@@ -234,32 +234,32 @@ def test_no_message_stops_a_worker_and_what_cannot_be_taken_is_kept(
     bad = [
         pickled("log-test", str(witness)),
         envelope("export-csv"),
-        envelope("purge-datasets"),
+        envelope("fetch-weather"),
         envelope("sleep-test", ("long",)),
         b"\x80\x04not an envelope",
         wrapped(b"not json", {"task": "log-test", "id": "1"}),
         b"[" * 50_000,
     ]
-    worker = start()
+    worker = start("--shared")
     client.lpush("default", *bad)
     after = hand_over("log-test")
     waits_for(lambda: state(after) == "succeeded")
     assert worker.poll() is None
     assert not witness.exists()
     found = udata("worker", "status", "--json").json()
-    assert (found["dead"], found["foreign"]) == (len(bad), {"export-csv": 1})
+    assert (found["dead"], found["foreign"]) == (len(bad), {"export-csv": 1, "fetch-weather": 1})
     assert "no job here is called 'export-csv'" in log()
     shown = udata("worker", "dead", "list")
     told = " ".join(shown.stdout.split())
     assert 'set CELERY_TASK_SERIALIZER = "json"' in told
-    assert "retry it with a version that has this job" in told
+    assert "run it where this task is known" in told
     letters = udata("worker", "dead", "list", "--json").json()
     by_task = {letter["task"]: letter["id"] for letter in letters}
     unknown = udata("worker", "dead", "drop", by_task["export-csv"][:-1] + "x")
     assert (unknown.exit_code, by_task["export-csv"] in unknown.stderr) == (2, True)
     assert udata("worker", "dead", "drop", "--all", "--dry-run").stdout.startswith("7 messages (")
     assert udata("worker", "dead", "drop", by_task["export-csv"]).stdout == "➢ 1 message dropped\n"
-    assert udata("worker", "dead", "retry", by_task["purge-datasets"]).stdout == "➢ 1 message put back\n"
+    assert udata("worker", "dead", "retry", by_task["fetch-weather"]).stdout == "➢ 1 message put back\n"
     waits_for(lambda: udata("worker", "status", "--json").json()["dead"] == 6)
     assert udata("worker", "dead", "drop", "--all").stdout == "➢ 6 messages dropped\n"
     assert udata("worker", "dead", "list").lines == ["# No dead letters"]
@@ -281,9 +281,9 @@ def test_what_a_portals_web_application_sends_is_recorded_on_arrival(
     portal.conf.task_protocol = protocol
     portal.send_task("test-log")
     portal.send_task("sleep-test", ("0.1",), {"label": "theirs"})
-    portal.send_task("sleep-test", ("0.1",), {"label": "later"}, countdown=2)
+    portal.send_task("sleep-test", ("0.1",), {"label": "later"}, countdown=8)
     portal.send_task("sleep-test", ("0.1",), {"label": "never"}, expires=-1)
-    portal.send_task("purge-datasets")
+    portal.send_task("fetch-weather")
     start("--shared")
     ended = waits_for(lambda: len(found := list(database.job_run.find({"state": "succeeded"}))) == 3 and found)
     later = next(run for run in ended if run["kwargs"] == {"label": "later"})
@@ -291,7 +291,7 @@ def test_what_a_portals_web_application_sends_is_recorded_on_arrival(
     assert {(run["job"], run["trigger"]) for run in ended} == {("log-test", "worker"), ("sleep-test", "worker")}
     assert database.job_run.count_documents({}) == 3
     (dead,) = udata("worker", "dead", "list", "--json").json()
-    assert (dead["task"], dead["reason"]) == ("purge-datasets", "the job purge-datasets is not part of this version")
+    assert (dead["task"], dead["reason"]) == ("fetch-weather", "no job here is called 'fetch-weather'")
 
 
 def time_span(seconds: float) -> Any:

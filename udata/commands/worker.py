@@ -131,9 +131,14 @@ def tasks() -> None:
       $ udata worker tasks
     """
     from udata.runner import registry
+    from udata.runner.celery import foreign
 
     jobs = sorted(registry.jobs().values())
-    rows = [{"task": job.name, "queue": job.queue, "aliases": list(job.aliases), "help": job.help} for job in jobs]
+    rows: list[dict[str, Any]] = [
+        {"task": job.name, "queue": job.queue, "aliases": list(job.aliases), "help": job.help} for job in jobs
+    ]
+    # Those of the portal's own programs come by whatever queue these choose.
+    rows += [{"task": name, "queue": None, "aliases": [], "help": ""} for name in sorted(foreign.TASKS)]
     output.answer(rows, _answer_tasks)
 
 

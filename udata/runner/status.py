@@ -25,7 +25,7 @@ LOOK_UP = 100
 class Queue(NamedTuple):
     """A queue: `tasks` counts what waits in it by name, `recorded` the runs that the journal holds for it.
 
-    `oldest` is the age in seconds of the oldest recorded run that is due, None where there is none; `workers` names
+    `oldest` is the age in seconds of the oldest recorded run that is due, None when there is none; `workers` names
     those that live and listen to it.
     """
 

@@ -20,6 +20,7 @@ from kombu import Connection, Exchange, Queue
 
 from tests.runner.envelopes import JSON, envelope, first_protocol, pickled, wrapped
 from tests.runner.samples import samples
+from udata.errors import UNBUILT
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, envelopes
 from udata.runner.broker.queues import EXPIRES_HEADER, JOB_HEADER, NOT_BEFORE_HEADER, WAKE
@@ -116,7 +117,7 @@ def test_nothing_but_the_call_is_left_of_a_message(received: Received) -> None:
     ("raw", "reason", "task"),
     [
         (envelope("export-csv"), "no job here is called 'export-csv'", "export-csv"),
-        (envelope("purge-datasets"), "the job purge-datasets is not part of this version", "purge-datasets"),
+        (envelope("unbuilt"), "the job unbuilt is not part of this version", "unbuilt"),
         (first_protocol("export-csv"), "no job here is called 'export-csv'", "export-csv"),
         (envelope("note"), "lacks the argument word", "note"),
         (envelope("note", ("a", "b")), "must be a whole number", "note"),
@@ -136,7 +137,10 @@ def test_nothing_but_the_call_is_left_of_a_message(received: Received) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_taken_says_why(received: Received, raw: bytes, reason: str, task: str | None) -> None:
+def test_what_cannot_be_taken_says_why(
+    received: Received, raw: bytes, reason: str, task: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(UNBUILT, "job", ("unbuilt",))
     message = received(raw)
     with pytest.raises(RefusedError, match=reason) as refused:
         prepare(message)

@@ -20,6 +20,10 @@ __all__ = [
     "translated_errors",
 ]  # fmt: skip
 
+# A message given to a worker comes back by the journal, not by its age. A shorter time does no harm: who comes second
+# finds the run taken.
+VISIBILITY_SECONDS = 30 * 24 * 3600
+
 # What Redis answers when it is there but takes nothing: its kind of error or how its words begin, what that means, and
 # what to do. https://redis.io/docs/latest/develop/reference/protocol-spec/ (simple errors)
 REFUSALS: tuple[tuple[type[Exception] | str, str, str], ...] = (
@@ -101,6 +105,7 @@ def transport_options(settings: Mapping[str, Any], timeout: float | None = None)
         return dict(options.given(settings))
     own = options.checked(settings)
     defaults = {
+        "visibility_timeout": VISIBILITY_SECONDS,
         "socket_connect_timeout": settings["SERVER_TIMEOUT"],
         "socket_timeout": settings["SERVER_TIMEOUT"],
         "socket_keepalive": True,

@@ -19,9 +19,6 @@ from udata.runner.registry import QUEUES
 
 SETTING = "CELERY_BROKER_TRANSPORT_OPTIONS"
 
-# A message given to a worker comes back by the journal, not by its age.
-VISIBILITY_SECONDS = 30 * 24 * 3600
-
 # What kombu reads as numbers, and what as one of a kind.
 NUMBERS = (
     "socket_timeout", "socket_connect_timeout", "health_check_interval", "max_connections", "max_retries",
@@ -73,7 +70,6 @@ def kept(prefix: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What holds whatever is given: where messages that are taken, or cannot be, are kept, under keys with `prefix`."""
     return {
         "ack_emulation": True,
-        "visibility_timeout": VISIBILITY_SECONDS,
         "unacked_key": f"{prefix}unacked",
         "unacked_index_key": f"{prefix}unacked_index",
         "unacked_mutex_key": f"{prefix}unacked_mutex",

@@ -74,7 +74,7 @@ class Unacked(NamedTuple):
 
 
 def check_names(queues: tuple[str, ...]) -> tuple[str, ...]:
-    """The queues to look at: all of them where none is named. Raises UnknownName."""
+    """The queues to look at: all of them when none is named. Raises UnknownName."""
     for queue in queues:
         if queue not in broker.QUEUES:
             raise UnknownName("queue", queue, broker.QUEUES)
@@ -102,7 +102,7 @@ def messages(client: "redis.Redis", settings: Mapping[str, Any], queue: str) -> 
 
 
 def remove(client: "redis.Redis", settings: Mapping[str, Any], queue: str, run_id: str) -> bool:
-    """Take the message of the run out of `queue`; False where it is not there. The queue is read in pages."""
+    """Take the message of the run out of `queue`; False when it is not there. The queue is read in pages."""
     for key in broker.queue_keys(settings, queue):
         for raw in _read(client, key):
             # Only a message that holds the id is looked into.
@@ -131,13 +131,13 @@ def unacked(client: "redis.Redis", settings: Mapping[str, Any], before: float | 
 
 
 def give_back(client: "redis.Redis", settings: Mapping[str, Any], taken: Unacked) -> bool:
-    """Put a message that its worker has left behind back at the head of its queue; False where it is gone."""
+    """Put a message that its worker has left behind back at the head of its queue; False when it is gone."""
     envelope = json.dumps(json.loads(taken.stored)[0])
     return _settle(client, settings, taken, envelope)
 
 
 def forget(client: "redis.Redis", settings: Mapping[str, Any], taken: Unacked) -> bool:
-    """Acknowledge a message that its worker has left behind; False where it is gone."""
+    """Acknowledge a message that its worker has left behind; False when it is gone."""
     return _settle(client, settings, taken, "")
 
 

@@ -1,4 +1,4 @@
-"""The Celery app, made from the registry where a worker or a sender needs it."""
+"""The Celery app, made from the registry when a worker or a sender needs it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ CHILD_START_SECONDS = 60.0
 def make_celery(settings: Mapping[str, Any]) -> Celery:
     """An app with our queues and a task for each job, for the broker of `settings`; connects when it is used.
 
-    Raises ConfigurationError where its address is none.
+    Raises ConfigurationError when its address is none.
     """
     broker.connection(settings).release()
     app = Celery("udata", set_as_current=False)
@@ -77,7 +77,7 @@ def configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def send(wake: WakeUp, queue: str) -> None:
-    """Send the wake-up of a recorded run. Raises ServerError where the broker cannot be reached."""
+    """Send the wake-up of a recorded run. Raises ServerError when the broker cannot be used."""
     _send(WAKE, tuple(wake), {}, queue, wake.job, task_id=wake.run_id)
 
 

@@ -78,6 +78,11 @@ def prepare(message: Any, limit: int) -> None:
     message._decoded_cache = None
 
 
+def is_recorded(name: str) -> bool:
+    """Whether the messages of the task `name` become runs in the journal."""
+    return registry.knows(name) and registry.find(name).journal
+
+
 def _call(message: Any, limit: int) -> Call:
     """What `message` asks for, in whichever of Celery's two protocols it is written."""
     body = _body(message, limit)

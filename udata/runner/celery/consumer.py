@@ -23,7 +23,7 @@ from udata.errors import ServerError
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, transport
 from udata.runner.broker.queues import WAKE, foreign_run_id
-from udata.runner.celery.calls import LeftToOthersError, NotRecordedError, RefusedError, prepare
+from udata.runner.celery.calls import LeftToOthersError, NotRecordedError, RefusedError, is_recorded, prepare
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,22 @@ class Request(CeleryRequest):  # type: ignore[misc]
         error = getattr(error, "exc", error)
         if isinstance(error, WorkerLostError):
             self.lost.append(self.id if self.name == WAKE else foreign_run_id(self.id))
-        if isinstance(error, NotRecordedError) and not self.acknowledged:
-            # Not to be acknowledged by Celery in any case: what cannot be kept now is delivered again.
-            self.acknowledged = True
-            try:
-                bury(self.message, RefusedError(str(error), dead_letters.FAILED_REMEDY, self.name))
-            except (RedisError, OSError):
-                log.warning("A message of %s, which came to nothing, waits for the broker", self.name)
+            if self.name != WAKE and not is_recorded(self.name) and was_given_back(self.message):
+                # The journal counts how often a run has taken its process down; of this there is no record.
+                self._bury("its process was killed, and not for the first time")
+        elif isinstance(error, NotRecordedError):
+            self._bury(str(error))
         return super().on_failure(exc_info, *args, **kwargs)
+
+    def _bury(self, reason: str) -> None:
+        if self.acknowledged:
+            return
+        # Not to be acknowledged by Celery in any case: what cannot be kept now is delivered again.
+        self.acknowledged = True
+        try:
+            bury(self.message, RefusedError(reason, dead_letters.FAILED_REMEDY, self.name))
+        except (RedisError, OSError):
+            log.warning("A message of %s, which came to nothing, waits for the broker", self.name)
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]
@@ -155,6 +163,11 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
                     client.llen(broker.queue_name(settings, queue))
                 if count := transport.put_back(client):
                     log.warning("Messages that could not be taken wait again: %d", count)
+
+
+def was_given_back(message: Any) -> bool:
+    """Whether a message was taken before, and put back into its queue."""
+    return bool((getattr(message, "_raw", {}).get("headers") or {}).get("redelivered"))
 
 
 def bury(message: Any, refused: RefusedError) -> None:

@@ -39,8 +39,9 @@ WORKER_NAME = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 def register(app: Celery) -> None:
     """Give `app` the task of the wake-ups, one for each job, and one for each task that is no job of ours."""
-    app.task(_wake, name=WAKE, Request=REQUEST)
-    quietly = {"Request": REQUEST, "throws": (NotRecordedError,)}
+    # Not shared: every other app of this process would be given them, too.
+    app.task(_wake, name=WAKE, Request=REQUEST, shared=False)
+    quietly = {"Request": REQUEST, "throws": (NotRecordedError,), "shared": False}
     for job in registry.jobs().values():
         # The time of a recorded run is limited by its lease.
         limit = None if job.journal else job.time_limit

@@ -114,7 +114,7 @@ def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
 
 
 def _run(app: Celery, arguments: list[str], given: Sequence[str]) -> int:
-    # Running as root is dangerous where messages are pickled; ours are not.
+    # Running as root is dangerous when messages are pickled; ours are not.
     warnings.simplefilter("ignore", SecurityWarning)
     # What the pool says of its processes would go nowhere.
     get_multiprocessing_logger().propagate = True
