@@ -64,9 +64,9 @@ def main(arguments: tuple[str, ...] = ()) -> None:
         measure(address, [], max(1, options.rounds - 1))
 
 
-def fill(database: Database[Document], documents: int) -> int:
-    """Clone the broken reference database until `documents` are stored; returns how many are."""
-    originals = {file.stem: bson.decode_all(file.read_bytes()) for file in sorted(REFERENCE.glob("*.bson"))}
+def fill(database: Database[Document], documents: int, reference: Path = REFERENCE) -> int:
+    """Clone a reference database, by default the broken one, until `documents` are stored; returns how many are."""
+    originals = {file.stem: bson.decode_all(file.read_bytes()) for file in sorted(reference.glob("*.bson"))}
     single = sum(len(originals[name]) for name in SINGLE)
     copies = max(1, round((documents - single) / (sum(map(len, originals.values())) - single)))
     fixed = frozenset(original["_id"] for name in SINGLE for original in originals[name])

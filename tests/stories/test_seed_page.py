@@ -152,3 +152,15 @@ def test_the_cache_is_flushed(shell: Callable[[str], "subprocess.CompletedProces
     done = shell(typed.line)
     assert done.returncode == 0
     assert "➢ Removed 0 keys of the cache" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_is_flagged_is_purged(shell: Callable[[str], "subprocess.CompletedProcess[str]"]) -> None:
+    typed = transcripts("Purge data flagged as deleted")
+    assert [one.line for one in typed] == [
+        "udata purge", "udata purge --datasets", "udata purge --reuses", "udata purge --organizations"
+    ]  # fmt: skip
+    for line, shown in typed:
+        done = shell(line)
+        assert [text for text in done.stdout.splitlines() if text in shown] == shown, done.stdout
+        assert done.returncode == 0, done.stdout

@@ -8,6 +8,7 @@ from udata.commands import output
 from udata.commands.base import Group, Portal, needs_app
 from udata.commands.dumps import dump, restore
 from udata.commands.integrity import check_integrity
+from udata.commands.repair import repair
 from udata.errors import EXIT_FOUND
 from udata.masking import mask_credentials
 
@@ -28,6 +29,7 @@ def group() -> None:
 
 group.add_command(check_integrity)
 group.add_command(dump)
+group.add_command(repair)
 group.add_command(restore)
 
 

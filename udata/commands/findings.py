@@ -8,6 +8,7 @@ from udata.wording import counted
 if TYPE_CHECKING:
     from udata.services.integrity.findings import Finding
     from udata.services.integrity.report import Report
+    from udata.services.integrity.run import Summary
 
 SEVERITIES = ("error", "warning")
 # How much of a finding's message is shown on the screen: it may quote what is stored.
@@ -26,6 +27,24 @@ def answer_places(page: "Report", limit: int) -> None:
                 output.line(f"    {_named(finding, page)} {shown(finding.message)}")
             if place.count > limit > 0:
                 output.line(f"    … and {place.count - limit:,} more")
+
+
+def answer_end(summary: "Summary", *, failed: bool) -> None:
+    """Answer how much was checked, and what it comes to."""
+    if not summary.documents and not failed:
+        output.remark("Nothing was checked")
+        return
+    documents, collections = counted(summary.documents, "document"), counted(len(summary.checked), "collection")
+    found = counts({"error": summary.errors, "warning": summary.warnings}) or [
+        "nothing is wrong" if summary.documents else "nothing was checked"
+    ]
+    missed = counts({"collection": len(summary.unread)}, "not read") + counts(
+        {"check": len(summary.broken)}, "given up"
+    )
+    say = output.bad if failed or summary.errors else output.fine
+    say(f"{documents} in {collections} checked in {summary.seconds:.1f} s: " + ", ".join(found + missed))
+    if summary.findings:
+        output.notice("Every finding: udata db check-integrity --jsonl; a page to pass on: --report findings.html")
 
 
 def _named(finding: "Finding", page: "Report") -> str:

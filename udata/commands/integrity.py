@@ -8,7 +8,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, open_app, several
-from udata.commands.findings import answer_places, counts, shown
+from udata.commands.findings import answer_end, answer_places, shown
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
@@ -28,6 +28,8 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
 @click.option("--checks", multiple=True, callback=several, metavar="CHECK[,...]",
               help="Run these checks only; metrics, files and undeclared have to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
+@click.option("--plan", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write how each finding can be mended, for udata db repair.")  # fmt: skip
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Accept the findings that an earlier --jsonl run printed.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(["warning", "error", "never"]), default="error", show_default=True,
@@ -40,6 +42,7 @@ def check_integrity(
     exclude: tuple[str, ...],
     checks: tuple[str, ...],
     report: Path | None,
+    plan: Path | None,
     baseline: Path | None,
     fail_on: str,
     limit: int,
@@ -60,8 +63,8 @@ def check_integrity(
     from udata.services.integrity.titles import read_titles
     from udata.store.written_files import require_writable
 
-    if report:
-        require_writable(report)
+    for path in filter(None, (report, plan)):
+        require_writable(path)
     wanted = run.collections(models, exclude)
     chosen, warnings = check.checks(checks)
     accepted = findings.read_baseline(baseline) if baseline else None
@@ -69,7 +72,7 @@ def check_integrity(
         output.warning(text)
     portal = open_app(click.get_current_context())
     page = Report(max(limit, EXAMPLES) if report else limit, {one.name: one.help for one in chosen})
-    summary = _run(portal, wanted, chosen, accepted, page.add)
+    summary = _run(portal, wanted, chosen, accepted, page.add, plan)
     failed = summary.failed(fail_on) or (require_data and not summary.documents)
     page.titles = read_titles(portal.database, page.places.values(), portal.settings["CDATA_BASE_URL"])
     _note_summary(summary)
@@ -88,15 +91,18 @@ def _run(
     checks: "list[Check]",
     accepted: "Baseline | None",
     add: "Callable[[Finding], None]",
+    plan: Path | None,
 ) -> "Summary":
     from udata.services.integrity.run import check_integrity
+    from udata.services.repair.plan import planning
 
     def found(finding: "Finding") -> None:
         add(finding)
+        planned(finding)
         if output.options.format == "jsonl":
             output.jsonl(finding)
 
-    with output.progress("Checking") as progress:
+    with output.progress("Checking") as progress, planning(plan, portal.database) as planned:
         return check_integrity(
             portal.database,
             checks,
@@ -129,21 +135,4 @@ def _note_summary(summary: "Summary") -> None:
 
 def _answer_findings(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
     answer_places(page, limit)
-    _answer_end(summary, failed=failed)
-
-
-def _answer_end(summary: "Summary", *, failed: bool) -> None:
-    if not summary.documents and not failed:
-        output.remark("Nothing was checked")
-        return
-    documents, collections = counted(summary.documents, "document"), counted(len(summary.checked), "collection")
-    found = counts({"error": summary.errors, "warning": summary.warnings}) or [
-        "nothing is wrong" if summary.documents else "nothing was checked"
-    ]
-    missed = counts({"collection": len(summary.unread)}, "not read") + counts(
-        {"check": len(summary.broken)}, "given up"
-    )
-    say = output.bad if failed or summary.errors else output.fine
-    say(f"{documents} in {collections} checked in {summary.seconds:.1f} s: " + ", ".join(found + missed))
-    if summary.findings:
-        output.notice("Every finding: udata db check-integrity --jsonl; a page to pass on: --report findings.html")
+    answer_end(summary, failed=failed)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import bson
+import pytest
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
 from tests.services.conftest import Run
 from tests.services.purge.conftest import Purge, Stored, everything
+from udata.services.purge import walk
 
 FOLLOWING = {
     # What lost a reference, or is no longer referred to, is counted anew; the other program leaves its counters.
@@ -120,3 +122,28 @@ def test_in_a_broken_database_it_breaks_nothing_more(
     done = run_purge()
     assert done.purged == {"datasets": 20, "reuses": 8, "organizations": 3}
     assert [one for one in check()[1] if one.severity == "error" and one.identity not in before] == []
+
+
+def test_few_documents_of_a_large_database_are_looked_up_with_the_same_end(
+    load_reference: Callable[[str], dict[str, int]],
+    run_purge: Purge,
+    database: Database[Stored],
+    udata: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_reference("clean")
+    told = run_purge(dry_run=True)
+    monkeypatch.setattr(walk, "LARGE", 0)
+    monkeypatch.setattr(walk, "SMALL", 0)
+    udata("db", "create-indexes")
+    looked_up: list[str] = []
+    look = walk.Walk._look_up
+
+    def noted(self: walk.Walk, name: str, relevant: Any) -> Any:
+        looked_up.append(name)
+        return look(self, name, relevant)
+
+    monkeypatch.setattr(walk.Walk, "_look_up", noted)
+    done = run_purge()
+    assert dataclasses.asdict(told) == {**dataclasses.asdict(done), "dry_run": True}
+    assert looked_up != []

@@ -73,7 +73,8 @@ class Notes:
             read.append((note["_id"], note["state"]))
             if note["files"]:
                 gone = gone.and_also(files.remove(self._orphaned(note["files"])))
-            for found, name in ((ids, "recount"), (index, "index")):
+            # What is counted anew is found by its counters, too.
+            for found, name in ((ids, "recount"), (index, "index"), (index, "recount")):
                 for collection, some in note[name].items():
                     found[collection].update((key(id), id) for id in some)
         if ids:

@@ -13,9 +13,9 @@ as mongoexport writes it. The actions are
     none      only a person can mend it; `why` says why
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -78,6 +78,16 @@ class Plan:
         for line in lines(self.database, collection, self.waiting.pop(collection)):
             self.stream.write(dumps(line, json_options=CANONICAL_JSON_OPTIONS, ensure_ascii=False) + "\n")
             self.count += 1
+
+
+@contextmanager
+def planning(path: Path | None, database: Database[Document]) -> Iterator[Callable[[Finding], None]]:
+    """What plans a finding into the file `path`; nothing without one."""
+    if path is None:
+        yield lambda finding: None
+        return
+    with Plan(path, database) as plan:
+        yield plan.add
 
 
 def lines(database: Database[Document], collection: str, findings: list[Finding]) -> Iterator[Line]:
@@ -187,8 +197,3 @@ def _at(value: Any, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def plain(line: Line) -> str:
-    """A line as text, for messages."""
-    return json.dumps({name: str(line.get(name)) for name in ("check", "collection", "id", "path")})
