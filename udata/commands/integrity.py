@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import names, output
 from udata.commands.base import Command, open_app, several
 from udata.commands.findings import answer_end, answer_places, shown
 from udata.errors import EXIT_FOUND
@@ -20,9 +20,23 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
-@click.option("--models", multiple=True, callback=several, metavar="MODEL[,...]", help="Check these models only.")
-@click.option("--exclude", multiple=True, callback=several, metavar="MODEL[,...]", help="Leave these models out.")
-@click.option("--checks", multiple=True, callback=several, metavar="CHECK[,...]",
+@click.option(
+    "--models",
+    multiple=True,
+    shell_complete=names.models,
+    callback=several,
+    metavar="MODEL[,...]",
+    help="Check these models only.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    shell_complete=names.models,
+    callback=several,
+    metavar="MODEL[,...]",
+    help="Leave these models out.",
+)
+@click.option("--checks", multiple=True, shell_complete=names.checks, callback=several, metavar="CHECK[,...]",
               help="Run these checks only; metrics, files and undeclared have to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
 @click.option("--plan", type=click.Path(dir_okay=False, path_type=Path),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import names, output
 from udata.commands.base import Command, Group, open_app
 from udata.commands.runs import cancel, history, inline, logs, retry, show, watch
 from udata.commands.schedules import schedule, scheduled, unschedule
@@ -49,7 +49,7 @@ def list_jobs() -> None:
 
 
 @group.command("run", cls=Command, json=True, context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@click.argument("name", shell_complete=names.jobs)
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("-d", "--delay", is_flag=True, help="Hand it over to a worker.")
 @click.option("--wait", is_flag=True, help="With -d: wait until a worker has run it, and end as it does.")

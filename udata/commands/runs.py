@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import names, output
 from udata.commands.base import Command, Portal, needs_app, several
 from udata.commands.types import MOMENT
 from udata.errors import EXIT_FOUND
@@ -27,8 +27,8 @@ LEAST = 20
 
 
 @click.command("history", cls=Command, json=True, jsonl=True)
-@click.argument("name", required=False)
-@click.option("--status", "states", multiple=True, callback=several,
+@click.argument("name", required=False, shell_complete=names.jobs)
+@click.option("--status", "states", multiple=True, callback=several, shell_complete=names.states,
               help="Only runs in these states: queued, running, succeeded, failed, lost, cancelled.")  # fmt: skip
 @click.option(
     "--since", type=MOMENT, help="Only runs recorded since: 2026-01-31, 2026-01-31T08:00, or 2d, 3h, 30m ago."
@@ -55,7 +55,7 @@ def history(portal: Portal, name: str | None, states: tuple[str, ...], since: da
 
 
 @click.command("show", cls=Command, json=True)
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names.runs)
 @click.option("-f", "--follow", is_flag=True, help="Note what it logs until it has ended.")
 @needs_app
 def show(portal: Portal, run_id: str, follow: bool) -> None:
@@ -74,7 +74,7 @@ def show(portal: Portal, run_id: str, follow: bool) -> None:
 
 
 @click.command("logs", cls=Command, json=True)
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names.runs)
 @needs_app
 def logs(portal: Portal, run_id: str) -> None:
     """Print the last log lines of a run, and before them those of its attempts before.
@@ -92,7 +92,7 @@ def logs(portal: Portal, run_id: str) -> None:
 
 
 @click.command("cancel", cls=Command, json=True)
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names.runs)
 @needs_app
 def cancel(portal: Portal, run_id: str) -> None:
     """Cancel a run: one that waits is never run, one that runs is stopped within seconds.
@@ -110,7 +110,7 @@ def cancel(portal: Portal, run_id: str) -> None:
 
 
 @click.command("retry", cls=Command, json=True)
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names.runs)
 @needs_app
 def retry(portal: Portal, run_id: str) -> None:
     """Let a run that has ended wait for a worker again; what it came to before is kept.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.clock import now
-from udata.commands import output
+from udata.commands import names, output
 from udata.commands.base import Command, Portal, needs_app
 from udata.errors import EXIT_FOUND, UsageError
 
@@ -22,7 +22,9 @@ LEAVE_ALONE = {"ignore_unknown_options": True}
 
 
 @click.command("schedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
-@click.argument("words", nargs=-1, required=True, metavar="CRON NAME [ARG ...] [KEY=VALUE ...]")
+@click.argument(
+    "words", nargs=-1, required=True, shell_complete=names.jobs, metavar="CRON NAME [ARG ...] [KEY=VALUE ...]"
+)
 @click.option("--enable/--disable", "enabled", default=None, help="Turn it on, or off without removing it.")
 @click.option("--missed", type=click.Choice(["once", "skip"]),
               help="What becomes of times missed in an outage: once (the default) or skip.")  # fmt: skip
@@ -56,7 +58,7 @@ def schedule(portal: Portal, words: tuple[str, ...], enabled: bool | None, misse
 
 
 @click.command("unschedule", cls=Command, json=True, context_settings=LEAVE_ALONE)
-@click.argument("name")
+@click.argument("name", shell_complete=names.schedules)
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("--all", "every", is_flag=True, help="If several schedules match, remove all of them.")
 @needs_app

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import names, output
 from udata.commands.base import Group, Portal, needs_app
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted
@@ -32,7 +32,7 @@ def group() -> None:
     """
 
 
-email_argument = click.argument("email", required=False)
+email_argument = click.argument("email", required=False, shell_complete=names.emails)
 password_option = click.option("--password", help="The password; other users of this machine can see it here.")
 password_stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."

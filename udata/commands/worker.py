@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output, watching
+from udata.commands import names, output, watching
 from udata.commands.base import Command, Group, Portal, needs_app, several
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted, size, span
@@ -25,7 +25,17 @@ def group() -> None:
 
 def queues_option(help: str) -> Callable[[Any], Any]:
     """The option that names queues."""
-    return click.option("-q", "-Q", "--queue", "--queues", "queues", multiple=True, callback=several, help=help)
+    return click.option(
+        "-q",
+        "-Q",
+        "--queue",
+        "--queues",
+        "queues",
+        multiple=True,
+        callback=several,
+        help=help,
+        shell_complete=names.queues,
+    )
 
 
 @group.command("start", cls=Command)
