@@ -46,7 +46,7 @@ def test_a_mistyped_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert shown.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["purge", "search", "harvest"])
+@pytest.mark.parametrize("name", ["harvest"])
 def test_what_is_not_built_says_so(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name]) == 2
     assert f"udata {name} is not part of this version" in capsys.readouterr().err
@@ -74,9 +74,9 @@ def test_completion_knows_the_commands_of_a_group_that_is_not_loaded_yet() -> No
 
 
 def test_debug_shows_the_traceback_of_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--debug", "purge"])
+    main(["--debug", "harvest"])
     assert "Traceback" in capsys.readouterr().err
-    main(["purge"])
+    main(["harvest"])
     assert "Traceback" not in capsys.readouterr().err
 
 
