@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PROSE = sorted(path for path in [*DOCS.glob("*.md"), DOCS.parent / "README.md"] if path.name not in PAGES)
 
 # What these start runs on until it is stopped.
-RUNS_ON = ("udata worker start", "udata worker beat")
+RUNS_ON = ("udata worker start", "udata worker beat", "udata job show --follow")
 
 
 def shown(text: str) -> list[str]:

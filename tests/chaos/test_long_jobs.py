@@ -49,8 +49,8 @@ def start(udata_environment: dict[str, str], tmp_path: Path) -> Iterator[Callabl
 
 
 @pytest.mark.parametrize(
-    ("options", "restores"),
-    [({}, False), ({"UDATA_CELERY_BROKER_TRANSPORT_OPTIONS": '{"visibility_timeout": 600}'}, True)],
+    "options",
+    [{}, {"UDATA_CELERY_BROKER_TRANSPORT_OPTIONS": '{"visibility_timeout": 600}'}],
     ids=["ours", "shorter than the jobs"],
 )
 def test_no_visibility_timeout_doubles_a_job(
@@ -60,7 +60,6 @@ def test_no_visibility_timeout_doubles_a_job(
     database: Database[Stored],
     tmp_path: Path,
     options: dict[str, str],
-    restores: bool,
 ) -> None:
     before = _given_back(client)
     long = enqueue("sleep-test", [str(HOURS * 3600)]).run_id
@@ -78,8 +77,8 @@ def test_no_visibility_timeout_doubles_a_job(
     assert len(starts) == BEHIND + 1
     took = next(run["ended_at"] - run["started_at"] for run in runs if run["_id"] == long)
     assert took.total_seconds() * SPEED >= HOURS * 3600 * 0.9
-    # With the shorter one the messages really came again: it is the journal that keeps runs single.
-    assert (_given_back(client) > before) == restores
+    # How long a message may be held is ours to say, whatever is given: none comes again.
+    assert _given_back(client) == before
 
 
 def _given_back(client: "redis.Redis") -> int:

@@ -1,21 +1,18 @@
 """The screen of the integrity check."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from udata.commands import names, output
-from udata.commands.base import Command, Portal, open_app, several
+from udata.commands.base import Command, open_app, several
 from udata.commands.findings import answer_end, answer_places, shown
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
 if TYPE_CHECKING:
-    from udata.services.integrity.check import Check
-    from udata.services.integrity.findings import Baseline, Finding
-    from udata.services.integrity.report import Report
+    from udata.services.examination import Examined
     from udata.services.integrity.run import Summary
 
 EXAMPLES = 3
@@ -23,22 +20,10 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
-@click.option(
-    "--models",
-    multiple=True,
-    shell_complete=names.models,
-    callback=several,
-    metavar="MODEL[,...]",
-    help="Check these models only.",
-)
-@click.option(
-    "--exclude",
-    multiple=True,
-    shell_complete=names.models,
-    callback=several,
-    metavar="MODEL[,...]",
-    help="Leave these models out.",
-)
+@click.option("--models", multiple=True, shell_complete=names.models, callback=several,
+              metavar="MODEL[,...]", help="Check these models only.")  # fmt: skip
+@click.option("--exclude", multiple=True, shell_complete=names.models, callback=several,
+              metavar="MODEL[,...]", help="Leave these models out.")  # fmt: skip
 @click.option("--checks", multiple=True, shell_complete=names.checks, callback=several, metavar="CHECK[,...]",
               help="Run these checks only; metrics, files and undeclared have to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")
@@ -51,17 +36,7 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
 @click.option("--limit", type=click.IntRange(min=0), default=EXAMPLES, show_default=True,
               help="Examples shown for each place.")  # fmt: skip
 @click.option("--require-data", is_flag=True, help="End with 1 where there was nothing to check.")
-def check_integrity(
-    models: tuple[str, ...],
-    exclude: tuple[str, ...],
-    checks: tuple[str, ...],
-    report: Path | None,
-    plan: Path | None,
-    baseline: Path | None,
-    fail_on: str,
-    limit: int,
-    require_data: bool,
-) -> None:
+def check_integrity(**wanted: Any) -> None:
     """Find what is wrong in the database, without changing it.
 
     The checks are references, missing-lists, duplicates, ownership and documents; and, only if they are named, metrics
@@ -72,65 +47,26 @@ def check_integrity(
     Example:
       $ udata db check-integrity --models Dataset,Reuse --checks references
     """
-    from udata.services.integrity import check, findings, run
-    from udata.services.integrity.report import Report
-    from udata.services.integrity.titles import read_titles
-    from udata.store.written_files import require_writable
+    from udata.services.examination import Examination, Wanted
 
-    for path in filter(None, (report, plan)):
-        require_writable(path)
-    wanted = run.collections(models, exclude)
-    chosen, warnings = check.checks(checks)
-    accepted = findings.read_baseline(baseline) if baseline else None
-    for text in warnings:
+    examination = Examination(Wanted(**wanted))
+    for text in examination.warnings:
         output.warning(text)
     portal = open_app(click.get_current_context())
-    page = Report(max(limit, EXAMPLES) if report else limit, {one.name: one.help for one in chosen})
-    summary = _run(portal, wanted, chosen, accepted, page.add, plan)
-    failed = summary.failed(fail_on) or (require_data and not summary.documents)
-    page.titles = read_titles(portal.database, page.places.values(), portal.settings["CDATA_BASE_URL"])
-    _note_summary(summary)
+    found = output.jsonl if output.options.format == "jsonl" else lambda finding: None
+    with output.progress("Checking") as progress:
+        examined = examination.run(portal.database, portal.settings, found, progress.update)
+    _note_summary(examined.summary)
     if output.options.format != "jsonl":
-        output.answer(summary, lambda _: _answer_findings(summary, page, limit, failed=failed), _document)
-    if report:
-        page.write(report, summary)
-        output.notice(f"The report is in {report}")
-    if failed:
+        output.answer(examined, lambda examined: _answer_findings(examined, wanted["limit"]), _document)
+    if wanted["report"]:
+        output.notice(f"The report is in {wanted['report']}")
+    if examined.failed:
         output.leave(EXIT_FOUND)
 
 
-def _run(
-    portal: Portal,
-    wanted: list[str],
-    checks: "list[Check]",
-    accepted: "Baseline | None",
-    add: "Callable[[Finding], None]",
-    plan: Path | None,
-) -> "Summary":
-    from udata.services.integrity.run import check_integrity
-    from udata.services.repair.plan import planning
-
-    def found(finding: "Finding") -> None:
-        add(finding)
-        planned(finding)
-        if output.options.format == "jsonl":
-            output.jsonl(finding)
-
-    with output.progress("Checking") as progress, planning(plan, portal.database) as planned:
-        return check_integrity(
-            portal.database,
-            checks,
-            wanted,
-            site_id=portal.settings["SITE_ID"],
-            settings=portal.settings,
-            baseline=accepted,
-            found=found,
-            progress=progress.update,
-        )
-
-
-def _document(summary: "Summary") -> dict[str, Any]:
-    return {key: getattr(summary, key) for key in KEYS}
+def _document(examined: "Examined") -> dict[str, Any]:
+    return {key: getattr(examined.summary, key) for key in KEYS}
 
 
 def _note_summary(summary: "Summary") -> None:
@@ -147,6 +83,6 @@ def _note_summary(summary: "Summary") -> None:
         output.notice(f"{counted(summary.accepted, 'finding')} of the baseline not counted")
 
 
-def _answer_findings(summary: "Summary", page: "Report", limit: int, *, failed: bool) -> None:
-    answer_places(page, limit)
-    answer_end(summary, failed=failed)
+def _answer_findings(examined: "Examined", limit: int) -> None:
+    answer_places(examined.page, limit)
+    answer_end(examined.summary, failed=examined.failed)

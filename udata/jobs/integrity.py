@@ -15,15 +15,13 @@ def check_integrity(*, progress: Callable[..., None]) -> dict[str, Any]:
     """Look for what is wrong in the database, without changing it; fails if errors are found."""
     from flask import current_app
 
-    from udata.services.integrity import check, run
+    from udata.services.examination import Examination, Wanted
     from udata.store.connection import database
 
-    chosen, warnings = check.checks()
-    for text in warnings:
+    examination = Examination(Wanted())
+    for text in examination.warnings:
         log.warning(text)
-    summary = run.check_integrity(
-        database(), chosen, run.collections(), site_id=current_app.config["SITE_ID"], progress=progress
-    )
+    summary = examination.run(database(), current_app.config, progress=progress).summary
     for name, places in summary.findings.items():
         for place, number in places.items():
             log.info("%s: %s: %d", name, place, number)
