@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "udata"
 
 # Lines of a command's body, of it and the private functions that it uses, and of a file; files of a room. The models
 # are one room of one module a concept, however many there are.
-BODY, WITH_HELPERS, FILE, ROOM = 25, 90, 400, 13
+BODY, WITH_HELPERS, FILE, ROOM = 25, 80, 400, 13
 
 # What the start cannot afford: each costs about as much as all of Click, or more.
 HEAVY = (

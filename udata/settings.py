@@ -193,10 +193,10 @@ SETTINGS = (
     Setting("HARVESTER_BACKENDS", list, None, "The backends in use, by name or pattern, as in `[\"csw-*\"]`; all of"
             " them where it is not set."),
     Setting("HARVEST_AUTOARCHIVE_GRACE_DAYS", int, 7, "After how many days a dataset that vanished from its source is"
-            " archived."),
+            " archived.", least=0, most=36500),
     Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"
-            " else it archives nothing."),
-    Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all."),
+            " else it archives nothing.", least=0, most=1),
+    Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all.", least=1),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),

@@ -227,3 +227,8 @@ def test_a_plugin_that_hangs_keeps_nothing_from_being_told(
     assert "! plugins     looking at it takes longer than" in done.stdout
     assert "# workers     not looked at, because of the plugins" in done.stdout
     assert "✔ database" in done.stdout
+
+
+@pytest.mark.parametrize("line", [("--watch", "5", "--json"), ("--watch", "0"), ("--watch", "5", "config")])
+def test_what_is_watched_is_for_people(udata: Run, line: tuple[str, ...]) -> None:
+    assert udata("info", *line).exit_code == 2

@@ -246,6 +246,15 @@ def test_the_report_shows_what_is_stored_as_text(check: Check, database: Db, tmp
     assert not {"script", "b>"}.intersection(tag for tag, _ in page.tags)
 
 
+def test_the_report_turns_no_letters_around(check: Check, database: Db, tmp_path: Path) -> None:
+    database.dataset.insert_one({"license": "fdp\u202egpj", "title": "t\x9b", "slug": "s"})
+    file = tmp_path / "findings.html"
+    check("--report", str(file), "--checks", "references")
+    page = file.read_text(encoding="utf-8")
+    assert "\\u202e" in page
+    assert not {"\u202e", "\x9b"}.intersection(page)
+
+
 def test_there_is_a_report_where_nothing_is_wrong(check: Check, database: Db, tmp_path: Path) -> None:
     file = tmp_path / "findings.html"
     assert check("--report", str(file)).exit_code == 0

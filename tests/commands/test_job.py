@@ -48,7 +48,9 @@ def test_a_job_runs_here_with_its_log_on_standard_error(udata: Run) -> None:
     done = udata("job", "run", "log-test")
     assert done.exit_code == 0
     assert done.stdout == "✔ log-test succeeded\n"
-    assert [line.split()[0] for line in done.stderr.splitlines()] == LEVELS
+    assert [line.split()[0] for line in done.stderr.splitlines()] == LEVELS[1:]
+    detailed = udata("job", "run", "-v", "log-test")
+    assert [line.split()[0] for line in detailed.stderr.splitlines()] == LEVELS
     run = udata("job", "show", udata("job", "history", "--json").json()[0]["id"], "--json").json()
     assert [line.split()[0] for line in run["log"]] == LEVELS
     assert (run["state"], run["trigger"], run["attempt"]) == ("succeeded", "shell", 1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import output
+from udata.commands import output, watching
 from udata.commands.base import Command, Group
 from udata.errors import EXIT_FOUND, UsageError
 from udata.settings import BY_NAME
@@ -36,8 +36,10 @@ class InfoGroup(Group):
 
 @click.group("info", cls=InfoGroup, invoke_without_command=True)
 @click.option("--strict", is_flag=True, help="End with exit code 1 for warnings, too.")
+@click.option("--watch", type=click.FloatRange(min=0.5, max=86_400), metavar="SECONDS",
+              help="Look again every so many seconds, until Ctrl-C.")  # fmt: skip
 @click.pass_context
-def group(ctx: click.Context, strict: bool) -> None:
+def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
     """Find out what works and what does not.
 
     Versions, settings, database, queue, cache, plugins, workers, scheduler, files and mails are looked at, side by
@@ -49,14 +51,17 @@ def group(ctx: click.Context, strict: bool) -> None:
       $ udata info --strict
     """
     if ctx.invoked_subcommand is not None:
-        if strict:
-            raise UsageError("--strict belongs to udata info itself", "leave it out")
+        if strict or watch:
+            raise UsageError("--strict and --watch belong to udata info itself", "leave them out")
         return
     if output.options.format == "jsonl":
         raise UsageError("udata info does not print JSONL", "leave the option out")
     from udata.services.diagnosis.run import diagnose
     from udata.store.connection import end_at_once
 
+    watching.check(watch)
+    if watch:
+        watching.repeatedly(watch, lambda: _answer_report(diagnose()))
     report = diagnose()
     end_at_once()
     output.answer(report, _answer_report, lambda report: {**report._asdict(), "warnings": report.warnings})

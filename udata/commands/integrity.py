@@ -20,22 +20,10 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
 
 
 @click.command("check-integrity", cls=Command, json=True, jsonl=True)
-@click.option(
-    "--models",
-    multiple=True,
-    shell_complete=names.models,
-    callback=several,
-    metavar="MODEL[,...]",
-    help="Check these models only.",
-)
-@click.option(
-    "--exclude",
-    multiple=True,
-    shell_complete=names.models,
-    callback=several,
-    metavar="MODEL[,...]",
-    help="Leave these models out.",
-)
+@click.option("--models", multiple=True, shell_complete=names.models, callback=several,
+              metavar="MODEL[,...]", help="Check these models only.")  # fmt: skip
+@click.option("--exclude", multiple=True, shell_complete=names.models, callback=several,
+              metavar="MODEL[,...]", help="Leave these models out.")  # fmt: skip
 @click.option("--checks", multiple=True, shell_complete=names.checks, callback=several, metavar="CHECK[,...]",
               help="Run these checks only; metrics, files and undeclared have to be named.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of HTML as well.")

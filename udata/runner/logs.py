@@ -47,6 +47,7 @@ def set_up(level: str) -> None:
     """Log from `level` (a name) on; of the machinery what is a warning, unless the level is `debug`."""
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter())
+    handler.setLevel(level.upper())
     if level != "debug":
         handler.addFilter(WithoutTraceback())
     root = logging.getLogger()
@@ -68,9 +69,13 @@ class _Said(logging.Handler):
 
 
 def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> None:
-    """Give what a job logs to `say`: everything of our own jobs, of others what is no detail unless `verbose`."""
+    """Give what a job logs to `say`: what is no detail, and details if `verbose`. The journal keeps what our own jobs
+    say on every level.
+    """
     root = logging.getLogger()
-    root.handlers = [_Said(say)]
+    handler = _Said(say)
+    handler.setLevel(logging.DEBUG if verbose else logging.INFO)
+    root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     _set_levels("info")
     # How a run goes is shown, not logged.

@@ -8,6 +8,7 @@ from pathlib import Path
 from udata.services.integrity.findings import Finding, Severity
 from udata.services.integrity.run import Summary
 from udata.store import written_files
+from udata.wording import printable
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
@@ -77,6 +78,8 @@ class Report:
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
+            # What is stored may hold letters that turn the direction of what a reader sees.
+            finalize=lambda value: printable(value) if isinstance(value, str) else value,
             trim_blocks=True,
             lstrip_blocks=True,
         )
