@@ -165,6 +165,27 @@ def test_a_wrong_setting_of_the_broker_is_one_line_and_exit_4(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:p@ss/w0rdTail@127.0.0.1:1/0",
+        "redis://:S3cretPart/x@127.0.0.1:1/0",
+        "redis://:S3cret?Part=x@h/0",
+        "redis://:S3cret#Part@h/0",
+        "redis://:S3cret[Part@h:1/0",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("words", [("worker", "status"), ("worker", "start")])
+def test_no_piece_of_a_password_is_told_of_an_odd_address(
+    udata: Run, monkeypatch: pytest.MonkeyPatch, address: str, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("UDATA_CELERY_BROKER_URL", address)
+    done = udata(*words)
+    assert done.exit_code in (3, 4)
+    for piece in ("w0rd", "S3cret", "Part"):
+        assert piece not in done.stdout + done.stderr
+
+
 def test_what_redis_answers_when_it_takes_nothing_is_told_as_that(settings: Any) -> None:
     answers = {
         redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."): "is full",

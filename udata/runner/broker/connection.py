@@ -71,7 +71,7 @@ def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> 
         return opened
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"CELERY_BROKER_URL {clean(url)} is no broker's address: {clean(str(error))}",
+            f"CELERY_BROKER_URL {clean(url)} is no broker's address: {_reason(url, error)}",
             "give redis://…, rediss://… or redis+socket://…",
         ) from error
 
@@ -174,6 +174,13 @@ def translated_errors(settings: Mapping[str, Any]) -> Iterator[None]:
         raise ServerError(
             f"the broker {url} cannot be used: {words}", "start it, or set CELERY_BROKER_URL to one that runs"
         ) from error
+
+
+def _reason(url: str, error: Exception) -> str:
+    """What a parser says of the address, without what it repeats of it: that may be a piece of a password."""
+    words = str(error)
+    pieces = re.findall(r"[^\s'\"]{3,}", words)
+    return "it cannot be read" if any(piece in url for piece in pieces) else words
 
 
 def _is(error: BaseException, words: str, kind: type[Exception] | str) -> bool:

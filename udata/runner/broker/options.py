@@ -105,10 +105,12 @@ def check_address(url: str) -> None:
     query = parse_qs(address.query, keep_blank_values=True)
     for name in query:
         if not _ADDRESS_OPTIONS.fullmatch(name):
-            raise ValueError(f"the option {name!r} does not stand in an address: {SETTING} may hold it")
+            # Not named: it may be a piece of a password that holds a question mark.
+            raise ValueError(f"it has an option that stands in no address: {SETTING} may hold it")
     number = query.get("virtual_host", [""])[-1] if address.scheme == "redis+socket" else address.path
     if not re.fullmatch(r"/?\d*/?", number, re.ASCII):
-        raise ValueError(f"the number of the database is {number.strip('/')!r}")
+        # Not shown: it may be a piece of a password that holds a slash.
+        raise ValueError("the number of its database is none; a password's signs are quoted, as %2F for a slash")
     # Raises ValueError for what is no port.
     _ = address.port
 
