@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from udata.commands.root import LazyGroup, build
-from udata.settings import IGNORED, PREFIX, SETTINGS, Setting
+from udata.setting_rows import IGNORED, SETTINGS, Setting
+from udata.settings import PREFIX
 
 FOLDER = Path(__file__).parent
 
@@ -52,7 +53,7 @@ def settings_page() -> str:
         [
             "# Settings",
             "",
-            "Generated from `udata/settings.py` by `make docs`.",
+            "Generated from `udata/setting_rows.py` by `make docs`.",
             "A setting stands in the Python file that `UDATA_SETTINGS` names, or in the environment with the prefix",
             f"`{PREFIX}`, where a text is taken as it stands and everything else is JSON.",
             "",

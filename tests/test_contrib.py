@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import skip_or_fail
 from udata.commands.root import build
-from udata.settings import BY_NAME
+from udata.setting_rows import BY_NAME
 
 CONTRIB = Path(__file__).parents[1] / "contrib"
 UNITS = sorted((CONTRIB / "systemd").glob("*.service"))

@@ -7,7 +7,8 @@ import pytest
 
 from udata.errors import ConfigurationError
 from udata.masking import mask_credentials, masked
-from udata.settings import LARGEST, SETTINGS, home, load
+from udata.setting_rows import LARGEST, SETTINGS
+from udata.settings import home, load
 
 
 def write(folder: Path, text: str) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Run
 from tests.terminal import Terminal
 from udata.embedded.server import free_port
-from udata.settings import SETTINGS, home
+from udata.setting_rows import SETTINGS
+from udata.settings import home
 
 
 @pytest.fixture

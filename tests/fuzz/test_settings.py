@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.conftest import SECRET, Typed, drawing
 from udata.commands import output
-from udata.settings import SETTINGS
+from udata.setting_rows import SETTINGS
 
 ADDRESSES = (
     "not a url at all", "redis://", "redis://h?db=3", "redis://127.0.0.1:1/abc", "mongodb://127.0.0.1:1/udata",

@@ -24,7 +24,7 @@ from udata.runner.enqueue import enqueue
 from udata.runner.journal import recovery, runs
 from udata.runner.journal.runs import MAX_LOSSES, Invocation
 from udata.runner.reaper import READ_MESSAGES, Reaper
-from udata.settings import BY_NAME
+from udata.setting_rows import BY_NAME
 
 __all__ = ["samples"]
 

@@ -8,7 +8,7 @@ import click
 from udata.commands import output, watching
 from udata.commands.base import Command, Group
 from udata.errors import EXIT_FOUND, UsageError
-from udata.settings import BY_NAME
+from udata.setting_rows import BY_NAME
 from udata.wording import counted
 
 if TYPE_CHECKING:

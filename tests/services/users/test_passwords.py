@@ -8,7 +8,8 @@ from flask_security import RoleMixin, Security, UserDatastore, UserMixin, verify
 
 from udata.errors import ConfigurationError, UsageError
 from udata.services.users.passwords import Passwords
-from udata.settings import BY_NAME, Settings
+from udata.setting_rows import BY_NAME
+from udata.settings import Settings
 
 QUICK = {"SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": {"bcrypt__rounds": 4}}
 

@@ -12,7 +12,7 @@ from typing import Any
 from udata.errors import ConfigurationError, UnknownName
 from udata.network.storage.local import Local
 from udata.network.storage.storage import Storage
-from udata.settings import STORAGES
+from udata.setting_rows import STORAGES
 
 BACKENDS = ("local", "s3")
 # What is read of the settings for each backend.

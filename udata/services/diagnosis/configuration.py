@@ -9,7 +9,8 @@ from udata.errors import ConfigurationError
 from udata.masking import HIDDEN
 from udata.runner.schedule import due
 from udata.services.diagnosis.check import Check, Note, judged
-from udata.settings import BY_NAME, SETTINGS, Settings
+from udata.setting_rows import BY_NAME, SETTINGS
+from udata.settings import Settings
 from udata.wording import counted
 
 # What the embedded servers give, where nothing else does.

@@ -26,7 +26,8 @@ from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.diagnosis.configuration import Shown
 from udata.services.diagnosis.scrubbing import scrubbed
 from udata.services.diagnosis.versions import Versions, versions
-from udata.settings import BY_NAME, Settings, load
+from udata.setting_rows import BY_NAME
+from udata.settings import Settings, load
 
 # A server has a little less time here than elsewhere, so that with the start all of it takes about as long.
 HASTE = 0.85

@@ -10,7 +10,7 @@ from flask_security import PasswordUtil, Security, UserDatastore, hash_password
 
 from udata.errors import ConfigurationError, UsageError
 from udata.models.user import Role, User
-from udata.settings import BY_NAME
+from udata.setting_rows import BY_NAME
 
 # As Flask-Security has it.
 LENGTH_MAX = 128
