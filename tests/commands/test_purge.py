@@ -49,6 +49,16 @@ def test_a_dry_run_prints_what_the_run_then_does(portal: Path, udata: Run, datab
     assert not (portal / "resources/trees.csv").exists()
 
 
+def test_a_dry_run_names_what_would_go_if_more_is_to_be_said(
+    portal: Path, udata: Run, database: Database[Stored]
+) -> None:
+    gone = [f"  dataset {one['_id']}" for one in database.dataset.find({"deleted": {"$ne": None}})]
+    told = udata("purge", "--dry-run", "-v")
+    assert set(gone) <= set(told.lines)
+    assert len([line for line in told.lines if line.startswith("  ")]) == 5
+    assert udata("purge", "--dry-run", "-v", "--json").json()["purged"]["datasets"] == 1
+
+
 def test_it_says_what_it_does_and_what_it_did(portal: Path, udata: Run) -> None:
     done = udata("purge")
     assert done.exit_code == 0

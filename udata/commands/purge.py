@@ -60,6 +60,7 @@ def _purge(portal: Portal, names: list[str], given: dict[str, Any]) -> "Purged":
             archive=given["archive"],
             files=not given["no_files"],
             say=lambda kind: output.notice(f"-> Purging {kind}"),
+            tell=_answer_id if given["dry_run"] and output.options.verbosity else lambda collection, id: None,
             progress=progress,
         )
 
@@ -81,6 +82,11 @@ def _as_runs(names: list[str], work: "Callable[[Callable[..., None]], Purged]", 
             return done
 
     return work(bar.update)
+
+
+def _answer_id(collection: str, id: Any) -> None:
+    if output.options.format == "text":
+        output.line(f"  {collection} {id}")
 
 
 def _answer_purged(purged: "Purged", archive: Path | None) -> None:

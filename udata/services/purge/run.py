@@ -83,18 +83,20 @@ def purge(
     archive: Path | None = None,
     files: bool = True,
     say: Callable[[str], None] = lambda kind: None,
+    tell: Callable[[str, Any], None] = lambda collection, id: None,
     progress: Progress = silent,
 ) -> Purged:
     """Remove for good what is flagged of the kinds `names`, with all that hangs on it, or say what would go.
 
     With `archive` each document that goes or changes is first written there as it was, and each file unless `files`
-    is false. `say` is told each kind as it begins. Whatever stands in
+    is false. `say` is told each kind as it begins, `tell` each document that goes. Whatever stands in
     the way of one document is named in the result, and the others go on. Raises UnknownName, UsageError for an
     archive that cannot be written, ServerError.
     """
     chosen = kinds(list(names))
     with translated_errors():
         run = _Run(database, settings, chosen, dry_run, say, progress)
+        run.tell = tell
         if archive is None or dry_run:
             run.all(older_than)
         else:
@@ -121,6 +123,7 @@ class _Run:
         self.said = 0
         self.say = say
         self.progress = progress
+        self.tell: Callable[[str, Any], None] = lambda collection, id: None
         self.result = Purged(dry_run)
         self.archive: Archive | None = None
         self.files = Files(settings, self._leave)
@@ -180,7 +183,9 @@ class _Run:
             if name in decision.because:
                 self.counts["purged"][root.kind] += 1
         for collection, packed in decision.documents:
-            self.counts["removed"][collection] += self.known["removed", collection].add(packed)
+            if self.known["removed", collection].add(packed):
+                self.counts["removed"][collection] += 1
+                self.tell(collection, batch.read[collection][packed].document["_id"])
         for collection, fates in decision.changed.items():
             for packed, one in fates.items():
                 self.counts["changed"][collection] += self.known["changed", collection].add(packed)
