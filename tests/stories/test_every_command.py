@@ -26,6 +26,7 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
         (("--models", "Datast"), "Dataset"), (("--exclude", "Reuze"), "Reuse"),
         (("--checks", "referenzes"), "references"), (("--fail-on", "eror"), "'error'"),
     ],
+    "db dump": [(("saved", "--collections", "usr"), "user"), (("saved", "--exclude", "usr"), "user")],
     "job cancel": [(("RUN",), "RUN")],
     "job history": [(("log-tset",), "log-test"), (("--status", "faild"), "failed")],
     "job logs": [(("RUN",), "RUN")],
@@ -56,15 +57,16 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     "worker dead drop": [(("abcdef123456",), None)],
     "worker dead list": [(("abcdef123456",), None)],
     "worker dead retry": [(("abcdef123456",), None)],
+    "worker dead show": [(("abcdef123456",), None)],
     "worker start": [(("-Q", "defualt"), "default")],
     "worker status": [(("-q", "defualt"), "default"), (("-q", "hgh", "--munin"), "high")],
 }  # fmt: skip
 
 # What takes no name of anything that could be missing.
 NAMELESS = {
-    "cache flush", "db create-indexes", "db dump", "db repair", "db restore", "db status", "embedded start",
-    "embedded status", "embedded stop", "info config", "job list", "job scheduled", "purge", "user create", "user list",
-    "worker tasks",
+    "cache flush", "db create-indexes", "db repair", "db restore", "db shell", "db status", "db url", "embedded logs",
+    "embedded restart", "embedded start", "embedded status", "embedded stop", "info config", "job list",
+    "job scheduled", "purge", "user create", "user list", "worker tasks",
 }  # fmt: skip
 
 # The page says so: what is not scheduled cannot be unscheduled, and that is no wrong usage.
@@ -72,7 +74,8 @@ ANSWERS_ONE = {"job unschedule"}
 
 # What has no server to ask.
 WITHOUT_SERVERS = {
-    "completion", "embedded start", "embedded status", "embedded stop", "info config", "job list", "worker tasks",
+    "completion", "db url", "embedded logs", "embedded restart", "embedded start", "embedded status", "embedded stop",
+    "info config", "job list", "worker tasks",
 }  # fmt: skip
 
 # What a command needs so that it comes as far as the server.
@@ -90,6 +93,9 @@ ENOUGH = {
     ),
     "user delete": ("a@example.org", "--no-mail"),
     "user password": ("a@example.org", "--password", "Passw0rd"),
+    "worker dead drop": ("--all",),
+    "worker dead retry": ("--all",),
+    "worker dead show": ("last",),
 }  # fmt: skip
 
 # What a busy machine may add to the time that a command has.
@@ -163,7 +169,7 @@ AWAY: dict[str, str | None] = {
 def _words(command: str, folder: Path) -> list[str]:
     """A whole command line that comes as far as the servers."""
     person = ("a@example.org",) if command.startswith("user ") and command in SLIPS else ()
-    run = ("0123456789",) if command in ("job show", "job cancel", "job retry") else ()
+    run = ("0123456789",) if command in ("job show", "job cancel", "job logs", "job retry") else ()
     words = ENOUGH.get(command, (*person, *run))
     return [*command.split(), *(str(folder / word.lower()) if word in ("SAVED", "FOLDER") else word for word in words)]
 

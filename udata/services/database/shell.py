@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from udata.store.connection import address
+from udata.store.connection import address, translated_errors
 
 MONGOSH = "mongosh"
 
@@ -21,8 +21,10 @@ def open_shell(database: Database[dict[str, Any]], settings: Mapping[str, Any], 
     """Let the operator type into the database until the shell ends; returns its exit code.
 
     The address, which holds the password, is handed over in a file that the owner alone can read: arguments are seen
-    by every user of the machine.
+    by every user of the machine. Raises ServerError.
     """
+    with translated_errors():
+        database.command("ping")
     program = shutil.which(MONGOSH)
     if program is None:
         say(f"{MONGOSH} is not installed: this is a Python prompt, with the database as `db`; Ctrl-D ends it")
