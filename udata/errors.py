@@ -115,14 +115,17 @@ class UsageError(UdataError):
 
 
 class UnknownName(UsageError):
-    """A name that matches nothing. `kind` is the word for it, as in `job` or `e-mail`."""
+    """A name that matches nothing. `kind` is the word for it, as in `job` or `account`.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
+    If nothing of `known` is near, `hint` says where to look; without one those that are known are listed if few.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str] = (), hint: str | None = None) -> None:
         self.kind = kind
         self.name = name
         known = list(known)
         self.nearest = nearest(name, known)
-        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest) or there_are(known))
+        super().__init__(f"no {kind} is named {name!r}", did_you_mean(self.nearest) or hint or there_are(known))
 
 
 class NotBuilt(UsageError):

@@ -70,7 +70,7 @@ def test_a_password_comes_through_a_pipe(udata_process: Run, database: Db, typed
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((), ("--first-name", "--last-name", "--email", "--password-stdin or --password")),
+        ((), ("--first-name", "--last-name", "--email", "--generate-password, --password-stdin or --password")),
         ((*NAMES, "--password", "Passw0rd"), ("--email",)),
         (("--no-input", *ADA[2:]), ("--password-stdin or --password",)),
     ],

@@ -9,7 +9,7 @@ from udata.commands.base import Group, Portal, needs_app
 from udata.commands.dumps import dump, restore
 from udata.commands.integrity import check_integrity
 from udata.commands.repair import repair
-from udata.errors import EXIT_FOUND
+from udata.errors import EXIT_FOUND, UsageError
 from udata.masking import mask_credentials
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def create_indexes(portal: Portal) -> None:
         output.leave(EXIT_FOUND)
 
 
-@group.command()
+@group.command(json=True)
 @click.option("--with-password", is_flag=True, help="Print the password, too, for another program to read.")
 @needs_app
 def url(portal: Portal, with_password: bool) -> None:
@@ -95,10 +95,12 @@ def url(portal: Portal, with_password: bool) -> None:
     from udata.store.connection import address
 
     found = address(portal.settings)
+    if with_password and output.options.format != "text":
+        raise UsageError("--with-password is for a program that reads the plain address", "leave --json out")
     if with_password:
         output.secret(found)
     else:
-        output.line(mask_credentials(found))
+        output.answer({"url": mask_credentials(found)}, lambda found: output.line(found["url"]))
 
 
 @group.command()

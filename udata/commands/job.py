@@ -98,12 +98,13 @@ def _about(name: str, job: Any) -> dict[str, Any]:
 
 
 def _answer_jobs(jobs: list[dict[str, Any]]) -> None:
-    if output.options.verbosity:
-        rows = [(*list(job.values())[:4], ", ".join(job["aliases"])) for job in jobs]
-        output.table(["job", "queue", "arguments", "", "also called"], rows)
-        return
     for job in jobs:
         output.line(job["job"])
+        if output.options.verbosity:
+            rows = [("queue", job["queue"]), ("arguments", job["arguments"]), ("also", ", ".join(job["aliases"]))]
+            for text in output.wrapped(f"    {job['help']}"):
+                output.line(text)
+            output.fields([(label, text or "") for label, text in rows], indent="    ")
 
 
 def _hand_over(job: "Job", args: list[str], kwargs: dict[str, str]) -> None:

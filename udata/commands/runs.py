@@ -1,5 +1,6 @@
 """The screen of runs: which there were, one of them in full, and what an operator does to it."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SHORT = 8
 # What a line of the history holds beside the job, in letters.
 BESIDE = 47
+# A result of more letters is shown a line for each of its names.
+WIDE = 120
 # What is shown of a job and its error on the narrowest terminal.
 LEAST = 20
 
@@ -224,10 +227,12 @@ def _answer_details(details: "Details") -> None:
         "attempt": str(run.attempt) if run.attempt != 1 else None,
         "lost workers": str(details.losses) if details.losses else None,
         "progress": inline(run.progress) if run.progress else None,
-        "result": inline(run.result) if run.result is not None else None,
+        "result": inline(run.result) if run.result is not None and not _is_wide(run.result) else None,
         "error": run.error,
     }
     output.fields(((word, text or "") for word, text in shown.items()), indent="  ")
+    if _is_wide(run.result):
+        _answer_lines("result", [f"{name}: {json.dumps(value, default=str)}" for name, value in run.result.items()])
     _answer_lines("log", details.log)
     _answer_lines("traceback", (details.traceback or "").splitlines())
     for attempt in details.attempts:
@@ -235,6 +240,11 @@ def _answer_details(details: "Details") -> None:
         if output.options.verbosity:
             _answer_lines("log", attempt.log)
             _answer_lines("traceback", (attempt.traceback or "").splitlines())
+
+
+def _is_wide(result: Any) -> bool:
+    """Whether a result is better read a line for each of its names."""
+    return isinstance(result, dict) and len(inline(result)) > WIDE
 
 
 def _attempted(attempt: "Attempt") -> str:

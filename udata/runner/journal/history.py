@@ -151,7 +151,7 @@ def find(run_id: str) -> Stored:
         stored = found[0] if found else None
     if stored is None:
         recent = (str(run["_id"]) for run in runs.find({}, {"_id": 1}).sort([("queued_at", -1)]).limit(RECENT))
-        raise UnknownName("run", run_id, recent)
+        raise UnknownName("run", run_id, recent, "udata job history lists them")
     return stored
 
 

@@ -126,7 +126,9 @@ def find(collection: Collection[Stored], who: str, fields: Iterable[str] = KNOWN
     with translated_errors():
         found = with_email(collection, text("e-mail", who), fields) or _with_id_or_slug(collection, who, fields)
         if not found:
-            raise UnknownName("e-mail", who, _nearest(collection, who))
+            raise UnknownName(
+                "account", who, _nearest(collection, who), "udata user list --search finds parts of names"
+            )
     if len(found) > 1:
         spelled = {one["email"] for one in found}
         ways = spelled if len(spelled) == len(found) else {str(one["_id"]) for one in found}
@@ -290,10 +292,16 @@ def _nearest(collection: Collection[Stored], email: str) -> list[str]:
         query = {"email": {"$regex": f"^{re.escape(begin)}", "$type": "string"}, "deleted": None}
         found = collection.find(query, {"email": 1, "_id": 0}, batch_size=BATCH)
         for some in chunks((one["email"] for one in found), BATCH):
-            best = nearest(email, [*best, *some])
+            best = nearest(email, [*best, *(one for one in some if _is_alike(email, one))])
             if monotonic() > deadline:
                 return best
     return best
+
+
+def _is_alike(email: str, other: str) -> bool:
+    """Whether they are alike in what names the person: many have the domain in common."""
+    person, _, _ = email.partition("@")
+    return bool(nearest(person, [other.partition("@")[0]]))
 
 
 def _role(role: Any, names: dict[str, str]) -> str:
