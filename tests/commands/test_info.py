@@ -153,7 +153,7 @@ def test_the_settings_alone_need_no_server(
     [
         (("info", "confg"), "Did you mean 'config'?"),
         (("info", "--jsonl"), "does not print JSONL"),
-        (("info", "--strict", "config"), "--strict belongs to udata info itself"),
+        (("info", "--strict", "config"), "--strict and --watch belong to udata info itself"),
         (("info", "config", "--strict"), "--strict"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_password_comes_through_a_pipe(udata_process: Run, database: Db, typed
     [
         ((), ("--first-name", "--last-name", "--email", "--generate-password, --password-stdin or --password")),
         ((*NAMES, "--password", "Passw0rd"), ("--email",)),
-        (("--no-input", *ADA[2:]), ("--password-stdin or --password",)),
+        (("--no-input", *ADA[2:]), ("--generate-password, --password-stdin or --password",)),
     ],
 )
 def test_what_is_missing_is_named_where_nobody_can_be_asked(
