@@ -191,6 +191,13 @@ def test_a_terminal_gets_colours_unless_it_asks_for_none() -> None:
     assert "\x1b[32m✔\x1b" in coloured.shown
 
 
+def test_on_a_narrow_terminal_nothing_is_wider_than_it(sample_portal: None) -> None:
+    with Terminal({**os.environ, "COLUMNS": "80"}, "info") as terminal:
+        lines = terminal.end().lines
+    assert any(line.startswith("  celery") for line in lines)
+    assert max(len(line) for line in lines) <= 80
+
+
 # Plugins
 
 

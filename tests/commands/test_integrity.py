@@ -357,3 +357,15 @@ def test_on_one_terminal_findings_are_lines_and_nothing_is_drawn_over_them(
         result = terminal.end()
     assert result.exit_code == 1
     assert len([json.loads(line) for line in result.lines]) == 124
+
+
+def test_on_a_narrow_terminal_each_finding_is_folded_between_words(
+    udata_environment: dict[str, str], load_reference: Load
+) -> None:
+    load_reference("broken")
+    with Terminal({**udata_environment, "COLUMNS": "80"}, "db", "check-integrity") as terminal:
+        lines = terminal.end().lines
+    findings = [line for line in lines if line.startswith("    ")]
+    assert len(findings) > 100
+    assert max(len(line) for line in findings) <= 80
+    assert any(line.startswith("      ") for line in findings)

@@ -140,14 +140,16 @@ def _answer_status(found: "Status") -> None:
     if not found.documents:
         output.remark("No documents")
     if found.absent and found.documents:
-        output.detail(f"Not there yet: {', '.join(found.absent)}")
+        for piece in output.wrapped(f"Not there yet: {', '.join(found.absent)}"):
+            output.detail(piece)
     if found.missing:
         output.bad(f"{found.missing} indexes are missing or different: udata db create-indexes")
     elif found.collections:
         output.fine("Every index that the models declare for these collections is there")
     if found.omitted:
         output.notice(f"The embedded database cannot hold {len(found.omitted)} of the declared indexes; -v names them")
-        output.detail(f"Left out: {', '.join(found.omitted)}")
+        for name in found.omitted:
+            output.detail(f"  {name}")
     if found.unknown:
         output.warning(f"Collections of no model: {', '.join(found.unknown)}")
     if found.unfinished_restore:

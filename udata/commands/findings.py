@@ -24,7 +24,10 @@ def answer_places(page: "Report", limit: int) -> None:
             target = f" -> {place.target}" if place.target else ""
             output.line(f"  {place.name}{target}: {place.count:,}")
             for finding in place.examples[:limit]:
-                output.line(f"    {_named(finding, page)} {shown(finding.message)}")
+                first, *rest = output.folded(f"{_named(finding, page)} {shown(finding.message)}", 6)
+                output.line(f"    {first}")
+                for piece in rest:
+                    output.line(f"      {piece}")
             if place.count > limit > 0:
                 output.line(f"    … and {place.count - limit:,} more")
 
@@ -44,7 +47,7 @@ def answer_end(summary: "Summary", *, failed: bool) -> None:
     say = output.bad if failed or summary.errors else output.fine
     say(f"{documents} in {collections} checked in {summary.seconds:.1f} s: " + ", ".join(found + missed))
     if summary.findings:
-        output.notice("Every finding: udata db check-integrity --jsonl; a page to pass on: --report findings.html")
+        output.notice("Every finding: udata db check-integrity --jsonl; as a page: --report page.html")
 
 
 def _named(finding: "Finding", page: "Report") -> str:

@@ -98,12 +98,17 @@ def _answer_settings(settings: "Sequence[Shown]") -> None:
 
 def _answer_report(report: "Report") -> None:
     here = report.versions
-    output.line(f"udata {here.udata} on Python {here.python}, {here.system} ({here.executable})")
-    output.line(f"  {', '.join(f'{name} {version}' for name, version in here.libraries.items() if version)}")
+    _answer_folded(f"udata {here.udata} on Python {here.python}, {here.system} ({here.executable})", "")
+    _answer_folded(", ".join(f"{name} {version}" for name, version in here.libraries.items() if version), "  ")
     _answer_given(report.settings)
     for check in report.checks:
         _answer_check(check)
     _answer_verdict(report)
+
+
+def _answer_folded(text: str, indent: str) -> None:
+    for place, piece in enumerate(output.folded(text, 4)):
+        output.line(f"{indent if place == 0 else '    '}{piece}")
 
 
 def _answer_given(settings: "Sequence[Shown]") -> None:
@@ -113,7 +118,10 @@ def _answer_given(settings: "Sequence[Shown]") -> None:
         given = [one for one in given if one.name in BY_NAME]
     name_width = max((len(one.name) for one in given), default=0)
     for one in given:
-        output.line(f"  {one.name:<{name_width}}  {_shortened(_text(one))}  ({one.source})")
+        first, *rest = output.folded(f"{_shortened(_text(one))}  ({one.source})", name_width + 4)
+        output.line(f"  {one.name:<{name_width}}  {first}")
+        for piece in rest:
+            output.line(f"  {'':<{name_width}}  {piece}")
     if others and not output.options.verbosity:
         output.line(f"  {others} more are the portal's own; -v shows them")
 
