@@ -85,12 +85,13 @@ messages = st.one_of(envelopes(), values.map(dumped), st.binary(max_size=40), st
 heartbeats = fields("host", "pid", "queues", "concurrency", "started", "stopping", "running", "at", "every").map(dumped)
 runs = fields("id", "job", "since", "run_id")
 speaking = runs.map(lambda run: dumped({"at": 4e9, "queues": ["default"], "running": [run]}))
+letters = fields("id", "queue", "task", "reason", "remedy", "received", "size", "raw", "odd").map(dumped)
 taken = st.tuples(values, values, values).map(dumped)
-anything = st.one_of(messages, heartbeats, speaking, taken)
+anything = st.one_of(messages, heartbeats, speaking, letters, taken)
 
 # What lies in the broker under names of ours, and of which type it is.
-KEYS = {"default": "list", "high": "list", "default\x06\x163": "list", "udata.workers": "hash",
-        "udata.dead_messages": "hash", "udata.dead_bytes": "text",
+KEYS = {"default": "list", "high": "list", "default\x06\x163": "list", "udata.dead": "list", "udata.workers": "hash",
+        "udata.dead_messages": "hash", "udata.dead_bytes": "text", "udata.dead_dropped": "text",
         "udata.unacked": "hash", "udata.unacked_index": "scores", "udata.unacked_mutex": "text"}  # fmt: skip
 WRITE: dict[str, Callable[[Any, str, list[bytes]], Any]] = {
     "list": lambda client, key, held: client.rpush(key, *held),
@@ -98,7 +99,7 @@ WRITE: dict[str, Callable[[Any, str, list[bytes]], Any]] = {
     "scores": lambda client, key, held: client.zadd(key, {f"tag-{n}": n for n, _ in enumerate(held)}),
     "text": lambda client, key, held: client.set(key, held[0]),
 }
-FITTING = {"udata.workers": st.one_of(heartbeats, speaking), "udata.unacked": taken}
+FITTING = {"udata.dead": letters, "udata.workers": st.one_of(heartbeats, speaking), "udata.unacked": taken}
 
 
 @st.composite

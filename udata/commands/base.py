@@ -87,6 +87,12 @@ class Command(click.Command):
         """As Click's, printed as every other answer is."""
         return _printed_by_us(super().get_help_option(ctx))
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence; if that is too long, what stands before its colon, semicolon or comma."""
+        sentence = super().get_short_help_str(1_000)
+        beginnings = (sentence, *(sentence.split(mark)[0] for mark in (":", ";", ",")))
+        return next((one for one in beginnings if len(one) <= limit), super().get_short_help_str(limit))
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, unless it was asked for a form that it does not have."""
         form = output.options.format

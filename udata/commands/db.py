@@ -140,7 +140,7 @@ def _answer_status(found: "Status") -> None:
     if not found.documents:
         output.remark("No documents")
     if found.absent and found.documents:
-        for piece in output.wrapped(f"Not there yet: {', '.join(found.absent)}"):
+        for piece in output.folded(f"Not there yet: {', '.join(found.absent)}", hanging="    "):
             output.detail(piece)
     if found.missing:
         output.bad(f"{found.missing} indexes are missing or different: udata db create-indexes")

@@ -102,7 +102,7 @@ def _answer_jobs(jobs: list[dict[str, Any]]) -> None:
         output.line(job["job"])
         if output.options.verbosity:
             rows = [("queue", job["queue"]), ("arguments", job["arguments"]), ("also", ", ".join(job["aliases"]))]
-            for text in output.wrapped(f"    {job['help']}"):
+            for text in output.folded(f"    {job['help']}", hanging="    "):
                 output.line(text)
             output.fields([(label, text or "") for label, text in rows], indent="    ")
 

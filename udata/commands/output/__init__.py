@@ -31,7 +31,6 @@ from udata.commands.output.lines import (
     shortened,
     traceback,
     warning,
-    wrapped,
 )
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
@@ -83,7 +82,6 @@ __all__ = [
     "traceback",
     "unwritten",
     "warning",
-    "wrapped",
 ]
 
 

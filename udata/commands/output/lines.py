@@ -1,7 +1,7 @@
 """Lines. Those of the *answer* go to standard output, *notes* to standard error."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from shutil import get_terminal_size
 from textwrap import wrap
 
@@ -12,8 +12,6 @@ from udata.wording import printable
 
 # What is shown of a long value on a terminal, in letters.
 SHOWN = 200
-# What a line may be wide.
-WIDTH = 80
 
 
 def line(text: str = "") -> None:
@@ -111,19 +109,15 @@ def shortened(text: str, most: int = SHOWN) -> str:
     return f"{text[: most - 1]}…"
 
 
-def wrapped(text: str, indent: str = "    ") -> Iterator[str]:
-    """`text` in lines that fit a screen of 80 columns, with `indent` before all but the first."""
-    from textwrap import wrap
+def folded(text: str, used: int = 2, hanging: str = "") -> list[str]:
+    """The text in pieces that fit a terminal's width beside `used` letters, with `hanging` before all but the first.
 
-    width = WIDTH - 2  # a symbol may stand before it
-    yield from wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def folded(text: str, used: int) -> list[str]:
-    """The text in pieces that fit a terminal's width beside `used` letters; in one if there is no terminal."""
+    If there is no terminal it is one piece: another program reads lines.
+    """
     if not sys.stdout.isatty():
         return [text]
-    return wrap(printable(text), max(20, get_terminal_size().columns - used), break_on_hyphens=False) or [""]
+    width = max(20, get_terminal_size().columns - used)
+    return wrap(printable(text), width, subsequent_indent=hanging, break_on_hyphens=False) or [""]
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:

@@ -107,7 +107,8 @@ def count(client: "redis.Redis", settings: Mapping[str, Any]) -> int:
 
 def dropped(client: "redis.Redis", settings: Mapping[str, Any]) -> int:
     """How many have had to make room for later ones, since all were last dropped."""
-    return int(client.get(_keys(key(settings))[3]) or 0)
+    noted = client.get(_keys(key(settings))[3]) or b"0"
+    return int(noted) if noted.isdigit() else 0
 
 
 def letters(settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[Letter]:
@@ -130,7 +131,8 @@ def message(settings: Mapping[str, Any], letter_id: str) -> tuple[Letter, bytes]
     with broker.client(settings) as client:
         if letter_id == LAST:
             newest = client.lindex(key(settings), -1)
-            return newest and (found := _decode(newest), _raw(client, key(settings), newest, found))
+            found = _decode(newest) if newest else None
+            return found and (found, _raw(client, key(settings), newest, found))
         (whole,) = _chosen(client, key(settings), (letter_id,))
         for encoded, found in _read(client, key(settings)):
             if found.id == whole:
@@ -198,7 +200,7 @@ def _chosen(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> set[str]:
 def _read(client: "redis.Redis", key: str) -> Iterator[tuple[bytes, Letter]]:
     start = 0
     while page := client.lrange(key, start, start + PAGE - 1):
-        yield from ((encoded, _decode(encoded)) for encoded in page)
+        yield from ((encoded, found) for encoded in page if (found := _decode(encoded)))
         start += PAGE
 
 
@@ -212,7 +214,7 @@ def _removable(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> Iterato
             return
         for encoded in page:
             found = _decode(encoded)
-            if ids and found.id not in chosen:
+            if found is None or (ids and found.id not in chosen):
                 start += 1
             else:
                 yield encoded, found
@@ -227,8 +229,25 @@ def _raw(client: "redis.Redis", key: str, encoded: bytes, found: Letter) -> byte
     return bytes(client.hget(_keys(key)[1], found.id) or b"")
 
 
-def _decode(encoded: bytes) -> Letter:
-    """A letter of this version or another: what is not known is passed over, what lacks is empty."""
-    plain = {"id": "", "queue": "", "task": None, "reason": "", "remedy": "", "size": 0, **json.loads(encoded)}
-    received = datetime.fromisoformat(plain.get("received") or "1970-01-01")
-    return Letter(**{name: plain[name] for name in Letter._fields if name != "received"}, received=received)
+def _decode(encoded: bytes) -> Letter | None:
+    """A letter of this version or another: what is not known is passed over, what lacks is empty.
+
+    None for what is no letter: a stranger has written it there, and it stays.
+    """
+    try:
+        plain = json.loads(encoded)
+        received = datetime.fromisoformat(plain.get("received") or "1970-01-01")
+        id, queue, reason, remedy = (_text(plain.get(name) or "") for name in ("id", "queue", "reason", "remedy"))
+        task = _text(plain["task"]) if plain.get("task") else None
+        return Letter(id, queue, task, reason, remedy, received, int(plain.get("size") or 0))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        log.debug("What lies among the dead letters is none: %s", error)
+        return None
+
+
+def _text(value: object) -> str:
+    """`value`, which must be text that UTF-8 can hold."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no text")
+    value.encode()
+    return value
