@@ -348,5 +348,5 @@ def _answer_run(run: "Running", doing: "Doing | None") -> None:
 
 def _answer_wrapped(first: Callable[[str], None], text: str) -> None:
     """Answer with `text` in lines that fit a screen: `first` prints the first of them."""
-    for place, each in enumerate(output.folded(text, hanging="    ")):
+    for place, each in enumerate(output.folded(text, hanging="    ", piped=80)):
         (output.line if place else first)(each)

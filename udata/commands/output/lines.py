@@ -109,15 +109,15 @@ def shortened(text: str, most: int = SHOWN) -> str:
     return f"{text[: most - 1]}…"
 
 
-def folded(text: str, used: int = 2, hanging: str = "") -> list[str]:
+def folded(text: str, used: int = 2, hanging: str = "", piped: int | None = None) -> list[str]:
     """The text in pieces that fit a terminal's width beside `used` letters, with `hanging` before all but the first.
 
-    If there is no terminal it is one piece: another program reads lines.
+    If there is no terminal it is one piece, for another program reads lines; or as wide as `piped`, for people's mails.
     """
-    if not sys.stdout.isatty():
+    columns = get_terminal_size().columns if sys.stdout.isatty() else piped
+    if columns is None:
         return [text]
-    width = max(20, get_terminal_size().columns - used)
-    return wrap(printable(text), width, subsequent_indent=hanging, break_on_hyphens=False) or [""]
+    return wrap(printable(text), max(20, columns - used), subsequent_indent=hanging, break_on_hyphens=False) or [""]
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
