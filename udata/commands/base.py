@@ -89,8 +89,8 @@ class Command(click.Command):
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """The first sentence; if that is too long, what stands before its colon, semicolon or comma."""
-        sentence = super().get_short_help_str(1_000).removesuffix(".")
-        beginnings = (sentence, *(sentence.split(mark)[0] for mark in (":", ";", ",")))
+        sentence = super().get_short_help_str(1_000)
+        beginnings = (sentence, *(f"{sentence.split(mark)[0]}." for mark in (":", ";", ",") if mark in sentence))
         return next((one for one in beginnings if len(one) <= limit), super().get_short_help_str(limit))
 
     def invoke(self, ctx: click.Context) -> Any:
