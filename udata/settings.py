@@ -197,6 +197,8 @@ SETTINGS = (
     Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"
             " else it archives nothing."),
     Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all."),
+    Setting("HARVEST_MAX_CHANGE", float, 10.0, "How many times more or fewer entries stop a run first.", least=1),
+    Setting("HARVEST_DEFAULT_SCHEDULE", str, None, "The crontab that a validated source gets, as in `0 2 * * *`."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),
