@@ -272,10 +272,28 @@ def test_a_run_that_nobody_goes_on_with_is_named_with_the_reason_and_closed(
     found = udata("harvest", "stuck", "--json")
     assert found.exit_code == 1
     reasons = [one["reason"] for one in found.json()]
-    assert reasons == [f"its run {run['_id']} is lost: its worker is gone", "no run of it is in the journal"]
+    assert reasons == [
+        f"its run {run['_id']} is lost: its worker is gone",
+        "no run of it is in the journal: another program began it",
+    ]
     assert udata("harvest", "stuck", "--fail").exit_code == 2
     assert udata("harvest", "stuck", "--fail", "--yes").lines == ["➢ Closed 2 runs"]
     assert {one["status"] for one in database.harvest_job.find()} == {"failed"}
+
+
+def test_a_run_closes_what_a_dead_one_has_left_open_and_leaves_those_of_other_programs(
+    source: str, udata: Run, database: Database[Stored]
+) -> None:
+    udata("harvest", "run", source)
+    [job] = database.harvest_job.find()
+    [run] = database.job_run.find({"job": "harvest"})
+    assert job["data"] == {"run": run["_id"]}
+    database.job_run.update_one({"_id": run["_id"]}, {"$set": {"state": "lost"}})
+    database.harvest_job.update_one({}, {"$set": {"status": "processing"}})
+    theirs = {"_id": ObjectId(), "source": job["source"], "status": "processing", "created": now(), "items": []}
+    database.harvest_job.insert_one(theirs)
+    assert udata("harvest", "run", source).exit_code == 0
+    assert [one["status"] for one in database.harvest_job.find().sort("_id")] == ["failed", "processing", "done"]
 
 
 def test_backends_are_listed_with_what_can_be_asked_of_them(udata: Run, monkeypatch: pytest.MonkeyPatch) -> None:

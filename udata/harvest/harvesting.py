@@ -48,13 +48,14 @@ def harvest_source(
     if wishes.max_items is not None:
         rules = rules._replace(max_items=wishes.max_items)
     reader = backend(str(source.get("backend")), settings["HARVESTER_BACKENDS"])
+    run_id = None if wishes.dry else history.run_going_on(source["_id"])
     if not wishes.dry:
-        history.close(database, history.left_by(database, source["_id"]))
+        history.close(database, history.left_by(database, source["_id"], run_id))
     with Fetcher(settings) as fetcher:
         return run(
             database, settings, source, reader, fetcher.get, rules=rules, dry=wishes.dry, force=wishes.force,
             archive_anyway=wishes.archive_anyway, any_extent=wishes.any_extent, not_validated=wishes.not_validated,
-            report=progress,
+            report=progress, run_id=run_id,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -11,16 +11,17 @@ from pymongo.database import Database
 
 from udata.clock import now
 from udata.runner.journal.history import Run as JournalRun
-from udata.runner.journal.history import history
-from udata.store.connection import translated_errors
+from udata.runner.journal.history import shown
+from udata.runner.journal.records import DamagedRunError
+from udata.runner.journal.runs import alive
+from udata.store.connection import pinned, translated_errors
 
 Document = dict[str, Any]
 OPEN = ("pending", "initializing", "initialized", "processing")
 # All that is told of a run but for its items, which may be megabytes.
 FIELDS = {"source": 1, "status": 1, "created": 1, "started": 1, "ended": 1, "errors": 1, "items_total": 1,
-          "items_by_status": 1, "items_by_type": 1}  # fmt: skip
-# How far two clocks may be apart that wrote the journal and the run.
-CLOCKS = timedelta(seconds=5)
+          "items_by_status": 1, "items_by_type": 1, "data.run": 1}  # fmt: skip
+BATCH = 100
 
 
 class Stuck(NamedTuple):
@@ -55,34 +56,70 @@ def items_of(database: Database[Document], run: Mapping[str, Any]) -> Iterator[D
 
 
 def stuck(database: Database[Document], source: Any = None) -> list[Stuck]:
-    """The runs that are open though no run of their source goes on in the journal, with the reason; oldest first."""
+    """The runs that are open though their run in the journal does not go on, with the reason; oldest first."""
     query: Document = {"status": {"$in": list(OPEN)}, **({} if source is None else {"source": source})}
     with translated_errors():
         found = list(database["harvest_job"].find(query, FIELDS).sort([("created", 1)]))
-    if not found:
-        return []
-    recorded = [one for one in history("harvest") if isinstance(one, JournalRun)]
-    judged = ((one, _reason(one, recorded)) for one in found)
+        recorded = _recorded([run for one in found if (run := _run_of(one))])
     return [
         Stuck(one["_id"], one.get("source"), one.get("created"), str(one.get("status")), reason)
-        for one, reason in judged
-        if reason
+        for one in found
+        if (reason := _reason(_run_of(one), recorded))
     ]
 
 
-def _reason(run: Document, recorded: list[JournalRun]) -> str | None:
+def _run_of(job: Mapping[str, Any]) -> str | None:
+    data = job.get("data")
+    run = data.get("run") if isinstance(data, dict) else None
+    return run if isinstance(run, str) else None
+
+
+def _recorded(ids: list[str]) -> dict[str, JournalRun]:
+    found: dict[str, JournalRun] = {}
+    for start in range(0, len(ids), BATCH):
+        for stored in pinned("job_run").find({"_id": {"$in": ids[start : start + BATCH]}}):
+            with suppress(DamagedRunError):
+                found[stored["_id"]] = shown(stored)
+    return found
+
+
+def _reason(run_id: str | None, recorded: Mapping[str, JournalRun]) -> str | None:
     """Why a run does not go on; None if it does."""
-    created = run.get("created")
-    if not isinstance(created, datetime):
-        return "it does not say when it began"
-    of_source = [one for one in recorded if one.started_at and list(one.args) == [str(run.get("source"))]]
-    for one in of_source:
-        began = one.started_at
-        if began is not None and began <= created + CLOCKS and (one.ended_at is None or created <= one.ended_at):
-            if one.state == "running":
-                return None
-            return f"its run {one.id} is {one.state}{f': {one.error}' if one.error else ''}"
-    return "no run of it is in the journal"
+    if run_id is None:
+        return "no run of it is in the journal: another program began it"
+    run = recorded.get(run_id)
+    if run is None:
+        return f"its run {run_id} is not in the journal any more"
+    if run.state == "running":
+        return None
+    return f"its run {run_id} is {run.state}{f': {run.error}' if run.error else ''}"
+
+
+def left_by(database: Database[Document], source: Any, run_id: str | None) -> list[Stuck]:
+    """The open runs of a source that the run `run_id` follows: those of its own earlier attempts, and of dead runs.
+
+    What another program began is none of them: it may go on.
+    """
+    query = {"source": source, "status": {"$in": list(OPEN)}, "data.run": {"$exists": True}}
+    with translated_errors():
+        found = list(database["harvest_job"].find(query, FIELDS))
+        recorded = _recorded([run for one in found if (run := _run_of(one))])
+    reasons = {
+        one["_id"]: "it was begun anew" if _run_of(one) == run_id else _reason(_run_of(one), recorded) for one in found
+    }
+    return [
+        Stuck(one["_id"], source, one.get("created"), str(one["status"]), reason)
+        for one in found
+        if (reason := reasons[one["_id"]])
+    ]
+
+
+def run_going_on(source: Any) -> str | None:
+    """The run in the journal that harvests the source with the id `source` now: the last that has begun."""
+    with translated_errors():
+        found = alive("running", {"job": "harvest", "args": [str(source)]}, {"started_at": 1})
+        last = max(found, key=lambda one: one["started_at"], default=None)
+    return None if last is None else str(last["_id"])
 
 
 def close(database: Database[Document], some: list[Stuck]) -> int:
@@ -98,13 +135,3 @@ def close(database: Database[Document], some: list[Stuck]) -> int:
             query = {"_id": one.id, "status": one.status}
             closed += database["harvest_job"].update_one(query, change).modified_count
     return closed
-
-
-def left_by(database: Database[Document], source: Any) -> list[Stuck]:
-    """The open runs of a source while none can go on, since the caller holds the place of its runs."""
-    query = {"source": source, "status": {"$in": list(OPEN)}}
-    with translated_errors():
-        return [
-            Stuck(one["_id"], source, one.get("created"), str(one["status"]), "another run of the source has begun")
-            for one in database["harvest_job"].find(query, {"created": 1, "status": 1})
-        ]

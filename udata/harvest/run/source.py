@@ -103,6 +103,7 @@ def run(
     not_validated: bool = False,
     now: datetime | None = None,
     report: Progress = silent,
+    run_id: str | None = None,
 ) -> Report:
     """Harvest a source by `rules`, those of the settings by default.
 
@@ -110,7 +111,7 @@ def run(
 
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
     also writes what is unchanged; `any_extent` goes on where the source has far more or fewer entries than before;
-    with `not_validated` a source is read that no administrator has accepted yet.
+    with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
     Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
     stored documents stand in the way of a unique index that the writing relies on.
     """
@@ -123,7 +124,7 @@ def run(
             for model in (ContactPoint, Dataset, Dataservice):
                 ensure_indexes(model)
         rules = rules or Rules.of(settings)
-        one = _Run(database, settings, source, backend, fetch, rules, dry, force, now or this_moment(), report)
+        one = _Run(database, settings, source, backend, fetch, rules, dry, force, now or this_moment(), report, run_id)
         return one.all(archive_anyway, any_extent)
 
 
@@ -144,6 +145,7 @@ class _Run:
         force: bool,
         now: datetime,
         progress: Progress,
+        run_id: str | None,
     ) -> None:
         self._progress = progress
         self._total: int | None = None
@@ -170,7 +172,7 @@ class _Run:
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
         )
         self._writing = Writing(database, settings, self._known, target, contacts, dry, force)
-        self._job = Job(None if dry else database, source["_id"], now)
+        self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
         self._reasons: list[str] = []
