@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from bson import ObjectId
+from flask import Flask
 from pymongo.database import Database
 
 from tests.conftest import Run
@@ -16,7 +17,10 @@ from tests.models.same import Stored
 from tests.network.webserver import web_server
 from udata.clock import now
 from udata.runner import registry
+from udata.runner.enqueue import enqueue
+from udata.runner.execution.run import execute
 from udata.runner.journal import runs
+from udata.runner.journal.runs import WakeUp
 
 
 class Catalogue:
@@ -126,6 +130,29 @@ def test_the_job_harvests_by_slug_or_id_as_one_and_the_same_run(
     assert database.dataset.count_documents({}) == 3
     succeeded = database.job_run.find({"state": "succeeded", "args": [str(stored["_id"])]})
     assert [one["result"] is not None for one in succeeded] == [True]
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "ID"])
+def test_a_worker_harvests_what_it_is_handed_in_the_place_of_the_sources_runs(
+    name: str, source: str, catalogue: Catalogue, udata: Run, database: Database[Stored], app: Flask
+) -> None:
+    app.config["HTTP_ALLOW_PRIVATE"] = ["127.0.0.1"]
+    [stored] = database.harvest_source.find()
+    handed = enqueue("harvest", [str(stored["_id"]) if name == "ID" else name])
+    [waiting] = database.job_run.find()
+    ended = execute(WakeUp(handed.run_id, "harvest", waiting["args"], {}, waiting["fence"]), "worker:1")
+    assert ended is not None
+    assert (ended.state, ended.error) == ("succeeded", None)
+    assert database.dataset.count_documents({}) == 3
+    [job] = database.harvest_job.find()
+    [own] = database.job_run.find({"args": [str(stored["_id"])]})
+    assert (job["status"], job["data"]) == ("done", {"run": own["_id"]})
+    catalogue.status = 503
+    handed = enqueue("harvest", [source])
+    [waiting] = database.job_run.find({"state": "queued"})
+    ended = execute(WakeUp(handed.run_id, "harvest", waiting["args"], {}, waiting["fence"]), "worker:1")
+    assert ended is not None
+    assert (ended.state, "503" in str(ended.error)) == ("failed", True)
 
 
 def test_two_runs_of_a_source_at_once_cannot_be(source: str, udata: Run, database: Database[Stored]) -> None:

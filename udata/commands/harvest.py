@@ -261,7 +261,7 @@ def delete(portal: Portal, source: str, keep: bool, archive: bool) -> None:
 
     \b
     Example:
-      $ udata harvest delete catalogue-of-mossby --keep
+      $ udata harvest delete open-data-of-mossby --keep
     """
     from udata.harvest import belonging
     from udata.harvest.sources import living
