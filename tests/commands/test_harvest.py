@@ -164,6 +164,7 @@ def test_two_runs_of_a_source_at_once_cannot_be(source: str, udata: Run, databas
     for words in (("harvest", "run", source), ("job", "run", "harvest", source)):
         busy = udata(*words)
         assert (busy.exit_code, "runs already" in busy.stderr) == (1, True), busy
+    assert "--force" not in udata("harvest", "run", source).stderr
 
 
 def test_errors_are_grouped_by_cause_with_the_record_and_the_value(

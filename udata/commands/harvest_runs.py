@@ -59,6 +59,7 @@ def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: A
     from udata.errors import PartlyDone
     from udata.harvest.harvesting import summary
     from udata.runner.execution.in_process import run_job_here
+    from udata.runner.journal.runs import BusyError
 
     reports: list[Report] = []
 
@@ -73,6 +74,10 @@ def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: A
         run_job_here("harvest", [source], work=recorded, report=bar.update)
     except PartlyDone:
         return reports[0]
+    except BusyError as error:
+        # Here --force means something else, and two runs of a source harm each other.
+        error.hint = f"udata job show {error.run_id}"
+        raise
     return reports[0]
 
 
