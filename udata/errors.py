@@ -48,7 +48,8 @@
         │   └── UnsafeContent    1   reading it would exhaust the machine, or open what it must not
         ├── NoArea               1   a text that is no area
         ├── RemoteFault          1   the other portal answered with an error of its own
-        └── EndlessPaging        1   the pages of a catalogue lead in a circle, or on without end
+        ├── EndlessPaging        1   the pages of a catalogue lead in a circle, or on without end
+        └── FarFromBefore        1   it has far more or fewer entries than the portal has documents of it
 
     InnerError                   -   caught in the room that raises it
     ├── TwinRunsError            -   the same run is recorded already (runner.journal.runs)
@@ -81,8 +82,8 @@ EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
 UNBUILT = {
-    "command": ("udata harvest",),
-    "job": ("crawl-resources", "harvest"),
+    "command": ("udata harvest resources",),
+    "job": ("crawl-resources",),
 }  # fmt: skip
 
 

@@ -189,6 +189,9 @@ SETTINGS = (
             " archived.", least=0, most=36500),
     Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"
             " else it archives nothing.", least=0, most=1),
+    Setting("HARVEST_MAX_CHANGE", float, 10.0, "How many times more or fewer entries stop a run first.", least=1,
+            most=1_000_000),
+    Setting("HARVEST_DEFAULT_SCHEDULE", str, None, "The crontab that a validated source gets, as in `0 2 * * *`."),
     Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all.", least=1),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),

@@ -27,6 +27,27 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
         (("--checks", "referenzes"), "references"), (("--fail-on", "eror"), "'error'"),
     ],
     "db dump": [(("saved", "--collections", "usr"), "user"), (("saved", "--exclude", "usr"), "user")],
+    "harvest attach": [(("e.org", "no-such-file.csv"), None)],
+    "harvest check": [(("dcta", "https://example.org/"), "dcat")],
+    "harvest clean": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest create": [
+        (("dcta", "https://example.org/", "Mossby"), "dcat"),
+        (("ckan", "https://example.org/", "Mossby", "-f", "tag=water"), "tags"),
+        (("ckan", "https://example.org/", "Mossby", "-o", "nobody"), None),
+    ],
+    "harvest delete": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest detach": [(("no-such-dataset",), None)],
+    "harvest detach-all": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest jobs": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest launch": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest pause": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest resume": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest run": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest schedule": [(("catalogue-of-mosby", "@daily"), "catalogue-of-mossby")],
+    "harvest show": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest stuck": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest unschedule": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest validate": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "job cancel": [(("RUN",), "RUN")],
     "job history": [(("log-tset",), "log-test"), (("--status", "faild"), "failed")],
     "job logs": [(("RUN",), "RUN")],
@@ -65,8 +86,8 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
 # What takes no name of anything that could be missing.
 NAMELESS = {
     "cache flush", "db create-indexes", "db repair", "db restore", "db shell", "db status", "db url", "embedded logs",
-    "embedded restart", "embedded start", "embedded status", "embedded stop", "info config", "job list",
-    "job scheduled", "purge", "user create", "user list", "worker tasks",
+    "embedded restart", "embedded start", "embedded status", "embedded stop", "harvest backends", "harvest purge",
+    "harvest sources", "info config", "job list", "job scheduled", "purge", "user create", "user list", "worker tasks",
 }  # fmt: skip
 
 # The page says so: what is not scheduled cannot be unscheduled, and that is no wrong usage.
@@ -75,7 +96,7 @@ ANSWERS_ONE = {"job unschedule"}
 # What has no server to ask.
 WITHOUT_SERVERS = {
     "completion", "db url", "embedded logs", "embedded restart", "embedded start", "embedded status", "embedded stop",
-    "info config", "job list", "worker tasks",
+    "harvest backends", "harvest check", "info config", "job list", "worker tasks",
 }  # fmt: skip
 
 # What a command needs so that it comes as far as the server.
@@ -83,6 +104,13 @@ ENOUGH = {
     "db dump": ("SAVED",),
     "db repair": ("/dev/null",),
     "db restore": ("FOLDER",),
+    "harvest attach": ("example.org", "PAIRS"),
+    "harvest create": ("dcat", "https://example.org/", "Mossby"),
+    "harvest detach": ("some-dataset",),
+    "harvest schedule": ("some-source", "@daily"),
+    **{f"harvest {name}": ("some-source",) for name in (
+        "clean", "delete", "detach-all", "launch", "pause", "resume", "run", "show", "unschedule", "validate",
+    )},
     "job run": ("log-test",),
     "job schedule": ("@daily", "log-test"),
     "job unschedule": ("log-test",),
@@ -122,6 +150,7 @@ def test_every_command_is_looked_at() -> None:
 def people(database: Database[Stored], search_engine: str) -> None:
     """A user whose e-mail can be mistyped."""
     names = {"first_name": "Ada", "last_name": "Lovelace"}
+    database.harvest_source.insert_one({"name": "Catalogue of Mossby", "slug": "catalogue-of-mossby"})
     database.user.insert_one({"email": "ada.lovelace@example.org", "slug": "ada", "active": True, **names})
 
 
@@ -171,7 +200,10 @@ def _words(command: str, folder: Path) -> list[str]:
     person = ("a@example.org",) if command.startswith("user ") and command in SLIPS else ()
     run = ("0123456789",) if command in ("job show", "job cancel", "job logs", "job retry") else ()
     words = ENOUGH.get(command, (*person, *run))
-    return [*command.split(), *(str(folder / word.lower()) if word in ("SAVED", "FOLDER") else word for word in words)]
+    return [
+        *command.split(),
+        *(str(folder / word.lower()) if word in ("SAVED", "FOLDER", "PAIRS") else word for word in words),
+    ]
 
 
 @pytest.mark.slow
@@ -179,6 +211,7 @@ def test_servers_that_are_away_are_one_line_and_exit_code_3(
     udata_process: Callable[..., Result], reference: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(reference / "clean", tmp_path / "folder")
+    (tmp_path / "pairs").write_text("local,remote\nd,r\n", encoding="utf-8")
     asked = sorted((set(SLIPS) | NAMELESS | ANSWERS_ONE) - WITHOUT_SERVERS - RUN_ON)
     with ThreadPoolExecutor(8) as pool:
         results = pool.map(lambda command: udata_process(*_words(command, tmp_path), env=AWAY), asked)

@@ -30,6 +30,7 @@ GROUPS = {
     "completion": ("udata.commands.completion", "Print the completion script of a shell."),
     "db": ("udata.commands.db", "Look after the database."),
     "embedded": ("udata.commands.embedded", "Start and stop the embedded servers."),
+    "harvest": ("udata.commands.harvest", "Fill the portal from catalogues elsewhere."),
     "info": ("udata.commands.info", "Find out what works and what does not."),
     "job": ("udata.commands.job", "Run, schedule and watch jobs."),
     "purge": ("udata.commands.purge", "Remove for good what is flagged as deleted."),

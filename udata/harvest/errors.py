@@ -5,7 +5,8 @@ HarvestError                 1   a catalogue could not be harvested
 │   └── UnsafeContent        1   it would exhaust the machine: an entity bomb, endless nesting, too large
 ├── NoArea                   1   a text is no area: caught, and noted beside the record
 ├── RemoteFault              1   the other portal answered with an error of its own
-└── EndlessPaging            1   its pages lead in a circle, elsewhere, or on without end
+├── EndlessPaging            1   its pages lead in a circle, elsewhere, or on without end
+└── FarFromBefore            1   it has far more or fewer entries than the portal has documents of it
 """
 
 from udata.errors import UdataError
@@ -37,3 +38,7 @@ class RemoteFault(HarvestError):
 
 class EndlessPaging(HarvestError):
     """The pages of a catalogue lead in a circle, to another server, or on without end."""
+
+
+class FarFromBefore(HarvestError):
+    """A source has far more or fewer entries than the portal has documents of it: nothing was written."""

@@ -68,6 +68,8 @@ class Job:
     id: ObjectId = field(default_factory=ObjectId)
     statuses: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    # The run in the journal that this is the work of.
+    run: str | None = None
     size: int = 0
     left_out: bool = False
 
@@ -75,7 +77,7 @@ class Job:
         """Store the job."""
         if self.database is not None:
             times = {"created": self.now, "started": self.now}
-            empty: Document = {"errors": [], "items": [], "data": {}}
+            empty: Document = {"errors": [], "items": [], "data": {"run": self.run} if self.run else {}}
             self.database["harvest_job"].insert_one(
                 {"_id": self.id, "source": self.source, "status": "processing", **times, **empty, **self._counts()}
             )

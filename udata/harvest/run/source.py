@@ -16,7 +16,9 @@ from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.records import Record, Series
 from udata.harvest.run.archiving import archive, withheld
+from udata.harvest.run.causes import Causes
 from udata.harvest.run.contact_points import ContactPoints
+from udata.harvest.run.extent import guarded
 from udata.harvest.run.items import Item, Job, item_of
 from udata.harvest.run.known import BATCH, Known
 from udata.harvest.run.writing import Writing, Written
@@ -25,6 +27,7 @@ from udata.harvest.stored.licenses import Licenses
 from udata.models.common import ContactPoint
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
+from udata.progress import Progress, silent
 from udata.store.connection import translated_errors
 from udata.store.indexes import ensure_indexes
 
@@ -32,12 +35,16 @@ Document = dict[str, Any]
 
 
 class Rules(NamedTuple):
-    """What the portal's settings say of runs: grace in days, the least share that must be found, the most items."""
+    """What the portal's settings say of runs: grace in days, the least share that must be found, the most items.
+
+    `max_change` is how many times more or fewer entries a source may have than the portal has documents of it.
+    """
 
     grace_days: int = 7
     min_share: float = 0.5
     max_items: int | None = None
     languages: tuple[str, ...] = ("en",)
+    max_change: float = 10.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Rules":
@@ -47,6 +54,7 @@ class Rules(NamedTuple):
             settings["HARVEST_ARCHIVE_MIN_SHARE"],
             settings["HARVEST_MAX_ITEMS"],
             (settings["DEFAULT_LANGUAGE"],),
+            settings["HARVEST_MAX_CHANGE"],
         )
 
 
@@ -54,7 +62,8 @@ class Rules(NamedTuple):
 class Report:
     """How a run went. `status` is the job's; `changes` counts created, changed, unchanged; `errors` count by cause.
 
-    `not_archived` says why nothing was archived, if that is so.
+    `causes` tell of each error and remark what it was about. `not_archived` says why nothing was archived, if that is
+    so. `written` and `archived` are kept by a dry run alone, to show what would be.
     """
 
     job: ObjectId
@@ -62,7 +71,9 @@ class Report:
     items: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    causes: Causes = field(default_factory=Causes)
     written: list[Written] = field(default_factory=list)
+    archived: list[Item] = field(default_factory=list)
     not_archived: str | None = None
     error: UdataError | None = None
 
@@ -87,24 +98,38 @@ def run(
     rules: Rules | None = None,
     dry: bool = False,
     archive_anyway: bool = False,
+    force: bool = False,
+    any_extent: bool = False,
+    not_validated: bool = False,
     now: datetime | None = None,
+    report: Progress = silent,
+    run_id: str | None = None,
 ) -> Report:
     """Harvest a source by `rules`, those of the settings by default.
 
     A page that cannot be had ends the run; what was written before it stays. What is written is noted for the search.
 
-    With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences.
+    With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
+    also writes what is unchanged; `any_extent` goes on where the source has far more or fewer entries than before;
+    with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
     Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
     stored documents stand in the way of a unique index that the writing relies on.
     """
-    if reason := refusal(source):
+    if reason := refusal(
+        {**source, "validation": {"state": "accepted"}} if not_validated and _waits(source) else source
+    ):
         raise UsageError(f"{source.get('name') or source['_id']}: {reason}")
     with translated_errors():
         if not dry:
             for model in (ContactPoint, Dataset, Dataservice):
                 ensure_indexes(model)
-        one = _Run(database, settings, source, backend, fetch, rules or Rules.of(settings), dry, now or this_moment())
-        return one.all(archive_anyway)
+        rules = rules or Rules.of(settings)
+        one = _Run(database, settings, source, backend, fetch, rules, dry, force, now or this_moment(), report, run_id)
+        return one.all(archive_anyway, any_extent)
+
+
+def _waits(source: Mapping[str, Any]) -> bool:
+    return bool((source.get("validation") or {}).get("state", "pending") == "pending")
 
 
 class _Run:
@@ -117,8 +142,13 @@ class _Run:
         fetch: Fetch,
         rules: Rules,
         dry: bool,
+        force: bool,
         now: datetime,
+        progress: Progress,
+        run_id: str | None,
     ) -> None:
+        self._progress = progress
+        self._total: int | None = None
         self._database, self._settings, self._source = database, settings, source
         self._rules, self._dry, self._now = rules, dry, now
         self._backend, self._fetch = backend, fetch
@@ -141,18 +171,26 @@ class _Run:
             now=now,
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
         )
-        self._writing = Writing(database, settings, self._known, target, contacts, dry)
-        self._job = Job(None if dry else database, source["_id"], now)
+        self._writing = Writing(database, settings, self._known, target, contacts, dry, force)
+        self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
         self._reasons: list[str] = []
 
-    def all(self, archive_anyway: bool) -> Report:
+    def all(self, archive_anyway: bool, any_extent: bool) -> Report:
         """Read, write, archive."""
         self._job.start()
+        try:
+            return self._all(archive_anyway, any_extent)
+        except BaseException as error:
+            # An interruption, too: the portal shows no run as going on that is not.
+            self._job.end("failed", [f"the run was broken off: {str(error) or type(error).__name__}"], this_moment())
+            raise
+
+    def _all(self, archive_anyway: bool, any_extent: bool) -> Report:
         report, errors = self._report, list[str]()
         try:
-            for page in self._pages():
+            for page in self._pages(any_extent):
                 self._page(page)
             self._writing.attach_datasets()
         except UdataError as error:
@@ -168,16 +206,20 @@ class _Run:
             before = self._now - timedelta(days=self._rules.grace_days)
             for items in archive(self._database, self._settings, self._known, self._seen, before, self._now, self._dry):
                 self._items(items)
+                if self._dry:
+                    report.archived += items
         elif report.not_archived:
             errors.append(f"nothing was archived: {report.not_archived}")
         report.items = self._job.statuses
         self._job.end(report.status, errors, this_moment())
         return report
 
-    def _pages(self) -> Iterator[Page]:
+    def _pages(self, any_extent: bool) -> Iterator[Page]:
         """The pages, up to the most items; what is behind them was not looked at."""
         left = self._rules.max_items
-        for page in self._backend.pages(self._configured, self._fetch):
+        pages = self._backend.pages(self._configured, self._fetch)
+        had = sum(1 for _ in self._known.of_source())
+        for page in pages if any_extent else guarded(pages, had, self._rules.max_change):
             if left is not None and len(page.records) > left:
                 self._reasons.append(f"the run was cut after {self._rules.max_items} items")
                 yield Page(page.address, page.records[:left], page.unread, page.damages, page.total)
@@ -186,6 +228,7 @@ class _Run:
             yield page
 
     def _page(self, page: Page) -> None:
+        self._total = page.total or self._total
         if page.damages:
             damage = page.damages[0]
             line = f" in line {damage.line}" if damage.line else ""
@@ -219,4 +262,6 @@ class _Run:
             self._seen.add((item.collection, item.remote_id))
             if item.error:
                 self._report.errors[item.error] += 1
+            self._report.causes.add(item)
         self._job.add(items)
+        self._progress(self._job.statuses.total(), self._total, None)

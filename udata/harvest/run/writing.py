@@ -49,9 +49,10 @@ class Writing:
         target: Target,
         contacts: ContactPoints,
         dry: bool,
+        force: bool = False,
     ) -> None:
         self._database, self._settings, self._known, self._target = database, settings, known, target
-        self._contacts, self._dry = contacts, dry
+        self._contacts, self._dry, self._force = contacts, dry, force
         self._serving: list[tuple[ObjectId, tuple[str, ...], list[ObjectId]]] = []
 
     def batch(self, records: list[Record]) -> Iterator[Written]:
@@ -142,10 +143,10 @@ class Writing:
         for remote_id, one in documents.items():
             points = one.document["contact_points"]
             one.document["contact_points"] = [instead.get(point, point) for point in points]
-            if operation := _operation(name, one, self._target.now):
+            if operation := _operation(name, one, self._target.now, self._force):
                 operations.append(operation)
                 of_operation.append(remote_id)
-                if one.known is None or one.changes:
+                if one.known is None or one.changes or self._force:
                     indexed.append(one.document["_id"])
         failed: dict[str, str] = {}
         if operations and not self._dry:
@@ -179,11 +180,17 @@ class Writing:
             self._database["dataservice"].bulk_write(operations[start : start + BATCH], ordered=False)
 
 
-def _operation(name: str, one: Made, now: datetime) -> UpdateOne | None:
-    """What to write: all of a new document, the fields of a stored one that differ, at least once a day its sight."""
+def _operation(name: str, one: Made, now: datetime, force: bool) -> UpdateOne | None:
+    """What to write: all of a new document, the fields of a stored one that differ, at least once a day its sight.
+
+    With `force` all fields of one that does not differ, too, but for its dates of change.
+    """
     known, made = one.known, one.document
     if known is None:
         return UpdateOne({"_id": made["_id"]}, {"$setOnInsert": made}, upsert=True)
+    if not one.changes and force:
+        same = {key: value for key, value in made.items() if key not in ("_id", _MODIFIED[name])}
+        return UpdateOne({"_id": made["_id"]}, {"$set": same})
     if not one.changes:
         if made["harvest"]["last_update"] == known.get("harvest", {}).get("last_update"):
             return None

@@ -8,24 +8,24 @@ from udata.services.integrity import check as integrity
 from udata.settings import Settings
 from udata.wording import counted
 
-GROUPS = ("udata.checks", "udata.commands", "udata.jobs")
-# Portals have such plugins; they are not used by this version.
-UNUSED = ("udata.harvesters",)
+GROUPS = ("udata.checks", "udata.commands", "udata.harvesters", "udata.jobs")
 
 
 def look(settings: Settings) -> list[Check]:
     """Whether the plugins can be loaded. One that cannot is a warning: nothing else stops for it."""
     found = [plugin for group in GROUPS for plugin in plugins(group)]
-    unused = [plugin for group in UNUSED for plugin in plugins(group)]
-    details = {"plugins": [plugin._asdict() for plugin in found + unused]}
+    details = {"plugins": [plugin._asdict() for plugin in found]}
     warnings = (
         _of_jobs()
         + (_of_checks() if plugins("udata.checks") else [])
-        + [note for plugin in plugins("udata.commands") if (note := _of(plugin))]
+        + [
+            note
+            for group in ("udata.commands", "udata.harvesters")
+            for plugin in plugins(group)
+            if (note := _of(plugin))
+        ]
     )
-    warnings += [Note(f"the plugin {plugin.name} of {plugin.distribution} is not used: it is for harvesting, which is"
-                      " not part of this version") for plugin in unused]  # fmt: skip
-    if not found and not unused:
+    if not found:
         return [passed_over("plugins", "none installed")]
     return [judged("plugins", ", ".join(_named(found)) or "none of use", (), warnings, **details)]
 

@@ -1,0 +1,356 @@
+"""`udata harvest`: sources of datasets elsewhere, and who belongs to them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from udata.commands import harvest_runs, output
+from udata.commands.base import Group, Portal, needs_app
+from udata.errors import EXIT_FOUND, UsageError, require_built
+from udata.wording import counted
+
+if TYPE_CHECKING:
+    from udata.harvest.sources import Listed
+
+
+class _Harvest(Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As Click does; what is not part of this version says so."""
+        if args:
+            require_built("command", f"udata harvest {args[0]}", "udata harvest -h shows what is")
+        return super().resolve_command(ctx, args)
+
+
+@click.group("harvest", cls=_Harvest)
+def group() -> None:
+    """Fill the portal from catalogues elsewhere.
+
+    ID is the id or slug of a harvest source.
+
+    \b
+    Example:
+      $ udata harvest sources
+    """
+
+
+for command in harvest_runs.COMMANDS:
+    group.add_command(command)
+
+
+@group.command("backends", json=True)
+@needs_app
+def backends(portal: Portal) -> None:
+    """List the protocols in which catalogues are read, and what a source can ask of each.
+
+    \b
+    Example:
+      $ udata harvest backends
+    """
+    from udata.harvest.backends.registry import backend, known
+
+    found = []
+    for one in known(portal.settings["HARVESTER_BACKENDS"]):
+        made = backend(one.name) if one.enabled else None
+        features = {} if made is None else {each.key: each.help for each in made.features}
+        told = {"filters": () if made is None else made.filters, "extras": () if made is None else made.extras}
+        found.append({**one._asdict(), "features": features, **told})
+    output.answer(found, _answer_backends)
+
+
+def _answer_backends(found: list[dict[str, Any]]) -> None:
+    rows = [
+        (one["name"], one["distribution"], "yes" if one["enabled"] else "no", ", ".join(one["features"]),
+         ", ".join([*one["filters"], *one["extras"]]))
+        for one in found
+    ]  # fmt: skip
+    output.table(("Backend", "From", "In use", "Features", "Filters and options"), rows)
+
+
+@group.command("sources", json=True)
+@click.option("--scheduled", is_flag=True, help="Only those that are scheduled.")
+@needs_app
+def sources(portal: Portal, scheduled: bool) -> None:
+    """List the harvest sources, their state, their schedule and their last run.
+
+    \b
+    Example:
+      $ udata harvest sources --scheduled
+    """
+    from udata.harvest.sources import listed
+
+    output.answer(list(listed(portal.database, scheduled=scheduled)), _answer_sources)
+
+
+def _answer_sources(found: "list[Listed]") -> None:
+    if not found:
+        output.remark("No harvest sources")
+        return
+    rows = [
+        (one.slug, one.backend, one.state, one.schedule or "", output.moment(one.last_run), one.last_status or "never",
+         one.url)
+        for one in found
+    ]  # fmt: skip
+    output.table(("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address"), rows, drop=("Address",))
+
+
+@group.command("create", json=True)
+@click.argument("backend")
+@click.argument("url")
+@click.argument("name")
+@click.option("-f", "--feature", "options", multiple=True, metavar="KEY[=VALUE]",
+              help="A feature of the backend; with =VALUE a filter, with !=VALUE what is left out.")  # fmt: skip
+@click.option("-u", "--owner", help="The user who owns what is harvested: e-mail, id or slug.")
+@click.option("-o", "--organization", help="The organization that owns what is harvested: id or slug.")
+@needs_app
+def create(portal: Portal, /, backend: str, url: str, name: str, **given: Any) -> None:
+    """Create a source. It is harvested once it is validated.
+
+    \b
+    Example:
+      $ udata harvest create dcat https://example.org/catalog.ttl "Open data of Mossby"
+    """
+    from udata.harvest import sources
+
+    made = sources.create(portal.database, portal.settings, backend, url, name, **given)
+    output.answer(made, lambda made: output.did(f"Created the harvest source {made['slug']} ({made['_id']})"))
+    if others := sources.same_address(portal.database, made):
+        output.notice(f"The same address is read by {', '.join(others)}")
+    output.notice(f"It waits for its validation: udata harvest validate {made['slug']}")
+
+
+@group.command("validate", json=True)
+@click.argument("source", metavar="ID")
+@click.option("--refuse", is_flag=True, help="Refuse it: it is never harvested, and not scheduled any more.")
+@click.option("--comment", help="What the portal shows beside it.")
+@click.option("--no-launch", is_flag=True, help="Do not start its first run.")
+@needs_app
+def validate(portal: Portal, source: str, refuse: bool, comment: str | None, no_launch: bool) -> None:
+    """Let a source be harvested: it is scheduled at HARVEST_DEFAULT_SCHEDULE, and its first run is handed to a worker.
+
+    \b
+    Example:
+      $ udata harvest validate catalogue-of-mossby --no-launch
+    """
+    from udata.harvest import validation
+
+    if refuse:
+        refused = validation.refuse(portal.database, source, comment=comment)
+        output.answer(refused, lambda one: output.did(f"Refused {one['slug']}"))
+        return
+    done = validation.validate(portal.database, portal.settings, source, comment=comment, start=not no_launch)
+    output.answer(done, lambda done: output.did(f"Validated {done.source['slug']}"))
+    if done.schedule:
+        output.notice(f"It is harvested at {done.schedule}")
+    if done.launched:
+        output.notice(f"Its first run waits for a worker: udata job show {done.launched.run_id}")
+
+
+@group.command("pause", json=True)
+@click.argument("source", metavar="ID")
+@needs_app
+def pause(portal: Portal, source: str) -> None:
+    """Let a source not be harvested for now; its schedule stays.
+
+    \b
+    Example:
+      $ udata harvest pause catalogue-of-mossby
+    """
+    _switch(portal, source, active=False)
+
+
+@group.command("resume", json=True)
+@click.argument("source", metavar="ID")
+@needs_app
+def resume(portal: Portal, source: str) -> None:
+    """Let a source that was paused be harvested again.
+
+    \b
+    Example:
+      $ udata harvest resume catalogue-of-mossby
+    """
+    _switch(portal, source, active=True)
+
+
+def _switch(portal: Portal, source: str, *, active: bool) -> None:
+    from udata.harvest.sources import name_of, switch
+
+    found, is_new = switch(portal.database, source, active=active)
+    word = "is harvested again" if active else "is paused"
+    already = "" if is_new else " already"
+    output.answer(found, lambda one: output.did(f"{name_of(one)} {word}{already}"))
+
+
+@group.command("schedule", json=True)
+@click.argument("source", metavar="ID")
+@click.argument("cron")
+@needs_app
+def schedule(portal: Portal, source: str, cron: str) -> None:
+    """Let a source be harvested at certain times: CRON is five fields in quotes, or @daily and its like.
+
+    \b
+    Example:
+      $ udata harvest schedule catalogue-of-mossby "0 2 * * *"
+    """
+    from udata.harvest import validation
+
+    made = validation.schedule(portal.database, source, cron)
+    document = {"id": made.id, "source": made.args[0], "crontab": str(made.when)}
+    output.answer(document, lambda _: output.did(f"{source} is harvested at {made.when}"))
+
+
+@group.command("unschedule", json=True)
+@click.argument("source", metavar="ID")
+@needs_app
+def unschedule(portal: Portal, source: str) -> None:
+    """Let a source be harvested only when somebody asks for it. Exit code 1 if it was not scheduled.
+
+    \b
+    Example:
+      $ udata harvest unschedule catalogue-of-mossby
+    """
+    from udata.harvest import validation
+
+    gone = validation.unschedule(portal.database, source)
+    done = f"Unscheduled {source}"
+    output.answer([str(one.id) for one in gone], lambda gone: output.did(done) if gone else None)
+    if not gone:
+        output.failed(f"{source} was not scheduled")
+        output.leave(EXIT_FOUND)
+
+
+@group.command("clean", json=True)
+@click.argument("source", metavar="ID")
+@needs_app
+def clean(portal: Portal, source: str) -> None:
+    """Flag all that came from a source as deleted. Datasets with a DOI are archived instead.
+
+    `udata purge` removes what is flagged. The source stays, and a run brings nothing of it back.
+
+    \b
+    Example:
+      $ udata harvest clean catalogue-of-mossby --yes
+    """
+    from udata.harvest import belonging
+    from udata.harvest.sources import find, name_of
+
+    found = find(portal.database, source)
+    number = belonging.documents_of(portal.database, found)
+    output.demand(f"Flag {counted(number, 'document')} of {name_of(found)} as deleted?")
+    done = belonging.clean(portal.database, portal.settings, source)
+    output.answer(done, _answer_cleaned)
+
+
+def _answer_cleaned(done: Any) -> None:
+    output.did("Flagged " + ", ".join(counted(number, name) for name, number in done.deleted.items()))
+    for slug in done.archived:
+        output.caution(f"{slug} has a DOI: it is archived")
+
+
+@group.command("delete", json=True)
+@click.argument("source", metavar="ID")
+@click.option("--keep", is_flag=True, help="Leave its datasets as they are.")
+@click.option("--archive", is_flag=True, help="Archive its datasets.")
+@needs_app
+def delete(portal: Portal, source: str, keep: bool, archive: bool) -> None:
+    """Flag a source as deleted, and unschedule it; `udata harvest purge` removes it for good.
+
+    Without --keep or --archive it asks what becomes of its datasets.
+
+    \b
+    Example:
+      $ udata harvest delete open-data-of-mossby --keep
+    """
+    from udata.harvest import belonging
+    from udata.harvest.sources import living
+
+    number = belonging.documents_of(portal.database, living(portal.database, source))
+    if keep and archive:
+        raise UsageError("--keep and --archive exclude each other")
+    if not keep and not archive and number:
+        if not output.can_ask():
+            raise UsageError(f"{source} has {counted(number, 'document')}", "give --keep or --archive")
+        archive = output.confirm(f"Archive its {counted(number, 'document')}? (No keeps them as they are)")
+    found, archived = belonging.delete(portal.database, portal.settings, source, archive=archive)
+    document = {"id": found["_id"], "slug": found.get("slug"), "documents": number, "archived": archived}
+    output.answer(document, lambda _: output.did(f"Deleted {source}; {archived:,} of {number:,} documents archived"))
+
+
+@group.command("purge", json=True)
+@needs_app
+def purge(portal: Portal) -> None:
+    """Remove the sources for good that are flagged as deleted, with their runs and schedules.
+
+    \b
+    Example:
+      $ udata harvest purge
+    """
+    from udata.runner.execution.in_process import run_job_here
+
+    with output.progress("Purging") as bar:
+        done = run_job_here("purge-harvesters", report=bar.update)
+    number = int((done.get("purged") or {}).get("harvesters", 0))
+    output.answer(done, lambda _: output.did(f"Purged {counted(number, 'harvest source')}"))
+
+
+@group.command("attach", json=True)
+@click.argument("domain")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@needs_app
+def attach(portal: Portal, domain: str, file: Path) -> None:
+    """Tell which datasets of the portal are which records of another one, so that a harvest finds them again.
+
+    FILE is a CSV with the columns `local` (id or slug of a dataset) and `remote` (the record's identifier). Exit code
+    1 if a line names no dataset.
+
+    \b
+    Example:
+      $ udata harvest attach data.mossby.example <(printf 'local,remote\\ninhabitants-by-district,r1\\n')
+    """
+    from udata.harvest import belonging
+
+    done = belonging.attach(portal.database, portal.settings, domain, file)
+    output.answer(done, lambda done: output.did(f"Attached {counted(done.attached, 'dataset')} to {domain}"))
+    for name in done.unknown[:20]:
+        output.failed(f"no dataset is named {name!r}")
+    if done.unknown:
+        output.failed(f"{counted(len(done.unknown), 'line')} named no dataset")
+        output.leave(EXIT_FOUND)
+
+
+@group.command("detach", json=True)
+@click.argument("dataset", metavar="DATASET_ID")
+@needs_app
+def detach(portal: Portal, dataset: str) -> None:
+    """Take a dataset from the source that it came from; it stays, and no harvest knows it any more.
+
+    \b
+    Example:
+      $ udata harvest detach names-given-to-children
+    """
+    from udata.harvest import belonging
+
+    found = belonging.detach(portal.database, portal.settings, dataset)
+    output.answer({"dataset": found}, lambda _: output.did(f"Detached {dataset}"))
+
+
+@group.command("detach-all", json=True)
+@click.argument("source", metavar="ID")
+@needs_app
+def detach_all(portal: Portal, source: str) -> None:
+    """Take all datasets and data services from the source that they came from; they stay.
+
+    \b
+    Example:
+      $ udata harvest detach-all catalogue-of-mossby --yes
+    """
+    from udata.harvest import belonging
+    from udata.harvest.sources import find, name_of
+
+    found = find(portal.database, source)
+    number = belonging.documents_of(portal.database, found)
+    output.demand(f"Detach {counted(number, 'document')} of {name_of(found)}? A run would create them anew.")
+    done = belonging.detach_all(portal.database, portal.settings, source)
+    output.answer({"detached": done}, lambda _: output.did(f"Detached {counted(done, 'document')}"))

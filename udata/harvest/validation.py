@@ -1,0 +1,121 @@
+"""Whether a source may be harvested, and when: an administrator's word, the schedule, the first run."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from bson import DBRef
+from pymongo.database import Database
+
+from udata.clock import now
+from udata.errors import UdataError
+from udata.harvest.run.source import refusal
+from udata.harvest.sources import living, name_of
+from udata.runner.enqueue import Enqueued, enqueue
+from udata.runner.schedule import schedules
+from udata.runner.schedule.stored import Damaged, Schedule
+from udata.store.connection import translated_errors
+
+Document = dict[str, Any]
+JOB = "harvest"
+
+
+class Validated(NamedTuple):
+    """A source that may be harvested: when it is from now on, None without a schedule, and its first run."""
+
+    source: Document
+    schedule: str | None
+    launched: Enqueued | None
+
+
+def validate(
+    database: Database[Document],
+    settings: Mapping[str, Any],
+    who: str,
+    *,
+    comment: str | None = None,
+    start: bool = True,
+) -> Validated:
+    """Accept a source, schedule it at HARVEST_DEFAULT_SCHEDULE unless it is scheduled, and `start` its first run.
+
+    The administrators who were asked are told that it is done. Each step may be repeated. Raises UnknownName,
+    UdataError for a deleted source, CrontabError for the setting, ServerError.
+    """
+    source = _judge(database, who, "accepted", comment)
+    times = settings["HARVEST_DEFAULT_SCHEDULE"]
+    scheduled = str(schedule(database, who, times).when) if times and not source.get("periodic_task") else None
+    launched = launch(database, who) if start and source.get("active") is not False else None
+    return Validated(source, scheduled, launched)
+
+
+def refuse(database: Database[Document], who: str, *, comment: str | None = None) -> Document:
+    """Refuse a source: it is not harvested, nor scheduled any more. Raises UnknownName, UdataError, ServerError."""
+    source = _judge(database, who, "refused", comment)
+    unschedule(database, who)
+    return source
+
+
+def _judge(database: Database[Document], who: str, state: str, comment: str | None) -> Document:
+    source = living(database, who)
+    moment = now()
+    before = source.get("validation") or {}
+    if before.get("state") != state or comment:
+        validation = {"state": state, "on": moment, **({"comment": comment} if comment else {})}
+        with translated_errors():
+            database["harvest_source"].update_one({"_id": source["_id"]}, {"$set": {"validation": validation}})
+        source["validation"] = validation
+    referring = {"$in": [source["_id"], DBRef("harvest_source", source["_id"])]}
+    asked = {"type": "harvest.source.pending", "details.source": referring, "handled_at": None}
+    with translated_errors():
+        database["notification"].update_many(asked, {"$set": {"handled_at": moment}})
+    return source
+
+
+def require_harvestable(source: Mapping[str, Any]) -> None:
+    """Raise UdataError, with what helps, for a source that no worker may harvest."""
+    if reason := refusal(source):
+        name = name_of(source)
+        helps = {
+            "the source is not active": f"udata harvest resume {name}",
+            "the source is not validated yet": f"udata harvest validate {name}",
+        }
+        raise UdataError(f"{name} is not harvested: {reason}", helps.get(reason))
+
+
+def schedule(database: Database[Document], who: str, typed: str) -> Schedule:
+    """Let a source be harvested at the times of the crontab `typed`.
+
+    Raises UnknownName, UdataError for a source that may not be harvested, CrontabError, ServerError.
+    """
+    source = living(database, who)
+    require_harvestable(source)
+    made = schedules.schedule(JOB, typed, [str(source["_id"])], enabled=True)
+    with translated_errors():
+        database["harvest_source"].update_one({"_id": source["_id"]}, {"$set": {"periodic_task": made.id}})
+        # By its slug it would be another schedule of the same source.
+        schedules.unschedule(JOB, [str(source["slug"])], every=True)
+    return made
+
+
+def unschedule(database: Database[Document], who: str) -> list[Schedule | Damaged]:
+    """Remove the schedules of a source; returns what was. Raises UnknownName, UdataError, ServerError."""
+    source = living(database, who)
+    return unschedule_source(database, source)
+
+
+def unschedule_source(database: Database[Document], source: Mapping[str, Any]) -> list[Schedule | Damaged]:
+    """As `unschedule`, of a source that is at hand."""
+    gone = [
+        one
+        for name in (str(source["_id"]), str(source.get("slug") or source["_id"]))
+        for one in schedules.unschedule(JOB, [name], every=True)
+    ]
+    with translated_errors():
+        database["harvest_source"].update_one({"_id": source["_id"]}, {"$unset": {"periodic_task": ""}})
+    return gone
+
+
+def launch(database: Database[Document], who: str) -> Enqueued:
+    """Let a worker harvest a source now. Raises UnknownName, UdataError if it may not be harvested, ServerError."""
+    source = living(database, who)
+    require_harvestable(source)
+    return enqueue(JOB, [str(source["_id"])])

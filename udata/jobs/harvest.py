@@ -1,0 +1,35 @@
+"""The job that harvests a source."""
+
+from collections.abc import Callable
+from typing import Any
+
+from udata.runner.registry import job
+
+
+@job("harvest", queue="low", time_limit=6 * 3600)
+def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
+    """Harvest a source, by its id or slug."""
+    from flask import current_app
+
+    from udata.errors import PartlyDone
+    from udata.harvest.harvesting import Wishes, harvest_source, summary
+    from udata.harvest.sources import find
+    from udata.harvest.validation import require_harvestable
+    from udata.runner.execution.in_process import run_job_here
+    from udata.store.connection import database
+
+    found = find(database(), source)
+    require_harvestable(found)
+    if source != str(found["_id"]):
+        # The place of a run is that of its arguments: all runs of a source have its id.
+        named: dict[str, Any] = run_job_here("harvest", [str(found["_id"])], report=progress)
+        return named
+    report = harvest_source(database(), current_app.config, found, Wishes(), progress)
+    if report.error is not None:
+        raise report.error
+    told = summary(report)
+    if report.status != "done":
+        raise PartlyDone(
+            f"{report.items['failed']:,} items failed", told, f"udata harvest show {found['slug']} --items"
+        )
+    return told
