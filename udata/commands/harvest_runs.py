@@ -7,16 +7,13 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, needs_app
+from udata.commands.harvest_differences import answer_causes, answer_differences
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.harvest.harvesting import Checked
-    from udata.harvest.run.causes import Causes
     from udata.harvest.run.source import Report
-
-# So many lines of a preview are shown of each kind without -v, and so many items.
-SHOWN = 20
 
 
 @click.command("run", cls=Command, json=True)
@@ -105,8 +102,8 @@ def _document(report: "Report", dry: bool, summary: Callable[..., dict[str, Any]
 
 def _print_run(report: "Report", dry: bool) -> None:
     if dry:
-        _print_differences(report)
-    _print_causes(report.causes)
+        answer_differences(report)
+    answer_causes(report.causes)
     if report.not_archived:
         output.caution(f"Nothing {'would be' if dry else 'was'} archived: {report.not_archived}")
     outcomes = [f"{report.changes[word]:,} {word}" for word in ("created", "changed", "unchanged")]
@@ -118,34 +115,6 @@ def _print_run(report: "Report", dry: bool) -> None:
         output.line(f"{told}. Nothing was changed.")
     else:
         output.did(f"Harvested: {told}")
-
-
-def _print_differences(report: "Report") -> None:
-    most = None if output.options.verbosity else SHOWN
-    for outcome, mark in (("created", "+"), ("changed", "~")):
-        some = [one for one in report.written if one.outcome == outcome]
-        for one in some[:most]:
-            output.line(f"{mark} {one.item.remote_id}")
-            for change in one.changes[:most]:
-                before, after = (output.shortened(str(value)) for value in (change.before, change.after))
-                output.line(f"    {change.path}: {before} → {after}")
-        _more(len(some), most, outcome)
-    for item in report.archived[:most]:
-        output.line(f"- {item.remote_id}")
-    _more(len(report.archived), most, "archived")
-
-
-def _more(number: int, most: int | None, word: str) -> None:
-    if most is not None and number > most:
-        output.remark(f"{number - most:,} more {word}: -v shows all")
-
-
-def _print_causes(causes: "Causes") -> None:
-    for cause in causes.listed():
-        say = output.caution if cause.kind == "remark" else output.bad
-        say(f"{cause.cause}: {counted(cause.number, 'record')}")
-        for one in cause.examples:
-            output.line(f"    {one.record}{'' if one.value is None else f': {output.shortened(one.value)}'}")
 
 
 @click.command("launch", cls=Command, json=True)
@@ -282,7 +251,7 @@ def check(portal: Portal, backend: str, url: str, max_items: int | None) -> None
 def _print_checked(checked: "Checked") -> None:
     for title in checked.titles:
         output.line(f"  {title}")
-    _print_causes(checked.causes)
+    answer_causes(checked.causes)
     for trouble in checked.troubles:
         output.bad(trouble)
     kinds = ", ".join(counted(number, kind) for kind, number in checked.records.items()) or "nothing"
