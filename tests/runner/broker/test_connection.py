@@ -123,7 +123,7 @@ def test_a_worker_takes_jobs_over_tls(
         monkeypatch.setenv("UDATA_CELERY_BROKER_URL", proxy.url)
         monkeypatch.setenv("UDATA_CELERY_BROKER_USE_SSL", f'{{"ssl_ca_certs": "{certificate[0]}"}}')
         worker = udata_popen("worker", "start", "-c", "1")
-        run_id = udata("job", "run", "-d", "log-test", "--json").json()["run_id"]
+        run_id = udata("job", "run", "-d", "log-test", "--json").json()["id"]
         deadline = time.monotonic() + 20
         while not database.job_run.find_one({"_id": run_id, "state": "succeeded"}):
             assert time.monotonic() < deadline
