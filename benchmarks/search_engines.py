@@ -191,7 +191,7 @@ def write_bare(folder: Path, documents: Documents) -> None:
     index = schema.register(tantivy.Index(schema.schema("dataset"), path=str(folder)), "fr")
     writer = index.writer(64_000_000, 2)
     for identity, document in documents:
-        writer.add_document(schema.document("dataset", identity, 1, document)[1])
+        writer.add_document(schema.document("dataset", identity, 1, orjson.dumps(document)))
     writer.commit()
     writer.wait_merging_threads()
 

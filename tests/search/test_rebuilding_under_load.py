@@ -1,6 +1,6 @@
 """A portal at work: while it changes, indices are built anew and swapped in, and nothing is missing or stale in them.
 
-`UDATA_TEST_REBUILDS` says how often, 10 unless given; `--log-cli-level INFO` shows the figures.
+`UDATA_TEST_REBUILDS` says how often, 3 unless given; `--log-cli-level INFO` shows the figures.
 """
 
 import logging
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 log = logging.getLogger(__name__)
 
-REBUILDS = int(os.environ.get("UDATA_TEST_REBUILDS", "10"))
+REBUILDS = int(os.environ.get("UDATA_TEST_REBUILDS", "3"))
 DOCUMENTS = 1500
 RATE = 50.0
 

@@ -56,7 +56,7 @@ def _named(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--swap/--no-swap", default=False, help="Search the new indices as soon as they are complete.")
 @click.option("--id", "ids", multiple=True, callback=several, help="Only the documents with these ids.")
 @click.option("--ids-from", type=click.File(), help="Only those whose ids stand in this file, one a line.")
-@click.option("--organization", help="Only this organization (its id or slug) and what it owns.")
+@click.option("--organization", help="Only this organization (its id or slug) and what it owns now.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Documents a request.")
 @click.option("--concurrency", type=click.IntRange(min=1, max=32), help="Requests at once.")
 @needs_app

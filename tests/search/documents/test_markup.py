@@ -1,5 +1,6 @@
 """Texts lose their Markdown and keep their words."""
 
+import psutil
 import pytest
 
 from udata.search.documents.markup import plain
@@ -15,6 +16,7 @@ from udata.search.documents.markup import plain
         ("![Une carte](https://example.org/a.png)", "Une carte"),
         ("- un\n- deux\n\n1. trois", "un\ndeux\ntrois"),
         ("| a | b |\n|---|---|\n| 1 | 2 |", "a\nb\n1\n2"),
+        ("<table><tr><td>a</td><td>b</td></tr></table>", "a\nb"),
         ("~~barré~~ &eacute;t&eacute; &amp; 3 < 4", "barré été & 3 < 4"),
         ("<p>Du <b>HTML</b></p>", "Du HTML"),
         ("<div><style>b {}</style>Du HTML<!-- rien --></div>", "Du HTML"),
@@ -33,3 +35,13 @@ def test_no_text_stays_no_text() -> None:
 @pytest.mark.parametrize("piece", ["<", "[", "*_", "> ", "<!--", "`", "<div ", "![", "<script>", "&#0;", "\udc80"])
 def test_what_is_no_markdown_does_no_harm(piece: str) -> None:
     assert isinstance(plain(piece * 50_000), str)
+
+
+def test_texts_leave_no_memory_behind() -> None:
+    process = psutil.Process()
+    text = "# Titre\n\nUn **paragraphe** de [quelques](https://example.org/a) mots. " * 20
+    plain(text)
+    before = process.memory_info().rss
+    for _ in range(5000):
+        plain(text)
+    assert process.memory_info().rss - before < 10 * 2**20

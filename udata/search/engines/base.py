@@ -249,8 +249,7 @@ class Engine(ABC):
     def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
         """The action as this engine sends it to `target`: made once, in the thread that reads.
 
-        Raises ValueError for a document that cannot be stored: one that is no JSON or, where the engine itself would
-        not say so in time, one with a value of the wrong kind.
+        Raises ValueError for a document that cannot be stored since it is no JSON.
         """
 
     @abstractmethod

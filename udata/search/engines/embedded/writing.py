@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from random import uniform
 from typing import NamedTuple
 
-from tantivy import Document, FieldType, Index, IndexWriter, Query, Schema
+from tantivy import FieldType, Index, IndexWriter, Query, Schema
 
 from udata.errors import ServerError
-from udata.search.engines.base import Outcome, ReadOnly, WriterBusy
+from udata.search.engines.base import REFUSED, Failure, Outcome, ReadOnly, WriterBusy
 from udata.search.engines.embedded import reading
-from udata.search.engines.embedded.schema import REMOVED
+from udata.search.engines.embedded.schema import REMOVED, document, schema, tombstone
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,14 @@ PATIENT = 1.0
 
 
 class Change(NamedTuple):
-    """A document of tantivy that takes the place of the one with its id, unless that one's version is newer."""
+    """A document as JSON that takes the place of the one with its id, unless that one's version is newer.
+
+    `source` is None where the document is removed.
+    """
 
     id: str
     version: int
-    document: Document
-    removes: bool
+    source: bytes | None
 
 
 @contextmanager
@@ -52,26 +54,34 @@ def writing(index: Index, name: str, count: int, lock_seconds: float) -> Iterato
         _release(writer, name)
 
 
-def written(index: Index, writer: IndexWriter, schema: Schema, batch: Sequence[Change]) -> Outcome:
-    """Write the batch and commit it. What has a newer version in the index stays as it is."""
+def written(index: Index, writer: IndexWriter, model: str, batch: Sequence[Change]) -> Outcome:
+    """Write the batch and commit it. What has a newer version in the index stays as it is.
+
+    Each document is given to the writer as soon as it is made, so that few of them are in memory. One with a value of
+    the wrong kind is a failure, and never comes to the writer.
+    """
+    fields = schema(model)
     view = reading.searcher(index)
-    known = reading.versions(view, schema, [change.id for change in batch]) if view.num_docs else {}
-    last: dict[str, Change] = {}
+    known = reading.versions(view, fields, [change.id for change in batch]) if view.num_docs else {}
     stale = 0
-    for change in batch:
-        before = last[change.id].version if change.id in last else known.get(change.id, -1)
-        if before > change.version:
+    failures = []
+    for identity, version, source in batch:
+        before = known.get(identity)
+        if before is not None and before > version:
             stale += 1
-        else:
-            last[change.id] = change
-    for identity in last:
-        if identity in known:
+            continue
+        try:
+            made = tombstone(model, identity, version) if source is None else document(model, identity, version, source)
+        except ValueError as error:
+            failures.append(Failure(identity, REFUSED, str(error)))
+            continue
+        if before is not None:
             writer.delete_documents_by_term("id", identity)
-    for change in last.values():
-        writer.add_document(change.document)
-    _forget(writer, schema, view)
+        writer.add_document(made)
+        known[identity] = version
+    _forget(writer, fields)
     writer.commit()
-    return Outcome(len(batch) - stale, stale, [])
+    return Outcome(len(batch) - stale - len(failures), stale, failures)
 
 
 def _release(writer: IndexWriter, name: str) -> None:
@@ -83,11 +93,11 @@ def _release(writer: IndexWriter, name: str) -> None:
         log.warning("the files of the index %s could not be merged: %s", name, error)
 
 
-def _forget(writer: IndexWriter, schema: Schema, view: object) -> None:
+def _forget(writer: IndexWriter, fields: Schema) -> None:
     """Drop what is left of documents that were removed long ago."""
     before = int((time.time() - REMEMBERED) * 1_000_000)
     writer.delete_documents_by_query(
-        Query.range_query(schema, REMOVED, FieldType.Unsigned, upper_bound=before, include_upper=False)
+        Query.range_query(fields, REMOVED, FieldType.Unsigned, upper_bound=before, include_upper=False)
     )
 
 
