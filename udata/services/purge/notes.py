@@ -4,10 +4,11 @@ A purge that is killed leaves its notes behind, and the next one works them off.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
+from pymongo import DeleteOne, ReplaceOne
 from pymongo.database import Database
 
 from udata.clock import now
@@ -18,7 +19,7 @@ from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.kinds import Document
-from udata.services.purge.walk import LOOKS
+from udata.services.purge.reading import LOOKS
 from udata.services.recounting import Before, recount
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
@@ -37,14 +38,21 @@ class Notes:
     def __init__(self, database: Database[Document]) -> None:
         self.collection = database[COLLECTION]
         self.database = database
+        # What becomes of the notes of batches that were applied, written with the next notes.
+        self.settled: list[ReplaceOne[Document] | DeleteOne] = []
 
     def write(self, batch: Batch, decision: Decision) -> list[Document]:
         """Note what follows from a batch, before it is applied."""
         common = {"noted_at": now(), "state": "held"}
         notes = [{"_id": ObjectId(), **common, **part} for part in _parts(batch, decision)]
-        if notes:
-            self.collection.insert_many(notes)
+        self._flush([ReplaceOne({"_id": note["_id"]}, note, upsert=True) for note in notes])
         return notes
+
+    def _flush(self, writes: Sequence[ReplaceOne[Document] | DeleteOne] = ()) -> None:
+        """Write notes, and what became of others, at once."""
+        if writes or self.settled:
+            self.collection.bulk_write([*writes, *self.settled], ordered=False)
+        self.settled = []
 
     def add(self, what: Document) -> None:
         """Note something that is due already."""
@@ -59,13 +67,15 @@ class Notes:
             rest = {name: note[name] for name in ("noted_at", "index", "recount")}
             if rest["index"] or rest["recount"]:
                 # Another run may have worked it off meanwhile, and too early.
-                self.collection.replace_one({"_id": note["_id"]}, {**rest, "state": "due", "files": []}, upsert=True)
+                due = {**rest, "state": "due", "files": []}
+                self.settled.append(ReplaceOne({"_id": note["_id"]}, due, upsert=True))
             else:
-                self.collection.delete_one({"_id": note["_id"]})
+                self.settled.append(DeleteOne({"_id": note["_id"]}))
         return gone
 
     def work_off(self, settings: Mapping[str, Any], files: Files, before: Before) -> Gone:
         """Do what all notes say, those of a purge that was killed too; `before` is told whose counters are written."""
+        self._flush()
         gone, ids = Gone(), defaultdict[str, dict[bytes, Any]](dict)
         index = defaultdict[str, dict[bytes, Any]](dict)
         read = []

@@ -15,11 +15,12 @@ from udata.errors import UsageError
 from udata.progress import Progress, silent
 from udata.services.database.archive import Archive, digest
 from udata.services.detaching import Loss, Target, fate, mending
-from udata.services.purge.batch import Batch, Name, fetched
+from udata.services.purge.batch import Batch
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.keeping import keep, keeper
 from udata.services.purge.kinds import Left
 from udata.services.purge.notes import Notes
+from udata.services.purge.reading import Name, fetched
 from udata.services.purge.walk import Ground, Walk
 from udata.services.repair.plan import Line, action
 from udata.store import registry
