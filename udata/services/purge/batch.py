@@ -330,7 +330,7 @@ class Batch:
             pairs = [(read[packed].document, changed[packed]) for packed in back if packed in changed]
             writes = self._updates(collection, pairs) if pairs else []
             for packed, before in decided.changed.get(collection, {}).items():
-                writes += _undone(read[packed].document, before, changed.get(packed))
+                writes += undone(read[packed].document, before, changed.get(packed))
             self._write(collection, writes, decided)
 
     def _insert(self, collection: str, raw: list[RawBSONDocument]) -> None:
@@ -375,7 +375,7 @@ def _condition(root: Root) -> Document:
     return {**condition, kept_for: {"$in": [None, ""]}} if kept_for else condition
 
 
-def _undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[UpdateOne]:
+def undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[UpdateOne]:
     """The writes that give a document back what it lost, where nobody has changed it since."""
     fields = wanted.fields if wanted else {}
     for name, left in done.fields.items():

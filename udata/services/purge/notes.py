@@ -4,7 +4,7 @@ A purge that is killed leaves its notes behind, and the next one works them off.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -18,8 +18,9 @@ from udata.services.metrics import KEYS
 from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
-from udata.services.purge.kinds import Document
+from udata.services.purge.kinds import Document, Left
 from udata.services.purge.reading import LOOKS
+from udata.services.purge.taken_back import changes, give_back
 from udata.services.recounting import Before, recount
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
@@ -30,6 +31,7 @@ COLLECTION = PurgeNote._get_collection_name()
 COUNTED = ("dataservice", "discussion", "follow", "organization", "reuse")
 # How many ids or files one note holds.
 NOTE_SIZE = 5_000
+_EMPTY: Mapping[str, Any] = {"files": [], "index": {}, "recount": {}}
 
 
 class Notes:
@@ -44,7 +46,8 @@ class Notes:
     def write(self, batch: Batch, decision: Decision) -> list[Document]:
         """Note what follows from a batch, before it is applied."""
         common = {"noted_at": now(), "state": "held"}
-        notes = [{"_id": ObjectId(), **common, **part} for part in _parts(batch, decision)]
+        parts = [*_parts(batch, decision), *({**_EMPTY, "back": some} for some in changes(batch, decision))]
+        notes = [{"_id": ObjectId(), **common, **part} for part in parts]
         self._flush([ReplaceOne({"_id": note["_id"]}, note, upsert=True) for note in notes])
         return notes
 
@@ -56,7 +59,12 @@ class Notes:
 
     def add(self, what: Document) -> None:
         """Note something that is due already."""
-        self.collection.insert_one({"noted_at": now(), "state": "due", "files": [], "index": {}, "recount": {}, **what})
+        self.collection.insert_one({"noted_at": now(), "state": "due", **_EMPTY, **what})
+
+    def give_back(self, bad: Callable[[Left], None]) -> None:
+        """Give back what a purge that was killed had detached from what the portal took back since."""
+        held = self.collection.find({"state": "held"}, {"back": 1})
+        give_back(self.database, (one for note in held for one in note.get("back", ())), bad)
 
     def settle(self, notes: Iterable[Document], files: Files) -> Gone:
         """Remove the files of a batch that was applied, and leave the rest of its notes to the end."""
@@ -80,7 +88,9 @@ class Notes:
         index = defaultdict[str, dict[bytes, Any]](dict)
         read = []
         for note in self.collection.find():
-            read.append((note["_id"], note["state"]))
+            held = note["state"] == "held" and note.get("back", ())
+            if not held or not give_back(self.database, held, files.bad):
+                read.append((note["_id"], note["state"]))
             if note["files"]:
                 gone = gone.and_also(files.remove(self._orphaned(note["files"])))
             # What is counted anew is found by its counters, too.

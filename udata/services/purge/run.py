@@ -137,6 +137,8 @@ class _Run:
     def all(self, older_than: timedelta | None) -> None:
         """Find, walk and remove; and work off what follows, that of an earlier purge too."""
         ground = Ground(self.database, {name: shape(cls) for name, cls in registry.by_collection().items()})
+        if not self.result.dry_run:
+            self.notes.give_back(self._leave)
         roots: list[Root] = []
         for kind in self.kinds:
             self.progress(0, None, f"Looking for {kind.name}")
