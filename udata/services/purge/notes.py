@@ -5,6 +5,7 @@ A purge that is killed leaves its notes behind, and the next one works them off.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from bson import ObjectId
@@ -46,8 +47,8 @@ class Notes:
     def write(self, batch: Batch, decision: Decision) -> list[Document]:
         """Note what follows from a batch, before it is applied."""
         common = {"noted_at": now(), "state": "held"}
-        parts = [*_parts(batch, decision), *({**_EMPTY, "back": some} for some in changes(batch, decision))]
-        notes = [{"_id": ObjectId(), **common, **part} for part in parts]
+        both = zip_longest(_parts(batch, decision), changes(batch, decision), fillvalue=())
+        notes = [{"_id": ObjectId(), **common, **(part or _EMPTY), "back": back} for part, back in both]
         self._flush([ReplaceOne({"_id": note["_id"]}, note, upsert=True) for note in notes])
         return notes
 

@@ -26,7 +26,7 @@ from udata.store.shapes import shape
 
 # How many bytes of fields one note holds. A larger field has no room in any, and is not given back.
 NOTE_BYTES = 4 * 2**20
-MOST_BYTES = 15 * 2**20
+MOST_BYTES = 12 * 2**20
 
 
 def changes(batch: Batch, decision: Decision) -> Iterator[list[Document]]:
