@@ -34,6 +34,8 @@ def test_the_plan_is_written_read_and_done(broken: Any, udata: Run, database: Da
         "! 1 line can only be mended by a person",
         "1 line would be done. Nothing was changed.",
     ]
+    named = udata("db", "repair", "plan.jsonl", "--dry-run", "-v")
+    assert named.lines == [f"  would be changed: dataset {broken.id}", *told.lines]
     done = udata("db", "repair", "plan.jsonl", "--archive", "archive")
     assert done.exit_code == 0
     assert done.lines[-1] == "➢ Did 1 line of the plan"

@@ -34,6 +34,10 @@ def test_a_dry_run_changes_nothing(ada: Any, mails: MailServer, udata: Run, data
     told = udata("user", "delete", "ADA@example.org", "--dry-run")
     assert told.exit_code == 0
     assert told.lines == ["would go: 1 follow", "ada@example.org (Ada Byron) would be deleted. Nothing was changed."]
+    follow = database.follow.find_one() or {}
+    named = udata("user", "delete", "ada@example.org", "--dry-run", "-v")
+    assert named.lines == [f"  would be removed: follow {follow['_id']}", *told.lines]
+    assert udata("user", "delete", "ada@example.org", "--dry-run", "-v", "--json").json()["removed"] == {"follow": 1}
     assert database.user.count_documents({"email": "ada@example.org"}) == 1
     assert mails.mails == []
 

@@ -8,6 +8,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, needs_app
+from udata.commands.dry_run import tells_ids
 from udata.commands.types import SPAN
 from udata.errors import EXIT_FOUND
 from udata.wording import counted, listed, size
@@ -60,7 +61,7 @@ def _purge(portal: Portal, names: list[str], given: dict[str, Any]) -> "Purged":
             archive=given["archive"],
             files=not given["no_files"],
             say=lambda kind: output.notice(f"-> Purging {kind}"),
-            tell=_answer_id if given["dry_run"] and output.options.verbosity else lambda collection, id: None,
+            tell=_answer_id if tells_ids(given["dry_run"]) else lambda collection, id: None,
             progress=progress,
         )
 
@@ -85,8 +86,7 @@ def _as_runs(names: list[str], work: "Callable[[Callable[..., None]], Purged]", 
 
 
 def _answer_id(collection: str, id: Any) -> None:
-    if output.options.format == "text":
-        output.line(f"  {collection} {id}")
+    output.line(f"  {collection} {id}")
 
 
 def _answer_purged(purged: "Purged", archive: Path | None) -> None:

@@ -7,6 +7,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, needs_app
+from udata.commands.dry_run import telling
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
@@ -38,7 +39,8 @@ def repair(portal: Portal, plan: Path, dry_run: bool, archive: Path | None) -> N
 
     with output.progress("Repairing") as bar:
         done = repair(
-            portal.database, portal.settings, plan, dry_run=dry_run, archive=archive, progress=bar.update
+            portal.database, portal.settings, plan,
+            dry_run=dry_run, archive=archive, tell=telling(dry_run), progress=bar.update,
         )  # fmt: skip
     output.answer(done, lambda done: _answer_repaired(done, archive))
     if done.failed:

@@ -9,6 +9,7 @@ import click
 
 from udata.commands import names, output
 from udata.commands.base import Group, Portal, needs_app
+from udata.commands.dry_run import telling
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted
 
@@ -253,8 +254,9 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
     mailer = None if mail is None else farewell.mailer(portal.settings)
     with output.progress("Deleting") as bar:
         done = deletion.delete(
-            portal.database, portal.settings, user, comments=delete_comments, dry_run=dry_run, progress=bar.update
-        )
+            portal.database, portal.settings, user,
+            comments=delete_comments, dry_run=dry_run, tell=telling(dry_run), progress=bar.update,
+        )  # fmt: skip
     if mailer and mail and not done.again:
         done.mail = farewell.send(mailer, mail)
     output.answer(done, _answer_deletion)

@@ -18,7 +18,7 @@ Before = Callable[[str, list[tuple[Any, Document]]], object]
 # How many ids a query names at most.
 LOOKS = 100
 # From how many ids on, and from which part of a collection, it is read whole.
-MANY, PART = 500, 8
+MANY, PART = 100, 8
 BATCH = 500
 
 

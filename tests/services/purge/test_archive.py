@@ -16,7 +16,7 @@ from udata.errors import UsageError
 from udata.models import blocs
 from udata.services.database.restore import Restored, plan_restore, restore
 from udata.services.purge import batch as batches
-from udata.services.purge.batch import pieces
+from udata.services.purge.reading import pieces
 
 GONE = {"deleted": factories.MOMENT}
 

@@ -202,6 +202,47 @@ def test_what_is_taken_back_meanwhile_stays_with_all_that_it_had(
     assert [item["dataset"] for item in job["items"]] == [back.id, None, back.id]
 
 
+def test_what_is_taken_back_after_a_kill_gets_back_what_referred_to_it(
+    run_purge: Purge, database: Database[Stored], monkeypatch: pytest.MonkeyPatch, check: Run
+) -> None:
+    gone, back = factories.dataset(**GONE), factories.dataset(**GONE)
+    factories.reuse(gone, back)
+    factories.report(back)
+    factories.harvest_job(back, gone, back)
+    element, edited = factories.topic_element(back), factories.topic_element(back)
+    post = factories.post(blocs=[blocs.DatasetBloc(dataset=back)])
+    before = everything(database)
+
+    def killed(batch: Any, names: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches.Batch, "_remove_roots", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_purge()
+    assert "dataset" not in str(database.topic_element.find_one({"_id": element.id}, {"element": 1}))
+    database.dataset.update_one({"_id": back.id}, {"$set": {"deleted": None}})
+    other = {"_cls": "Dataset", "_ref": DBRef("dataset", factories.dataset().id)}
+    database.topic_element.update_one({"_id": edited.id}, {"$set": {"element": other}})
+    # Who purges something else meanwhile puts back nothing that is still to go.
+    assert run_purge("reuses").purged == {}
+    [job] = database.harvest_job.find()
+    assert [item["dataset"] for item in job["items"]] == [back.id, None, back.id]
+    assert database.purge_note.count_documents({}) == 1
+    assert run_purge().purged == {"datasets": 1}
+    after = everything(database)
+    assert after["report"] == before["report"]
+    assert after["topic_element"][str(element.id)] == before["topic_element"][str(element.id)]
+    assert after["topic_element"][str(edited.id)]["element"] == other
+    assert after["post"][str(post.id)] == before["post"][str(post.id)]
+    [reuse] = after["reuse"].values()
+    assert reuse["datasets"] == [back.id]
+    [job] = after["harvest_job"].values()
+    assert [item["dataset"] for item in job["items"]] == [back.id, None, back.id]
+    assert check("references")[1] == []
+    assert database.purge_note.count_documents({}) == 0
+
+
 def test_files_go_after_their_documents(run_purge: Purge, database: Database[Stored], files: Path) -> None:
     resource = factories.resource(fs_filename="trees/1/trees.csv", filetype="file")
     dataset = factories.dataset(resources=[resource, factories.resource()], **GONE)

@@ -4,38 +4,25 @@ Nothing is ever left dangling: whatever refers to a document is written before i
 is the one that was seen. One that a portal has taken back meanwhile gets back what was detached from it.
 """
 
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-import bson
-from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from udata.services.detaching import ABSENT, Fate, Rule, Target, fate, on_gone, setting, updates
+from udata.services.purge.ahead import Ahead
 from udata.services.purge.kinds import KEPT_FOR, KINDS, Document, Left, Root
-from udata.services.purge.walk import LOOKS, SLUGS, Ground, taken_along
-from udata.store.codec import LENIENT
+from udata.services.purge.reading import Name, Read, fetched
+from udata.services.purge.walk import SLUGS, Ground, taken_along
 from udata.store.references import aims, references
-from udata.store.scan import Scan, chunks, key
+from udata.store.scan import key
 
 # How often a document is read again that changed while it was written.
 ATTEMPTS = 5
-
-# A document by its collection and packed id.
-Name = tuple[str, bytes]
-
-
-class Read(NamedTuple):
-    """A document as the server sent it, and as it was decoded."""
-
-    raw: bytes
-    document: Document
 
 
 class Decision:
@@ -66,6 +53,7 @@ class Batch:
 
     `ends` are documents whose references follow `rule` as if they went, though they stay; `takes` are others that go.
     `only` says of some documents at which paths references to `ends` count: `{name: {(path, target's name)}}`.
+    What was read `ahead` is not read again, but for the roots.
     """
 
     def __init__(
@@ -78,7 +66,9 @@ class Batch:
         takes: Iterable[Target] = (),
         rule: Rule = on_gone,
         only: dict[Name, set[tuple[str, Name]]] | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
+        self.ahead = ahead
         self.only = only or {}
         self.ground = ground
         self.database: Database[Document] = ground.database
@@ -97,7 +87,11 @@ class Batch:
         order = [*self.ground.order, SLUGS]
         for collection in (name for name in order if name in self.touched):
             ids = {key(id): id for id in self.touched[collection] if (collection, key(id)) not in self.roots}
-            self._fetch(collection, list(ids.values()))
+            some = list(ids.values())
+            found = (
+                fetched(self.database, collection, some) if self.ahead is None else self.ahead.take(collection, some)
+            )
+            self._note(collection, found)
         for kind in KINDS.values():
             roots = [root for root in self.roots.values() if root.kind == kind.name]
             self._fetch(kind.collection, [root.id for root in roots])
@@ -182,12 +176,29 @@ class Batch:
             ids = self._unblocked(decision, collection, blocked)
             blocked |= self._write(collection, [DeleteOne({"_id": id}) for id in ids], decision)
         gone = {name for name in decision.because if name in self.roots}
-        gone -= blocked | self._remove_roots(gone - blocked)
-        if gone == {name for name in decision.because if name in self.roots}:
+        blocked |= self._detach_roots(gone & blocked, gone - blocked)
+        gone -= blocked
+        gone -= self._remove_roots(gone)
+        undisturbed = gone == {name for name in decision.because if name in self.roots}
+        self._tell_ahead(decision, known=undisturbed)
+        if undisturbed:
             return decision
         really = self.decide(gone)
         self._put_back(decision, really)
         return really
+
+    def _tell_ahead(self, decision: Decision, *, known: bool) -> None:
+        """Say what became of what others touch as well, if that is known."""
+        if self.ahead is None:
+            return
+        for name in decision.documents:
+            self.ahead.forget(name)
+        for collection, fates in decision.changed.items():
+            for packed, one in fates.items():
+                if known:
+                    self.ahead.follow((collection, packed), one)
+                else:
+                    self.ahead.forget((collection, packed))
 
     def _unblocked(self, decision: Decision, collection: str, blocked: set[Name]) -> list[Any]:
         return [
@@ -196,10 +207,23 @@ class Batch:
             if not decision.because[collection, packed] & blocked
         ]
 
-    def _detach(self, decision: Decision) -> set[Name]:
-        """Write what changes in documents that stay; returns the roots that something refers to that cannot be."""
+    def _detach_roots(self, stay: set[Name], gone: set[Name]) -> set[Name]:
+        """Take out of roots that stay after all what names those that are `gone` or go yet; returns as `_detach`."""
+        if not stay:
+            return set()
+        really = self.decide(gone)
+        changed: dict[str, dict[bytes, Fate]] = defaultdict(dict)
+        for collection, packed in stay:
+            if packed in really.changed[collection]:
+                changed[collection][packed] = really.changed[collection][packed]
+        return self._detach(really, changed)
+
+    def _detach(self, decision: Decision, changed: dict[str, dict[bytes, Fate]] | None = None) -> set[Name]:
+        """Write what changes in documents that stay, or only those `changed`; returns the roots that something refers
+        to that cannot be written.
+        """
         blocked: set[Name] = set()
-        for collection, fates in decision.changed.items():
+        for collection, fates in (decision.changed if changed is None else changed).items():
             beside = [write for packed, one in fates.items() for write in setting(self._read(collection, packed), one)]
             blocked |= self._write(collection, beside, decision)
             pairs = [(self._read(collection, packed), one) for packed, one in fates.items()]
@@ -237,6 +261,9 @@ class Batch:
     ) -> list[tuple[Document, Fate]]:
         """Read documents again that somebody else changes, and say what is still to be done."""
         ids = [document["_id"] for document, _ in pairs]
+        if self.ahead is not None:
+            for id in ids:
+                self.ahead.forget((collection, key(id)))
         found = [
             (one.document, self._fate(decision, collection, one.document))
             for one in fetched(self.database, collection, ids)
@@ -263,10 +290,15 @@ class Batch:
         return blocked
 
     def _remove_roots(self, names: set[Name]) -> set[Name]:
-        """Remove the roots whose flags are those that were seen; returns those that are there still."""
+        """Remove the roots whose flags are those that were seen; returns those that are there still.
+
+        What refers to others goes before them, so that it can let go of them if it stays.
+        """
         kept: set[Name] = set()
-        for collection in dict.fromkeys(collection for collection, _ in names):
-            roots = [self.roots[name] for name in names if name[0] == collection]
+        for collection in self._sources_first({collection for collection, _ in names}):
+            roots = [self.roots[name] for name in names - kept if name[0] == collection]
+            if not roots:
+                continue
             done = self.database[collection].bulk_write([DeleteOne(_condition(root)) for root in roots], ordered=False)
             if done.deleted_count < len(roots):
                 there = self.database[collection].find({"_id": {"$in": [root.id for root in roots]}}, {"_id": 1})
@@ -274,7 +306,18 @@ class Batch:
                     kept.add((collection, key(one["_id"])))
                     reason = "is not flagged any more, or has a DOI now"
                     self.left.append(Left(collection, str(one["_id"]), reason))
+                here = {name for name in kept if name[0] == collection}
+                kept |= self._detach_roots(here, names - kept)
         return kept
+
+    def _sources_first(self, collections: set[str]) -> Iterator[str]:
+        """The collections, each before those into which it refers, as far as that can be."""
+        left = sorted(collections)
+        while left:
+            free = (one for one in left if not any(one in self.ground.targets[other] for other in left if other != one))
+            collection = next(free, left[0])
+            left.remove(collection)
+            yield collection
 
     def _put_back(self, decided: Decision, really: Decision) -> None:
         """Undo what was done for roots that stay."""
@@ -287,7 +330,7 @@ class Batch:
             pairs = [(read[packed].document, changed[packed]) for packed in back if packed in changed]
             writes = self._updates(collection, pairs) if pairs else []
             for packed, before in decided.changed.get(collection, {}).items():
-                writes += _undone(read[packed].document, before, changed.get(packed))
+                writes += undone(read[packed].document, before, changed.get(packed))
             self._write(collection, writes, decided)
 
     def _insert(self, collection: str, raw: list[RawBSONDocument]) -> None:
@@ -301,7 +344,10 @@ class Batch:
                     self.left.append(Left(collection, str(raw[one["index"]].get("_id")), reason, bad=True))
 
     def _fetch(self, collection: str, ids: list[Any]) -> None:
-        for one in fetched(self.database, collection, ids):
+        self._note(collection, fetched(self.database, collection, ids))
+
+    def _note(self, collection: str, found: Iterable[Read]) -> None:
+        for one in found:
             self.read[collection][key(one.document["_id"])] = one
 
     def _fetch_along(self, gone: set[Name]) -> None:
@@ -329,7 +375,7 @@ def _condition(root: Root) -> Document:
     return {**condition, kept_for: {"$in": [None, ""]}} if kept_for else condition
 
 
-def _undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[UpdateOne]:
+def undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[UpdateOne]:
     """The writes that give a document back what it lost, where nobody has changed it since."""
     fields = wanted.fields if wanted else {}
     for name, left in done.fields.items():
@@ -342,21 +388,3 @@ def _undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[Upd
             change = {"$set": {name: original[name]}} if name in original else {"$unset": {name: ""}}
             if original.get(name) != one.value:
                 yield UpdateOne({"_id": original["_id"], name: one.value}, change)
-
-
-def pieces(batch: bytes) -> Iterator[bytes]:
-    """The documents of a batch, undecoded."""
-    position = 0
-    while position < len(batch):
-        (size,) = struct.unpack_from("<i", batch, position)
-        yield batch[position : position + size]
-        position += size
-
-
-def fetched(database: Database[Document], collection: str, ids: list[Any]) -> Iterator[Read]:
-    """The whole documents `ids`, but for those that are no BSON."""
-    for some in chunks(ids, LOOKS):
-        for batch in Scan(collection, None).batches(database, {"_id": {"$in": some}}):
-            for raw in pieces(batch):
-                with suppress(InvalidBSON, OverflowError, RecursionError):
-                    yield Read(raw, bson.decode(raw, LENIENT))

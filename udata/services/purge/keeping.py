@@ -7,8 +7,9 @@ from pymongo.database import Database
 
 from udata.services.database.archive import Archive
 from udata.services.detaching import ABSENT, losses
-from udata.services.purge.batch import Batch, Decision, fetched
+from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.kinds import Document
+from udata.services.purge.reading import fetched
 from udata.services.recounting import Before
 
 

@@ -4,10 +4,12 @@ A purge that is killed leaves its notes behind, and the next one works them off.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from bson import ObjectId
+from pymongo import DeleteOne, ReplaceOne
 from pymongo.database import Database
 
 from udata.clock import now
@@ -17,8 +19,9 @@ from udata.services.metrics import KEYS
 from udata.services.named_files import Named, named
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
-from udata.services.purge.kinds import Document
-from udata.services.purge.walk import LOOKS
+from udata.services.purge.kinds import Document, Left
+from udata.services.purge.reading import LOOKS
+from udata.services.purge.taken_back import changes, give_back
 from udata.services.recounting import Before, recount
 from udata.store.references import aims, references
 from udata.store.scan import chunks, key
@@ -29,6 +32,7 @@ COLLECTION = PurgeNote._get_collection_name()
 COUNTED = ("dataservice", "discussion", "follow", "organization", "reuse")
 # How many ids or files one note holds.
 NOTE_SIZE = 5_000
+_EMPTY: Mapping[str, Any] = {"files": [], "index": {}, "recount": {}}
 
 
 class Notes:
@@ -37,18 +41,31 @@ class Notes:
     def __init__(self, database: Database[Document]) -> None:
         self.collection = database[COLLECTION]
         self.database = database
+        # What becomes of the notes of batches that were applied, written with the next notes.
+        self.settled: list[ReplaceOne[Document] | DeleteOne] = []
 
     def write(self, batch: Batch, decision: Decision) -> list[Document]:
         """Note what follows from a batch, before it is applied."""
         common = {"noted_at": now(), "state": "held"}
-        notes = [{"_id": ObjectId(), **common, **part} for part in _parts(batch, decision)]
-        if notes:
-            self.collection.insert_many(notes)
+        both = zip_longest(_parts(batch, decision), changes(batch, decision), fillvalue=())
+        notes = [{"_id": ObjectId(), **common, **(part or _EMPTY), "back": back} for part, back in both]
+        self._flush([ReplaceOne({"_id": note["_id"]}, note, upsert=True) for note in notes])
         return notes
+
+    def _flush(self, writes: Sequence[ReplaceOne[Document] | DeleteOne] = ()) -> None:
+        """Write notes, and what became of others, at once."""
+        if writes or self.settled:
+            self.collection.bulk_write([*writes, *self.settled], ordered=False)
+        self.settled = []
 
     def add(self, what: Document) -> None:
         """Note something that is due already."""
-        self.collection.insert_one({"noted_at": now(), "state": "due", "files": [], "index": {}, "recount": {}, **what})
+        self.collection.insert_one({"noted_at": now(), "state": "due", **_EMPTY, **what})
+
+    def give_back(self, bad: Callable[[Left], None]) -> None:
+        """Give back what a purge that was killed had detached from what the portal took back since."""
+        held = self.collection.find({"state": "held"}, {"back": 1})
+        give_back(self.database, (one for note in held for one in note.get("back", ())), bad)
 
     def settle(self, notes: Iterable[Document], files: Files) -> Gone:
         """Remove the files of a batch that was applied, and leave the rest of its notes to the end."""
@@ -59,18 +76,22 @@ class Notes:
             rest = {name: note[name] for name in ("noted_at", "index", "recount")}
             if rest["index"] or rest["recount"]:
                 # Another run may have worked it off meanwhile, and too early.
-                self.collection.replace_one({"_id": note["_id"]}, {**rest, "state": "due", "files": []}, upsert=True)
+                due = {**rest, "state": "due", "files": []}
+                self.settled.append(ReplaceOne({"_id": note["_id"]}, due, upsert=True))
             else:
-                self.collection.delete_one({"_id": note["_id"]})
+                self.settled.append(DeleteOne({"_id": note["_id"]}))
         return gone
 
     def work_off(self, settings: Mapping[str, Any], files: Files, before: Before) -> Gone:
         """Do what all notes say, those of a purge that was killed too; `before` is told whose counters are written."""
+        self._flush()
         gone, ids = Gone(), defaultdict[str, dict[bytes, Any]](dict)
         index = defaultdict[str, dict[bytes, Any]](dict)
         read = []
         for note in self.collection.find():
-            read.append((note["_id"], note["state"]))
+            held = note["state"] == "held" and note.get("back", ())
+            if not held or not give_back(self.database, held, files.bad):
+                read.append((note["_id"], note["state"]))
             if note["files"]:
                 gone = gone.and_also(files.remove(self._orphaned(note["files"])))
             # What is counted anew is found by its counters, too.

@@ -13,6 +13,7 @@ from udata.clock import now
 from udata.errors import PartlyDone
 from udata.progress import Progress, silent
 from udata.services.database.archive import FILES, Archive
+from udata.services.purge.ahead import Ahead
 from udata.services.purge.batch import Batch, Decision
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.keeping import keep, keeper
@@ -136,6 +137,8 @@ class _Run:
     def all(self, older_than: timedelta | None) -> None:
         """Find, walk and remove; and work off what follows, that of an earlier purge too."""
         ground = Ground(self.database, {name: shape(cls) for name, cls in registry.by_collection().items()})
+        if not self.result.dry_run:
+            self.notes.give_back(self._leave)
         roots: list[Root] = []
         for kind in self.kinds:
             self.progress(0, None, f"Looking for {kind.name}")
@@ -150,9 +153,11 @@ class _Run:
             batches = list(chunks(some, BATCH))
             walk = Walk(ground, batches, self._leave)
             walk.all(self.progress)
+            ahead = Ahead(self.database, walk.touched)
             for number, batch in enumerate(batches):
                 self._tell(batch)
-                self._batch(Batch(ground, batch, walk.touched[number]))
+                ahead.reach(number)
+                self._batch(Batch(ground, batch, walk.touched[number], ahead=ahead))
                 walk.touched[number].clear()
                 done += len(batch)
                 self.progress(done, len(roots), f"Purging {batch[-1].kind}")
@@ -196,6 +201,7 @@ class _Run:
     def _sum_up(self) -> None:
         for name, counts in self.counts.items():
             setattr(self.result, name, {place: number for place, number in sorted(counts.items()) if number})
+        self.result.paused.sort()
         self.result.files = self.gone
 
     def _add(self, gone: Gone) -> None:

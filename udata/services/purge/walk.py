@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from bson import DBRef, ObjectId, Regex
@@ -11,14 +12,13 @@ from pymongo.errors import OperationFailure
 from udata.progress import Progress
 from udata.services.detaching import DOCUMENT, PULL, Rule, fate, on_gone
 from udata.services.purge.kinds import KINDS, TAKES_ALONG, Document, Left, Root
+from udata.services.purge.reading import LOOKS
 from udata.store.references import Place, aims, places, projection, references, target_collections
 from udata.store.scan import Scan, Unreadable, chunks, documents, key, scan, split
 from udata.store.shapes import Shape
 
 # Names that led to a document before; they are found by its slug, and no field refers to it.
 SLUGS = "slug_follow"
-# How many ids a query names at most.
-LOOKS = 100
 # From how many documents on few are looked up by index, and the collections that are read whole all the same.
 LARGE, SMALL = 50_000, 2_000
 
@@ -33,7 +33,11 @@ class Ground:
         self.targets = {name: self._targets(shape) for name, shape in self.shapes.items()}
         self.removable = {name for name, shape in self.shapes.items() if any(map(_removes, places(shape)))}
         self.order = self._ordered()
-        self.large = int(database.command("dbStats").get("objects", 0)) > LARGE
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether so much is stored that few documents are better looked up."""
+        return int(self.database.command("dbStats").get("objects", 0)) > LARGE
 
     def _targets(self, shape: Shape) -> frozenset[str]:
         # A generic reference without choices may name any class.
@@ -128,7 +132,7 @@ class Walk:
 
         What stands in fields for anything (`extras`) is not looked for then.
         """
-        if not self.ground.large or sum(map(len, self.ids.values())) > LOOKS:
+        if sum(map(len, self.ids.values())) > LOOKS or not self.ground.large:
             return None
         relevant = [
             place

@@ -1,7 +1,7 @@
 """Repairing: what a person left in a plan is done, each change only while what was seen stands there still."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,12 @@ from udata.errors import UsageError
 from udata.progress import Progress, silent
 from udata.services.database.archive import Archive, digest
 from udata.services.detaching import Loss, Target, fate, mending
-from udata.services.purge.batch import Batch, Name, fetched
+from udata.services.purge.batch import Batch
 from udata.services.purge.files import Files, Gone
 from udata.services.purge.keeping import keep, keeper
 from udata.services.purge.kinds import Left
 from udata.services.purge.notes import Notes
+from udata.services.purge.reading import Name, fetched
 from udata.services.purge.walk import Ground, Walk
 from udata.services.repair.plan import Line, action
 from udata.store import registry
@@ -86,16 +87,19 @@ def repair(
     *,
     dry_run: bool = False,
     archive: Path | None = None,
+    tell: Callable[[str, str, Any], None] = lambda what, collection, id: None,
     progress: Progress = silent,
 ) -> Repaired:
     """Do what a plan says, line by line, each only while the value is the one seen; nothing else is touched.
 
+    `tell` is told of each document whether it is "removed" or "changed", its collection and its id.
     With `archive` each document is first written there as it was. Search and counters follow. Done again, it changes
     nothing. Raises UsageError for a plan that is none, before anything is changed; ServerError.
     """
     total = sum(1 for _ in read_plan(plan))
     with translated_errors():
         run = _Run(database, settings, dry_run)
+        run.tell = tell
         with Archive(archive, database.name) if archive and not dry_run else nullcontext() as kept:
             run.archive = kept
             done = 0
@@ -113,6 +117,7 @@ class _Run:
         self.settings = settings
         self.result = Repaired(dry_run)
         self.archive: Archive | None = None
+        self.tell: Callable[[str, str, Any], None] = lambda what, collection, id: None
         self.ground = Ground(database, {name: shape(cls) for name, cls in registry.by_collection().items()})
         self.notes = Notes(database)
         self.files = Files(settings, self.result.skipped.append)
@@ -162,6 +167,7 @@ class _Run:
         for line, document in changed:
             self.result.done[line["action"]] += 1
             self.result.changed[collection] += 1
+            self.tell("changed", collection, document["_id"])
             if self.archive is not None:
                 raw = [one.raw for one in fetched(self.database, collection, [document["_id"]])]
                 self.archive.keep(collection, raw)
@@ -179,6 +185,7 @@ class _Run:
                 self._skip(line, "is not what was seen any more")
                 continue
             self.result.done["recount"] += 1
+            self.tell("changed", collection, document["_id"])
             ids.append(document["_id"])
         if ids and not self.result.dry_run:
             self.notes.add({"recount": {collection: ids}})
@@ -273,10 +280,13 @@ class _Run:
             self.notes.settle(noted, self.files)
         self.result.skipped += batch.left
         self.result.done.update(line["action"] for line in lines)
-        for name, _ in decision.documents:
+        for name, packed in decision.documents:
             self.result.removed[name] += 1
+            self.tell("removed", name, batch.read[name][packed].document["_id"])
         for name, fates in decision.changed.items():
             self.result.changed[name] += len(fates)
+            for packed in fates:
+                self.tell("changed", name, batch.read[name][packed].document["_id"])
 
 
 def _is_seen(document: Document, line: Line) -> bool:

@@ -4,7 +4,7 @@ What refers to the user ends as the declarations say (`on_anonymised`): membersh
 the user alone. The account itself is written last, so that whoever is interrupted finds it again and goes on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -96,12 +96,14 @@ def delete(
     *,
     comments: bool = False,
     dry_run: bool = False,
+    tell: Callable[[str, str, Any], None] = lambda what, collection, id: None,
     progress: Progress = silent,
 ) -> Deletion:
     """Anonymise an account, given whole, or say what would become of it.
 
     With `comments` the texts of the user's messages go as well, and the discussions in which nobody else spoke. An
-    account that is deleted already loses what it has still.
+    account that is deleted already loses what it has still. `tell` is told of each document whether it is "removed" or
+    "changed", its collection and its id.
     Raises UdataError where something refers to the user that cannot be written; ServerError.
     """
     names = " ".join(str(user[name]) for name in ("first_name", "last_name") if user.get(name))
@@ -110,6 +112,7 @@ def delete(
     result.again = user.get("deleted") is not None
     with translated_errors():
         run = _Deletion(database, settings, user, result, progress)
+        run.tell = tell
         run.all(comments)
     return result
 
@@ -128,6 +131,7 @@ class _Deletion:
         self.user = user
         self.result = result
         self.progress = progress
+        self.tell: Callable[[str, str, Any], None] = lambda what, collection, id: None
         self.files = Files(settings, result.left.append)
         self.notes = Notes(database)
 
@@ -219,8 +223,12 @@ class _Deletion:
     def _count(self, batch: Batch, decision: Decision, spoken: list[Stored], alone: list[Any]) -> None:
         result = self.result
         for collection, packed in decision.documents:
-            result.removed[collection] = result.removed.get(collection, 0) + (packed in batch.read[collection])
+            if packed in batch.read[collection]:
+                result.removed[collection] = result.removed.get(collection, 0) + 1
+                self.tell("removed", collection, batch.read[collection][packed].document["_id"])
         for collection, fates in decision.changed.items():
+            for packed in fates:
+                self.tell("changed", collection, batch.read[collection][packed].document["_id"])
             if fates:
                 result.changed[collection] = len(fates)
             for one in fates.values():
