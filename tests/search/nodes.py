@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 from filelock import FileLock
@@ -59,11 +60,13 @@ class Node:
         # The runner adds one; transport ports begin at 9300.
         self._base = next(port for port in range(9210, 9298) if _free(port + 1))
         self.url = f"http://127.0.0.1:{self._base + 1}"
+        # Nodes of one name on one machine find each other: another run's must be none of ours.
+        self.cluster = f"{kind.name}-{token_hex(4)}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Node":
         """Start it, and wait until it takes requests."""
-        options = ["-basePath", str(self.folder / "data"), "-numOfNode", "1", "-clusterName", self.folder.name,
+        options = ["-basePath", str(self.folder / "data"), "-numOfNode", "1", "-clusterName", self.cluster,
                    "-baseHttpPort", str(self._base)]  # fmt: skip
         quiet = ["-disableESLogger"] if self.kind.name == "elasticsearch" else []
         with (self.folder / "node.log").open("ab") as log:

@@ -106,7 +106,10 @@ def _writer(index: Index, name: str, heap: int, threads: int, lock_seconds: floa
     said = False
     while True:
         try:
-            return index.writer(heap, threads)
+            made = index.writer(heap, threads)
+            # A writer that was killed in mid-commit has left files that the next commit would give the same names.
+            made.garbage_collect_files()
+            return made
         except ValueError as error:
             if "LockBusy" not in str(error):
                 raise ServerError(f"the index {name} cannot be written: {error}") from error
