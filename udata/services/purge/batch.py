@@ -23,6 +23,8 @@ from udata.store.scan import key
 
 # How often a document is read again that changed while it was written.
 ATTEMPTS = 5
+# What can be a root, each before what it refers to.
+SOURCES_FIRST = ("chart", "reuse", "dataservice", "harvest_job", "dataset", "harvest_source", "organization")
 
 
 class Decision:
@@ -295,7 +297,7 @@ class Batch:
         What refers to others goes before them, so that it can let go of them if it stays.
         """
         kept: set[Name] = set()
-        for collection in self._sources_first({collection for collection, _ in names}):
+        for collection in sorted({collection for collection, _ in names}, key=SOURCES_FIRST.index):
             roots = [self.roots[name] for name in names - kept if name[0] == collection]
             if not roots:
                 continue
@@ -309,15 +311,6 @@ class Batch:
                 here = {name for name in kept if name[0] == collection}
                 kept |= self._detach_roots(here, names - kept)
         return kept
-
-    def _sources_first(self, collections: set[str]) -> Iterator[str]:
-        """The collections, each before those into which it refers, as far as that can be."""
-        left = sorted(collections)
-        while left:
-            free = (one for one in left if not any(one in self.ground.targets[other] for other in left if other != one))
-            collection = next(free, left[0])
-            left.remove(collection)
-            yield collection
 
     def _put_back(self, decided: Decision, really: Decision) -> None:
         """Undo what was done for roots that stay."""
