@@ -41,8 +41,8 @@ def test_the_plan_is_written_read_and_done(broken: Any, udata: Run, database: Da
     assert done.lines[-1] == "➢ Did 1 line of the plan"
     assert udata("db", "check-integrity").exit_code == 0
     again = udata("db", "repair", "plan.jsonl")
-    assert again.exit_code == 1
-    assert again.lines[0].startswith(f"✘ dataset {broken.id} owner is not what was seen any more")
+    assert again.exit_code == 0
+    assert any("done before" in line for line in again.lines)
     assert udata("db", "restore", "archive", "--merge").exit_code == 0
     assert udata("db", "check-integrity").exit_code == 1
 

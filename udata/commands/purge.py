@@ -114,4 +114,6 @@ def _answer_purged(purged: "Purged", archive: Path | None) -> None:
 
 def _answer_counts(what: str, counts: dict[str, int]) -> None:
     if counts:
-        output.line(f"{what}: {', '.join(f'{number:,} {place}' for place, number in counts.items())}")
+        told = ", ".join(f"{number:,} {place}" for place, number in counts.items())
+        for piece in output.folded(f"{what}: {told}", hanging="  "):
+            output.line(piece)

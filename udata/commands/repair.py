@@ -49,13 +49,17 @@ def repair(portal: Portal, plan: Path, dry_run: bool, archive: Path | None) -> N
 
 def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
     for what, counts in (("removed", done.removed), ("changed", done.changed)):
-        if counts:
-            told = ", ".join(f"{number:,} {place}" for place, number in sorted(counts.items()))
-            output.line(f"{'would be ' if done.dry_run else ''}{what}: {told}")
+        told = ", ".join(f"{number:,} {place}" for place, number in sorted(counts.items()) if number)
+        for piece in (
+            output.folded(f"{'would be ' if done.dry_run else ''}{what}: {told}", hanging="  ") if told else ()
+        ):
+            output.line(piece)
     for one in done.skipped[:NAMED]:
         output.bad(f"{one.collection} {one.id} {one.reason}")
     if len(done.skipped) > NAMED:
         output.bad(f"{len(done.skipped) - NAMED:,} lines more were not done")
+    if done.before:
+        output.remark(f"{counted(done.before, 'line was', 'lines were')} done before")
     if done.by_hand:
         output.caution(f"{counted(done.by_hand, 'line')} can only be mended by a person")
     number = sum(done.done.values())
@@ -65,5 +69,10 @@ def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
         output.did(f"Did {counted(number, 'line')} of the plan")
         if archive:
             output.notice(f"Take it back: udata db restore {archive} --merge")
-    else:
+    elif not done.before:
         output.remark("Nothing to do")
+
+
+def _answer_folded(text: str) -> None:
+    for piece in output.folded(text, hanging="  "):
+        output.line(piece)

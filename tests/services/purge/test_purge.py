@@ -18,6 +18,8 @@ from udata.errors import UnknownName
 from udata.models import blocs, notification
 from udata.models.page import SiteSettings
 from udata.services.purge import batch as batches
+from udata.services.purge.batch import SOURCES_FIRST
+from udata.services.purge.kinds import KINDS
 from udata.store.documents import Document
 
 GONE = {"deleted": factories.MOMENT}
@@ -339,3 +341,7 @@ def test_other_kinds_have_their_own_rules(run_purge: Purge, database: Database[S
 def test_a_kind_that_is_none_is_refused(run_purge: Purge) -> None:
     with pytest.raises(UnknownName, match="datasets"):
         run_purge("dataset")
+
+
+def test_every_kind_has_its_place_in_the_order_of_removal() -> None:
+    assert {kind.collection for kind in KINDS.values()} <= set(SOURCES_FIRST)

@@ -77,6 +77,8 @@ def test_the_whole_plan_of_a_broken_database_mends_it(
         assert {**after[name][id], **follows} == {**before[name][id], **follows}
     again = mend()
     assert again.done == {}
+    assert again.skipped == []
+    assert again.before == sum(done.done.values())
     assert everything(database) == after
     assert all(one.problems == [] for one in restore(database, plan_restore(database, tmp_path / "archive", "merge")))
     assert everything(database) == before

@@ -40,13 +40,15 @@ LOOKS = 100
 class Repaired:
     """What a repair did, or would do: `done` counts lines by action; `removed` and `changed` documents by collection.
 
-    `skipped` are the lines that were not done, and why; `by_hand` counts those that no program can mend.
+    `before` counts lines that were done already, `skipped` are those that were not done, and why; `by_hand` counts
+    those that no program can mend.
     """
 
     dry_run: bool = False
     done: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
+    before: int = 0
     skipped: list[Left] = field(default_factory=list)
     by_hand: int = 0
     files: Gone = field(default_factory=Gone)
@@ -158,7 +160,7 @@ class _Run:
         for line in lines:
             document, path = stored.get(key(line["id"])), line["path"]
             if document is None or not _is_seen(document, line):
-                self._skip(line, "is not what was seen any more")
+                self._pass_over(line, document)
                 continue
             seen: Any = {"$exists": False} if line.get("absent") else line.get("value")
             change = {"$set": {path: line["becomes"]}} if line["action"] == "set" else {"$unset": {path: ""}}
@@ -182,7 +184,7 @@ class _Run:
         for line in lines:
             document = stored.get(key(line["id"]))
             if document is None or not _is_seen(document, line):
-                self._skip(line, "is not what was seen any more")
+                self._pass_over(line, document)
                 continue
             self.result.done["recount"] += 1
             self.tell("changed", collection, document["_id"])
@@ -199,6 +201,9 @@ class _Run:
         for line in lines:
             document = stored.get(key(line["id"]))
             targets = [(str(target[0]), target[1]) for target in line.get("targets", [])]
+            if self._is_let_go(collection, line, document, targets):
+                self.result.before += 1
+                continue
             problem = self._problem(collection, line, document, targets, alive)
             if problem or document is None:
                 self._skip(line, problem or "is of a document that has gone")
@@ -210,6 +215,24 @@ class _Run:
                 only[collection, key(document["_id"])].add((line["path"], name))
         if accepted:
             self._apply(collection, accepted, stored, ends, only)
+
+    def _pass_over(self, line: Line, document: Document | None) -> None:
+        """Note why a line about one field is not done: it was done before, or something else stands there."""
+        if document is not None and _is_done(document, line):
+            self.result.before += 1
+        else:
+            self._skip(line, "is not what was seen any more")
+
+    def _is_let_go(self, collection: str, line: Line, document: Document | None, targets: list[Target]) -> bool:
+        """Whether what the line saw has been let go of already, so that there is nothing left to do."""
+        if document is None:
+            return True
+        found = references(self.ground.shapes[collection], document)
+        there = [(reference, value) for place, reference, value in found if place == line["path"]]
+        if line["action"] == "unset":
+            # Somebody may have put something else there.
+            return not there
+        return not any(aim in targets for reference, value in there for aim in aims(reference, value))
 
     def _problem(
         self,
@@ -296,6 +319,14 @@ def _is_seen(document: Document, line: Line) -> bool:
             return bool(line.get("absent")) or (line["action"] == "recount" and line.get("value") is None)
         value = value[name]
     return not line.get("absent") and digest(value) == digest(line.get("value"))
+
+
+def _is_done(document: Document, line: Line) -> bool:
+    """Whether the field holds what the line wants; of a counter, whether it was counted since."""
+    if line["action"] == "recount":
+        return True
+    wanted = {"path": line["path"], "action": "set", "absent": line["action"] == "unset", "value": line.get("becomes")}
+    return _is_seen(document, wanted)
 
 
 def _noted(document: Document, line: Line) -> tuple[Mapping[str, Any], Iterable[Loss]]:
