@@ -16,6 +16,7 @@ from pymongo.database import Database
 from tests.chaos.enqueuer import run_id
 from tests.models.same import Stored
 from tests.plugin import ROOT, install_jobs
+from tests.waiting import wait_for
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, queues
 
@@ -85,11 +86,7 @@ class Processes:
 
     def wait_for(self, condition: Callable[[], Any]) -> None:
         """Supervise until `condition` holds."""
-        deadline = time.monotonic() + PATIENCE + self.count / 20
-        while not condition():
-            assert time.monotonic() < deadline, "it does not go on"
-            self.supervise()
-            time.sleep(0.1)
+        wait_for(condition, PATIENCE + self.count / 20, meanwhile=self.supervise)
 
     def end(self) -> None:
         """End all of them."""

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.plugin import ROOT
+from tests.waiting import wait_for
 from udata.runner.broker import connection as broker
 from udata.runner.enqueue import enqueue
 
@@ -66,10 +66,7 @@ def test_no_visibility_timeout_doubles_a_job(
         enqueue("sleep-test", ["900", f"behind {number}"])
     for _ in range(2):
         start(options)
-    deadline = time.monotonic() + 60
-    while database.job_run.count_documents({"state": "succeeded"}) <= BEHIND:
-        assert time.monotonic() < deadline, "it does not go on"
-        time.sleep(0.1)
+    wait_for(lambda: database.job_run.count_documents({"state": "succeeded"}) > BEHIND)
     runs = list(database.job_run.find())
     assert Counter((run["state"], run["attempt"], run["fence"]) for run in runs) == {("succeeded", 1, 1): BEHIND + 1}
     starts = [line for line in (tmp_path / "log").read_text().splitlines() if line.endswith("starts")]

@@ -17,7 +17,7 @@ from udata.runner.journal.history import Run as Shown
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-def waits_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
     """What `condition` gives as soon as it gives something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -125,14 +125,14 @@ def test_the_same_run_is_refused_while_it_runs_and_forced_beside(
     udata: Run, udata_popen: Callable[..., "subprocess.Popen[str]"], database: Database[Stored]
 ) -> None:
     first = udata_popen("job", "run", "sleep-test", "30", "label=long")
-    waits_for(lambda: database.job_run.find_one({"state": "running"}))
+    wait_for(lambda: database.job_run.find_one({"state": "running"}))
     done = udata("job", "run", "sleep-test", "label=long", "seconds=30.0")
     assert done.exit_code == 1
     assert "runs already, since" in done.stderr
     assert "--force" in done.stderr
     assert udata("job", "run", "sleep-test", "0", "label=long").exit_code == 0
     second = udata_popen("job", "run", "--force", "sleep-test", "30", "label=long")
-    waits_for(lambda: database.job_run.count_documents({"state": "running"}) == 2)
+    wait_for(lambda: database.job_run.count_documents({"state": "running"}) == 2)
     for process in (first, second):
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 130
@@ -144,7 +144,7 @@ def test_a_run_is_cancelled_from_another_shell(
     udata: Run, udata_popen: Callable[..., "subprocess.Popen[str]"], database: Database[Stored]
 ) -> None:
     process = udata_popen("job", "run", "sleep-test", "60")
-    run = waits_for(lambda: database.job_run.find_one({"state": "running"}))
+    run = wait_for(lambda: database.job_run.find_one({"state": "running"}))
     done = udata("job", "cancel", run["_id"])
     assert done.exit_code == 0
     assert "is told to stop" in done.stdout

@@ -10,7 +10,8 @@ import redis
 
 from tests.conftest import Run
 from tests.runner.envelopes import envelope
-from tests.stories.test_workers import log, start, state, waits_for
+from tests.stories.test_workers import log, start, state
+from tests.waiting import wait_for
 from udata.embedded import process
 from udata.embedded.redis import Redis
 from udata.embedded.server import free_port
@@ -82,21 +83,21 @@ def test_a_worker_with_a_scheduler_waits_says_it_once_and_goes_on(
     worker = start("--beat")
     # Another program's: no journal knows of the second one, which waits when Redis takes nothing any more.
     client.lpush("default", envelope("sleep-test", ("3",), message_id="first"))
-    waits_for(lambda: state(foreign_run_id("first")) == "running")
+    wait_for(lambda: state(foreign_run_id("first")) == "running")
     client.lpush("default", envelope("sleep-test", ("0.1",), {"label": "x"}, message_id="second"))
     harm(client)
     waiting = udata_process("job", "run", "-d", "log-test", "--json")
     assert (waiting.exit_code, told in waiting.stderr) == (0, True)
-    waits_for(lambda: state(foreign_run_id("first")) == "succeeded")
-    waits_for(lambda: f"The worker waits for the broker: the broker redis://********@{_place(client)} {told}" in log())
+    wait_for(lambda: state(foreign_run_id("first")) == "succeeded")
+    wait_for(lambda: f"The worker waits for the broker: the broker redis://********@{_place(client)} {told}" in log())
     # Longer than the watchdog would let an idle worker be.
     time.sleep(4)
     assert worker.poll() is None
     mend(client)
-    waits_for(lambda: "The broker is there again" in log())
-    waits_for(lambda: state(waiting.json()["run_id"]) == "succeeded")
-    waits_for(lambda: state(foreign_run_id("second")) == "succeeded")
-    waits_for(lambda: client.hlen("udata.unacked") == 0)
+    wait_for(lambda: "The broker is there again" in log())
+    wait_for(lambda: state(waiting.json()["run_id"]) == "succeeded")
+    wait_for(lambda: state(foreign_run_id("second")) == "succeeded")
+    wait_for(lambda: client.hlen("udata.unacked") == 0)
     assert worker.poll() is None
     assert log().count("The worker waits for the broker") == 1
     assert max(map(len, log().splitlines())) < 400
@@ -117,9 +118,9 @@ def test_a_worker_that_starts_while_redis_takes_nothing_waits_for_it(
     client.lpush("default", envelope("sleep-test", ("0.1",), message_id="theirs"))
     harm(client)
     worker = start()
-    waits_for(lambda: told in log())
+    wait_for(lambda: told in log())
     mend(client)
-    waits_for(lambda: state(foreign_run_id("theirs")) == "succeeded")
+    wait_for(lambda: state(foreign_run_id("theirs")) == "succeeded")
     assert worker.poll() is None
 
 
@@ -128,10 +129,10 @@ def test_a_queues_name_that_holds_something_else_is_told_and_waited_for(
 ) -> None:
     client.set("low", "theirs")
     worker = start("--shared")
-    waits_for(lambda: "holds something else under a name of ours" in log())
+    wait_for(lambda: "holds something else under a name of ours" in log())
     client.delete("low")
     client.lpush("low", envelope("sleep-test", ("0.1",), message_id="theirs"))
-    waits_for(lambda: state(foreign_run_id("theirs")) == "succeeded")
+    wait_for(lambda: state(foreign_run_id("theirs")) == "succeeded")
     assert worker.poll() is None
 
 
@@ -142,12 +143,12 @@ def test_a_scheduler_alone_waits_and_goes_on(
     harm, mend, _ = KINDS[kind]
     with (tmp_path / "beat").open("w") as log:
         beat = udata_popen("worker", "beat", env={"UDATA_REAPER_SECONDS": "0.5"}, stdout=log, stderr=log)
-        waits_for(lambda: "leads" in (tmp_path / "beat").read_text())
+        wait_for(lambda: "leads" in (tmp_path / "beat").read_text())
         harm(client)
         run_id = udata("job", "run", "-d", "log-test", "--json").json()["run_id"]
-        waits_for(lambda: "cannot go on" in (tmp_path / "beat").read_text())
+        wait_for(lambda: "cannot go on" in (tmp_path / "beat").read_text())
         mend(client)
-        waits_for(lambda: client.llen("default") == 1)
+        wait_for(lambda: client.llen("default") == 1)
         assert (beat.poll(), state(run_id)) == (None, "queued")
         beat.terminate()
         assert beat.wait(20) == 0

@@ -3,15 +3,14 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pymongo.database import Database
 
 from tests.conftest import Run
 from tests.models.same import Stored
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -20,20 +19,11 @@ HASTE = {"UDATA_JOB_LEASE_SECONDS": "2"}
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-def waits_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What `condition` gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-    return found
-
-
 @pytest.fixture
 def running(udata_popen: Start, database: Database[Stored]) -> "subprocess.Popen[str]":
     """A run of half a minute, which has begun."""
     started = udata_popen("job", "run", "sleep-test", "30", env=HASTE)
-    waits_for(lambda: database.job_run.find_one({"state": "running"}))
+    wait_for(lambda: database.job_run.find_one({"state": "running"}))
     return started
 
 
@@ -50,11 +40,11 @@ def test_the_next_run_takes_the_place_of_one_that_was_killed(
     assert (refused.exit_code, "runs already" in refused.stderr) == (1, True)
     dead = udata("job", "show", "last", "--json").json()
     # No command has been there to mark it, and it is shown as what it is.
-    waits_for(lambda: states(udata) == ["lost"])
+    wait_for(lambda: states(udata) == ["lost"])
     assert (states(udata, "--status", "running"), states(udata, "--status", "lost")) == ([], ["lost"])
     assert "was lost" in udata("job", "show", dead["id"], "--json").json()["error"]
     udata_popen("job", "run", "sleep-test", "30", env=HASTE)
-    waits_for(lambda: states(udata) == ["running", "lost"])
+    wait_for(lambda: states(udata) == ["running", "lost"])
     # It is lost for good: the run that took its place is its repetition.
     marked = database.job_run.find_one({"_id": dead["id"]})
     assert marked is not None
@@ -66,7 +56,7 @@ def test_one_that_was_killed_can_be_cancelled_or_retried(
     command: str, state: str, running: "subprocess.Popen[str]", udata: Run
 ) -> None:
     os.kill(running.pid, signal.SIGKILL)
-    waits_for(lambda: states(udata) == ["lost"])
+    wait_for(lambda: states(udata) == ["lost"])
     assert udata("job", command, "last").exit_code == 0
     assert states(udata) == [state]
 
@@ -86,7 +76,7 @@ def test_behind_nohup_a_closed_terminal_stops_nothing(
 ) -> None:
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
     started = udata_popen("job", "run", "sleep-test", "2", preexec_fn=ignore)
-    waits_for(lambda: database.job_run.find_one({"state": "running"}))
+    wait_for(lambda: database.job_run.find_one({"state": "running"}))
     started.send_signal(signal.SIGHUP)
     assert started.wait(30) == 0
     assert states(udata) == ["succeeded"]
@@ -96,7 +86,7 @@ def test_the_scheduler_ends_with_a_word_when_its_terminal_is_closed(
     udata_popen: Start, database: Database[Stored]
 ) -> None:
     beat = udata_popen("worker", "beat")
-    waits_for(lambda: (database.lease.find_one() or {}).get("last_tick"))
+    wait_for(lambda: (database.lease.find_one() or {}).get("last_tick"))
     beat.send_signal(signal.SIGHUP)
     _, said = beat.communicate(timeout=20)
     assert beat.returncode == 130

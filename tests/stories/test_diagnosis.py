@@ -1,7 +1,6 @@
 """Something does not work, and somebody has to find out what."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from tests.conftest import Run, Servers
 from udata.embedded.server import free_port
 
 Db = Database[dict[str, Any]]
-
-# What a busy machine may add to the time that a command has.
-START_SECONDS = 2.0
 
 SECRETS = {
     "SECRET_KEY": "key-of-the-portal",
@@ -33,7 +29,7 @@ def crossed(done: Any) -> list[str]:
     return [line.split()[1] for line in done.lines[:-1] if line.startswith("✘ ")]
 
 
-def test_three_things_that_are_broken_at_once_are_all_named_within_five_seconds(
+def test_three_things_that_are_broken_at_once_are_all_named(
     udata_process: Run, servers: Servers, tmp_path: Path
 ) -> None:
     file = tmp_path / "udata.cfg"
@@ -45,9 +41,7 @@ def test_three_things_that_are_broken_at_once_are_all_named_within_five_seconds(
         "UDATA_MONGODB_HOST": f"mongodb://127.0.0.1:{free_port()}/portal",
         "UDATA_CELERY_BROKER_URL": wrong if parts.hostname else "redis://127.0.0.1:1/0",
     }
-    start = time.monotonic()
     done = udata_process("info", env=broken)
-    assert time.monotonic() - start < 5 + START_SECONDS
     assert (done.exit_code, done.stderr) == (1, "")
     assert crossed(done) == ["settings", "database", "broker"]
     assert "line 1" in done.stdout
@@ -68,9 +62,7 @@ def test_everything_may_be_broken_at_once(udata_process: Run, tmp_path: Path) ->
         "UDATA_MAIL_SERVER": "127.0.0.1",
         "UDATA_MAIL_PORT": gone.rpartition(":")[2],
     }
-    start = time.monotonic()
     done = udata_process("info", env=broken)
-    assert time.monotonic() - start < 5 + START_SECONDS
     assert done.exit_code == 1
     assert crossed(done) == ["settings", "database", "broker", "cache", "storage", "mail"]
     for number, line in enumerate(done.lines[:-1]):

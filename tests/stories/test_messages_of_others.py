@@ -15,7 +15,8 @@ from tests.conftest import Run
 from tests.models.same import Stored
 from tests.plugin import install_jobs
 from tests.runner.envelopes import envelope, wrapped
-from tests.stories.test_workers import HASTE, client, hand_over, log, portal, state, waits_for
+from tests.stories.test_workers import HASTE, client, hand_over, log, portal, state
+from tests.waiting import wait_for
 from udata.runner.broker.queues import JOB_HEADER, WAKE, foreign_run_id
 
 __all__ = ["client", "hand_over", "log", "portal", "state"]
@@ -53,7 +54,7 @@ def test_chains_links_and_chords_are_dead_letters_and_none_of_them_is_begun(
     call("error-test").apply_async(link_error=call("log-test"))
     start()
     after = hand_over("log-test")
-    waits_for(lambda: state(after) == "succeeded")
+    wait_for(lambda: state(after) == "succeeded")
     letters = udata("worker", "dead", "list", "--json").json()
     assert sorted(letter["reason"] for letter in letters) == [
         "what follows it in its chain would not be run: 'log-test'",
@@ -75,7 +76,7 @@ def test_messages_with_the_priorities_of_celerys_manual_are_taken_and_seen(
     assert (found["queues"][0]["waiting"], found["queues"][0]["tasks"]) == (2, {"sleep-test": 2})
     assert "sleep_test.value 2" in udata("worker", "status", "--munin", "-q", "default").lines
     start()
-    waits_for(lambda: database.job_run.count_documents({"state": "succeeded"}) == 2)
+    wait_for(lambda: database.job_run.count_documents({"state": "succeeded"}) == 2)
 
 
 def test_forged_messages_cost_themselves_alone(
@@ -102,10 +103,10 @@ def test_forged_messages_cost_themselves_alone(
         envelope(WAKE, ("run", {"a": "later version"}), headers={JOB_HEADER: "log-test"}),
     )  # fmt: skip
     after = hand_over("log-test")
-    waits_for(lambda: state(after) == "succeeded")
+    wait_for(lambda: state(after) == "succeeded")
     assert worker.poll() is None
     assert [state(foreign_run_id(name)) for name in ("first", "second", "late")] == ["succeeded", "succeeded", "queued"]
-    waits_for(lambda: client.hlen("udata.unacked") == 0)
+    wait_for(lambda: client.hlen("udata.unacked") == 0)
     letters = udata("worker", "dead", "list", "--json").json()
     assert len(letters) == 4
     reasons = " ".join(letter["reason"] for letter in letters)
@@ -128,13 +129,13 @@ def test_what_goes_wrong_without_a_record_is_a_dead_letter(
         envelope("break-silently"),
         envelope("end-its-process"),
     )
-    waits_for(lambda: len(dead()) == 3)
+    wait_for(lambda: len(dead()) == 3)
     assert dead()["end-its-process"] == "its process was killed, and not for the first time"
-    waits_for(lambda: (tmp_path / "notes").read_text().count("away") == 2)
+    wait_for(lambda: (tmp_path / "notes").read_text().count("away") == 2)
     assert dead()["break-silently"] == "it came to nothing: ValueError: it was to fail"
     assert dead()["portal.note"].startswith("it came to nothing: ")
     assert "Dataset 1" in (tmp_path / "notes").read_text()
     after = hand_over("log-test")
-    waits_for(lambda: state(after) == "succeeded")
-    waits_for(lambda: client.hlen("udata.unacked") == 0)
+    wait_for(lambda: state(after) == "succeeded")
+    wait_for(lambda: client.hlen("udata.unacked") == 0)
     assert "Traceback" not in log()

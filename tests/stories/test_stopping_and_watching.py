@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.stories.test_workers import HASTE, hand_over, state, waits_for
+from tests.stories.test_workers import HASTE, hand_over, state
+from tests.waiting import wait_for
 
 __all__ = ["hand_over", "state"]
 
@@ -37,7 +38,7 @@ def test_a_closed_terminal_lets_a_worker_give_back_what_it_runs(
             preexec_fn=_taking(signal.SIGHUP, signal.SIG_DFL),
         )
         run_id = hand_over("sleep-test", "60")
-        waits_for(lambda: state(run_id) == "running")
+        wait_for(lambda: state(run_id) == "running")
         worker.send_signal(signal.SIGHUP)
         assert worker.wait(30) == 0
     assert state(run_id) == "queued"
@@ -59,10 +60,10 @@ def test_a_worker_that_was_started_by_nohup_works_on(
             preexec_fn=_taking(signal.SIGHUP, signal.SIG_IGN),
         )
         first = hand_over("log-test")
-        waits_for(lambda: state(first) == "succeeded")
+        wait_for(lambda: state(first) == "succeeded")
         worker.send_signal(signal.SIGHUP)
         second = hand_over("sleep-test", "0.5")
-        waits_for(lambda: state(second) == "succeeded")
+        wait_for(lambda: state(second) == "succeeded")
         assert worker.poll() is None
         worker.terminate()
         assert worker.wait(30) == 0
@@ -77,12 +78,12 @@ def test_a_status_is_watched_until_interrupted_and_a_broker_that_is_away_is_name
     with (tmp_path / "out").open("w") as out:
         interrupted = _taking(signal.SIGINT, signal.SIG_DFL)
         watched = udata_popen("worker", "status", "--watch", "0.5", stdout=out, stderr=out, preexec_fn=interrupted)
-        waits_for(lambda: seen().count('Queue "high"') >= 2)
+        wait_for(lambda: seen().count('Queue "high"') >= 2)
         watched.send_signal(signal.SIGINT)
         assert watched.wait(30) == 130
         away = {"UDATA_CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
         watched = udata_popen("worker", "status", "--watch", "0.5", env=away, stdout=out, stderr=out)
-        waits_for(lambda: seen().count("cannot be used") >= 2)
+        wait_for(lambda: seen().count("cannot be used") >= 2)
         watched.terminate()
         assert watched.wait(30) == 130
     assert "Traceback" not in seen()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from flask import Flask, current_app
-from pymongo import monitoring
 from pymongo.database import Database
 
+from tests.commands_sent import Commands
 from tests.harvest.catalogues import content
 from tests.harvest.conftest import Answers
 from tests.network.webserver import WebServer
@@ -287,27 +287,18 @@ def test_a_service_is_attached_to_datasets_of_the_same_run(portal: Portal, datab
 
 
 def test_commands_a_batch_are_few(portal: Portal, database: Database[Stored]) -> None:
-    commands: list[str] = []
-
-    class Counter(monitoring.CommandListener):
-        def started(self, event: monitoring.CommandStartedEvent) -> None:
-            commands.append(event.command_name)
-
-        def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-        def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
-
+    commands = Commands()
     from pymongo import MongoClient
 
     from udata.store.connection import address
 
     def commands_of(count: int, now: datetime) -> int:
         portal.members = [portal.member(number) for number in range(count)]
-        commands.clear()
+        commands.names.clear()
         portal.run(now)
-        return len(commands)
+        return len(commands.names)
 
-    with MongoClient[Stored](address(current_app.config), event_listeners=[Counter()]) as client:
+    with MongoClient[Stored](address(current_app.config), event_listeners=[commands]) as client:
         portal.database = client[database.name]
         commands_of(1, NOW)
         new = commands_of(300, NOW)

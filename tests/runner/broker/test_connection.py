@@ -14,6 +14,7 @@ from flask import Flask
 
 from tests.chaos.proxy import Proxy
 from tests.conftest import Run
+from tests.waiting import wait_for
 from udata.embedded import process
 from udata.embedded.redis import Redis
 from udata.embedded.server import free_port
@@ -124,10 +125,7 @@ def test_a_worker_takes_jobs_over_tls(
         monkeypatch.setenv("UDATA_CELERY_BROKER_USE_SSL", f'{{"ssl_ca_certs": "{certificate[0]}"}}')
         worker = udata_popen("worker", "start", "-c", "1")
         run_id = udata("job", "run", "-d", "log-test", "--json").json()["id"]
-        deadline = time.monotonic() + 20
-        while not database.job_run.find_one({"_id": run_id, "state": "succeeded"}):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: database.job_run.find_one({"_id": run_id, "state": "succeeded"}))
         worker.terminate()
         assert worker.wait(20) == 0
 

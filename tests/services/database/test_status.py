@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.commands_sent import Commands
 from tests.conftest import Servers
 from udata.services.database.status import create_indexes, status
 from udata.store import indexes, registry
@@ -127,22 +128,6 @@ def test_migrations_and_collections_of_others_are_told(database: Db) -> None:
         ("2020-01-01-first.py", "done"),
         ("2022-01-01-odd.py", "failed"),
     ]
-
-
-class Commands(monitoring.CommandListener):
-    """The names of the commands that were sent."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
 
 
 def test_looking_costs_two_commands_a_collection_and_writes_nothing(

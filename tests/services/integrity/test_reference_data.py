@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.commands_sent import Commands
 from tests.services.conftest import Run
 from udata.services.integrity.check import MODULES, checks
 from udata.services.integrity.findings import IDENTITY_BYTES, Baseline
@@ -18,22 +19,11 @@ from udata.services.integrity.run import check_integrity, collections
 @pytest.fixture
 def counted(settings: Any, database_name: str) -> Iterator[tuple[Database[dict[str, Any]], list[str]]]:
     """The test's database through a client that notes each command."""
-    commands: list[str] = []
-
-    class Listener(monitoring.CommandListener):
-        def started(self, event: monitoring.CommandStartedEvent) -> None:
-            commands.append(event.command_name)
-
-        def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-            pass
-
-        def failed(self, event: monitoring.CommandFailedEvent) -> None:
-            pass
-
-    with MongoClient[dict[str, Any]](settings["MONGODB_HOST"], event_listeners=[Listener()]) as client:
+    commands = Commands()
+    with MongoClient[dict[str, Any]](settings["MONGODB_HOST"], event_listeners=[commands]) as client:
         client.admin.command("ping")
-        commands.clear()
-        yield client[database_name], commands
+        commands.names.clear()
+        yield client[database_name], commands.names
 
 
 def test_the_broken_database_has_exactly_the_known_dangling_references(

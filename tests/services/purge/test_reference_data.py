@@ -7,9 +7,10 @@ from typing import Any
 
 import bson
 import pytest
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.commands_sent import Commands
 from tests.services.conftest import Run
 from tests.services.purge.conftest import Purge, Stored, everything
 from udata.services.purge import walk
@@ -24,22 +25,6 @@ FOLLOWING = {
     # Sources that nobody answers for any more are paused.
     ("harvest_source", "active"),
 }
-
-
-class Commands(monitoring.CommandListener):
-    """The commands that a server got."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
 
 
 def differences(ours: dict[str, dict[str, Stored]], theirs: dict[str, dict[str, Stored]]) -> set[tuple[str, str]]:
