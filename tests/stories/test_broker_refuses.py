@@ -95,7 +95,7 @@ def test_a_worker_with_a_scheduler_waits_says_it_once_and_goes_on(
     assert worker.poll() is None
     mend(client)
     wait_for(lambda: "The broker is there again" in log())
-    wait_for(lambda: state(waiting.json()["run_id"]) == "succeeded")
+    wait_for(lambda: state(waiting.json()["id"]) == "succeeded")
     wait_for(lambda: state(foreign_run_id("second")) == "succeeded")
     wait_for(lambda: client.hlen("udata.unacked") == 0)
     assert worker.poll() is None
@@ -145,7 +145,7 @@ def test_a_scheduler_alone_waits_and_goes_on(
         beat = udata_popen("worker", "beat", env={"UDATA_REAPER_SECONDS": "0.5"}, stdout=log, stderr=log)
         wait_for(lambda: "leads" in (tmp_path / "beat").read_text())
         harm(client)
-        run_id = udata("job", "run", "-d", "log-test", "--json").json()["run_id"]
+        run_id = udata("job", "run", "-d", "log-test", "--json").json()["id"]
         wait_for(lambda: "cannot go on" in (tmp_path / "beat").read_text())
         mend(client)
         wait_for(lambda: client.llen("default") == 1)
