@@ -23,8 +23,8 @@ class App(Flask):
 def create_app(settings: Settings | None = None) -> App:
     """The app over `settings` (by default those of the process), with the database connected lazily.
 
-    Where no server is named the embedded ones are started, and their addresses and secrets become settings.
-    Raises ConfigurationError for a wrong setting, ServerError where the embedded servers cannot start.
+    If no server is named, the embedded ones are started, and their addresses and secrets become settings.
+    Raises ConfigurationError for a wrong setting, ServerError if the embedded servers cannot start.
     """
     settings = load() if settings is None else settings
     if settings.embedded:
@@ -32,12 +32,13 @@ def create_app(settings: Settings | None = None) -> App:
     app = App("udata")
     app.config.update(settings)
     app.config.embedded = settings.embedded
+    # Last: by now the embedded servers' addresses are among the settings.
     connect(settings)
     return app
 
 
 def use_embedded(settings: Settings) -> None:
-    """Start the embedded servers where they do not run, and write their addresses and secrets into `settings`."""
+    """Start the embedded servers if they do not run, and write their addresses and secrets into `settings`."""
     from udata.embedded import supervisor
 
     folder = home()
@@ -49,6 +50,7 @@ def use_embedded(settings: Settings) -> None:
         "CACHE_REDIS_URL": endpoints.redis,
     }
     for name, value in values.items():
+        # What somebody has set stays; only defaults give way.
         if settings.sources.get(name, "default") == "default":
             settings[name] = value
             settings.sources[name] = "embedded"

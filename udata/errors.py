@@ -192,5 +192,5 @@ def there_are(names: list[str]) -> str | None:
 
 
 def did_you_mean(names: list[str]) -> str | None:
-    """The hint that offers `names`, or nothing where there is none."""
+    """The hint that offers `names`, or nothing if there are none."""
     return f"did you mean {' or '.join(names)}?" if names else None

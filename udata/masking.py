@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
     r"(?i:passw|passphrase|(?<![a-z])pass(?![a-z])|pwd(?![a-z])|secret|token|salt|(?<![a-z])dsn|cred(?:s|ential)|oauth"
     r"|authori[sz]ation|uniquifier|(?:api|access|private)[_-]?key)|KEY|PASS|PRIVATE"
 )
-# Up to the last @ where there is a colon before it, for a password may hold anything; else up to the end of the host.
+# Up to the last @ if there is a colon before it, for a password may hold anything; else up to the end of the host.
 _CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s@:]*:(?:(?!://)\S)*|[^/?#\s]*)@")
 # An address and nothing else, of which the password may hold spaces, too; the scheme may be missing.
 _WHOLE_ADDRESS = re.compile(r"^([\w+.-]+://|)[^/?#@:\s]*:(?!//)(?:(?!://).)*@", re.DOTALL)
@@ -105,6 +105,7 @@ _pattern = re.compile(r"(?!)")
 
 def _build() -> None:
     global _pattern
+    # So that a secret which begins with another one is hidden as a whole.
     longest_first = sorted(_known, key=lambda text: (-len(text), text))
     # What could be a word or a number of its own is hidden as a whole word only.
     patterns = [_WHOLE.format(re.escape(text)) if text.isalnum() else re.escape(text) for text in longest_first]

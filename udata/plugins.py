@@ -80,6 +80,7 @@ def _installed(path: tuple[str, ...]) -> list[Plugin]:
         try:
             entries = [entry.name for entry in os.scandir(folder or ".")]
         except OSError:
+            # A path may name folders that do not exist, and archives.
             continue
         for entry in entries:
             if entry.endswith((".dist-info", ".egg-info")):
@@ -95,6 +96,7 @@ def _declared(file: Path, distribution: str) -> list[Plugin]:
         content = file.read_bytes()
     except OSError:
         return []
+    # Nearly all packages declare nothing of ours, and need not be parsed.
     if b"[udata." not in content:
         return []
     declared, group = [], ""
@@ -104,5 +106,6 @@ def _declared(file: Path, distribution: str) -> list[Plugin]:
             group = section[1].strip()
         elif group.startswith("udata.") and "=" in line and not line.startswith(("#", ";")):
             name, _, value = line.partition("=")
+            # An extra may stand in brackets behind the value; it is obsolete, and means nothing here.
             declared.append(Plugin(group, name.strip(), value.split("[")[0].strip(), distribution))
     return declared

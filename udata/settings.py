@@ -24,8 +24,8 @@ NAMES_A_SERVER = ("MONGODB_HOST", "CELERY_BROKER_URL", "ELASTICSEARCH_URL")
 class Settings(dict[str, Any]):
     """Values by name. `sources` says where each came from: `default`, `environment` or the file's path.
 
-    `warnings` and `errors` are what was wrong on the way; `embedded` is true where no server is named, so that
-    the embedded default serves. `unread` is true where there is a file and nothing of it could be taken, `wrong`
+    `warnings` and `errors` are what was wrong on the way; `embedded` is true if no server is named, so that
+    the embedded default serves. `unread` is true if there is a file and nothing of it could be taken; `wrong`
     holds the names that were given a value of the wrong type.
     """
 
@@ -53,7 +53,7 @@ class Settings(dict[str, Any]):
         self[name] = value
         self.sources[name] = source
         if setting is None or not setting.secret or value != setting.default:
-            # Taken out of whatever leaves this process.
+            # Taken out of whatever leaves this process. A secret's default is known to everybody.
             remember_within(name, value, secret=setting.secret if setting else None)
 
     def shown(self, name: str) -> Any:
@@ -77,6 +77,7 @@ def load(environ: Mapping[str, str] | None = None, *, lenient: bool = False) -> 
     settings = Settings()
     path = environ.get("UDATA_SETTINGS")
     if path:
+        # A file means a portal of one's own, even if it names no server: nothing embedded stands in for it.
         settings.embedded = False
         _take_file(settings, Path(path))
     _take_environment(settings, environ)
@@ -105,6 +106,7 @@ def _take_file(settings: Settings, path: Path) -> None:
     for name, value in namespace.items():
         if name.isupper():
             settings.take(name, value, str(path))
+        # If the right name is there as well, the odd one is the portal's own.
         if name not in BY_NAME and (meant := slip(name, BY_NAME)) and meant not in namespace:
             settings.warnings.append(f"{name} ({path}) is no setting: {did_you_mean([meant])}")
 
@@ -112,6 +114,7 @@ def _take_file(settings: Settings, path: Path) -> None:
 def _take_environment(settings: Settings, environ: Mapping[str, str]) -> None:
     for variable, text in environ.items():
         name = variable.removeprefix(PREFIX)
+        # Two variables say where things are and are no settings; those of the tests are the tests' own.
         if not variable.startswith(PREFIX) or name in ("SETTINGS", "HOME") or name.startswith("TEST_"):
             continue
         setting = BY_NAME.get(name)
@@ -158,6 +161,7 @@ def _unfit(setting: Setting, value: Any) -> str | None:
 def _has_type(setting: Setting, value: Any) -> bool:
     if value is None:
         return setting.default is None
+    # To Python a bool is a number as well: `true` must not pass for a port.
     if isinstance(value, bool):
         return setting.type is bool
     accepted = {float: (int, float), list: (list, tuple)}.get(setting.type, setting.type)

@@ -31,6 +31,7 @@ R = TypeVar("R")
 
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        # Not given here, it may have been given before the command's name.
         if value:
             setattr(output.options, name, value)
 
@@ -89,6 +90,7 @@ class Command(click.Command):
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """The first sentence; if that is too long, what stands before its colon, semicolon or comma."""
+        # So long that Click cuts nothing.
         sentence = super().get_short_help_str(1_000)
         beginnings = (sentence, *(f"{sentence.split(mark)[0]}." for mark in (":", ";", ",") if mark in sentence))
         return next((one for one in beginnings if len(one) <= limit), super().get_short_help_str(limit))
@@ -99,6 +101,7 @@ class Command(click.Command):
         if form != "text" and not getattr(self, form):
             raise UsageError(f"{ctx.command_path} does not print {form.upper()}", "leave the option out")
         for param in self.params:
+            # A file's name may be in any encoding, and the system says what is wrong with it.
             if not isinstance(param.type, click.Path | click.File):
                 _refuse_unfit(param, ctx.params.get(param.name or ""))
         return super().invoke(ctx)
@@ -136,12 +139,14 @@ class Group(click.Group):
     """
 
     command_class = Command
+    # By this Click makes the groups below of their parent's class.
     group_class = type
 
     def __init__(self, *args: Any, hide_shared: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", HELP_NAMES)
         shared = _shared_options(hidden=hide_shared, json=True, jsonl=True)
+        # The first two are --json and --jsonl, which no command hides.
         for option in shared[:2]:
             option.hidden = hide_shared  # type: ignore[attr-defined]
         self.params += shared
@@ -153,6 +158,7 @@ class Group(click.Group):
 
 def _printed_by_us(option: click.Option | None) -> click.Option | None:
     def print_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        # A shell that completes has the line parsed as well, and nothing may be printed then.
         if value and not ctx.resilient_parsing:
             output.help_page(ctx.get_help(), is_answer=True)
             ctx.exit()
@@ -203,9 +209,11 @@ def open_app(ctx: click.Context) -> Portal:
     for text in settings.warnings:
         output.warning(text)
     app = create_app(settings)
+    # For people, once a day: a log that repeats it is read by nobody.
     if settings.embedded and sys.stderr.isatty() and _is_first_today(home() / "said"):
         output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
     ctx.with_resource(app.app_context())
+    # No command has half a second to wait for the driver at its end.
     end_at_once()
     return Portal(app)
 
@@ -219,6 +227,7 @@ def _is_first_today(mark: Path) -> bool:
         # It is not there yet.
         pass
     with suppress(OSError):
+        # In a folder that cannot be written it is only said again.
         mark.touch()
     return True
 

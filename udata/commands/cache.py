@@ -43,6 +43,7 @@ def flush(portal: Portal, dry_run: bool) -> None:
 
 def _answer_flushed(flushed: "Flushed", kind: str, dry_run: bool) -> None:
     keys = counted(flushed.keys, "key")
+    # There is no prefix if the kind of cache is on no server.
     if flushed.prefix is None:
         output.remark(f"Nothing to flush: the setting CACHE_TYPE is {kind}")
     elif dry_run:

@@ -69,6 +69,7 @@ def create_indexes(portal: Portal) -> None:
     from udata.services.database import status as service
 
     with output.progress("Indexes") as progress:
+        # One index may take minutes: each is shown as soon as it is there.
         outcomes = []
         for outcome in service.create_indexes(portal.database):
             outcomes.append(outcome)
@@ -95,6 +96,7 @@ def url(portal: Portal, with_password: bool) -> None:
     from udata.store.connection import address
 
     found = address(portal.settings)
+    # Secrets are taken out of JSON: the address would have a password that opens nothing.
     if with_password and output.options.format != "text":
         raise UsageError("--with-password is for a program that reads the plain address", "leave --json out")
     if with_password:
@@ -139,6 +141,7 @@ def _answer_status(found: "Status") -> None:
     )
     if not found.documents:
         output.remark("No documents")
+    # In an empty database every collection is absent, and the list tells nothing.
     if found.absent and found.documents:
         for piece in output.folded(f"Not there yet: {', '.join(found.absent)}", hanging="    "):
             output.detail(piece)

@@ -44,6 +44,7 @@ def dump(
     from udata.services.database.dump import Choice, Dumped, dump
 
     choice = Choice(collections, exclude, packed=gzip, secrets=not without_secrets)
+    # Kept as they come, so that who interrupts is told how many are done.
     written: list[Dumped] = []
     with output.progress("Dumping") as progress, _interruptible(lambda: _dumped_so_far(len(written), folder)):
         for one in dump(portal.database, folder, progress.update, choice):
@@ -89,10 +90,12 @@ def restore(
     mode: Mode = "drop" if drop else "merge" if merge else "fresh"
     with output.progress("Reading") as progress:
         plan = plan_restore(portal.database, folder, mode, progress.update, collections, exclude)
+        # The number takes a look at every id, and only this answer shows it.
         plan = count_known(portal.database, plan) if dry_run and merge else plan
     if dry_run:
         output.answer(plan, lambda plan: _answer_plan(portal, plan), lambda plan: _document(plan, plan.collections))
         return
+    # Every file was read by now: a damaged dump removes nothing.
     if plan.removed:
         output.demand(f"Remove {plan.removal}, and restore the dump?")
     restored = _restore(portal, plan)
@@ -124,6 +127,7 @@ def _answer_dumped(dumped: dict[str, Any]) -> None:
 
 
 def _document(plan: "Plan", collections: Any) -> dict[str, Any]:
+    # The plan's own collections stand for what would be restored; otherwise it is what was.
     return {**plan.about, "dry_run": collections is plan.collections, "collections": collections}
 
 
@@ -173,6 +177,7 @@ def _answer_plan(portal: Portal, plan: "Plan") -> None:
 def _answer_removed(portal: Portal, plan: "Plan") -> None:
     from udata.services.database.restore import ids_there
 
+    # The ids are asked of the server only for who wants to see them.
     if output.options.verbosity:
         for collection, _id in ids_there(portal.database, plan):
             output.line(f"  {collection} {_id}")

@@ -42,6 +42,7 @@ def start() -> None:
     from udata.embedded import supervisor
 
     home = _home()
+    # Asked first: afterwards nobody could tell which of them ran already.
     before = {server.name for server in supervisor.status(home) if server.state == "running"}
     supervisor.start(home)
     servers = supervisor.status(home)
@@ -111,6 +112,7 @@ def status() -> None:
     home = _home()
     servers = supervisor.status(home)
     output.answer({"home": home, "servers": servers}, lambda _: _answer_status(servers))
+    # What was stopped on purpose is as it should be.
     if any(server.state in ("dead", "silent") for server in servers):
         output.leave(EXIT_FOUND)
 
@@ -118,6 +120,7 @@ def status() -> None:
 def _home() -> "Path":
     from udata import settings
 
+    # These servers can be looked after though a setting is wrong.
     if not settings.load(lenient=True).embedded:
         output.warning("The settings name servers of your own: other commands do not use the embedded ones")
     return settings.home()

@@ -28,6 +28,7 @@ def answer_places(page: "Report", limit: int) -> None:
                 output.line(f"    {first}")
                 for piece in rest:
                     output.line(f"      {piece}")
+            # Who wants no examples is told of no others either: the number stands above.
             if place.count > limit > 0:
                 output.line(f"    … and {place.count - limit:,} more")
 

@@ -53,6 +53,7 @@ def backends(portal: Portal) -> None:
 
     found = []
     for one in known(portal.settings["HARVESTER_BACKENDS"]):
+        # What is not in use is not imported: another package's may not even load.
         made = backend(one.name) if one.enabled else None
         features = {} if made is None else {each.key: each.help for each in made.features}
         told = {"filters": () if made is None else made.filters, "extras": () if made is None else made.extras}
@@ -116,6 +117,7 @@ def create(portal: Portal, /, backend: str, url: str, name: str, **given: Any) -
 
     made = sources.create(portal.database, portal.settings, backend, url, name, **given)
     output.answer(made, lambda made: output.did(f"Created the harvest source {made['slug']} ({made['_id']})"))
+    # No fault: two sources may read parts of one catalogue.
     if others := sources.same_address(portal.database, made):
         output.notice(f"The same address is read by {', '.join(others)}")
     output.notice(f"It waits for its validation: udata harvest validate {made['slug']}")
@@ -237,6 +239,7 @@ def clean(portal: Portal, source: str) -> None:
     from udata.harvest.sources import find, name_of
 
     found = find(portal.database, source)
+    # Counted first, so that the question says how much is at stake.
     number = belonging.documents_of(portal.database, found)
     output.demand(f"Flag {counted(number, 'document')} of {name_of(found)} as deleted?")
     done = belonging.clean(portal.database, portal.settings, source)
@@ -270,6 +273,7 @@ def delete(portal: Portal, source: str, keep: bool, archive: bool) -> None:
     if keep and archive:
         raise UsageError("--keep and --archive exclude each other")
     if not keep and not archive and number:
+        # Neither is harmless, so that a script has to say which it means.
         if not output.can_ask():
             raise UsageError(f"{source} has {counted(number, 'document')}", "give --keep or --archive")
         archive = output.confirm(f"Archive its {counted(number, 'document')}? (No keeps them as they are)")
@@ -313,6 +317,7 @@ def attach(portal: Portal, domain: str, file: Path) -> None:
 
     done = belonging.attach(portal.database, portal.settings, domain, file)
     output.answer(done, lambda done: output.did(f"Attached {counted(done.attached, 'dataset')} to {domain}"))
+    # The file of the wrong portal has thousands of such lines.
     for name in done.unknown[:20]:
         output.failed(f"no dataset is named {name!r}")
     if done.unknown:

@@ -47,6 +47,7 @@ def run(portal: Portal, /, source: str, dry_run: bool, **given: Any) -> None:
         return harvest_source(portal.database, portal.settings, found, wishes, progress)
 
     with output.progress("Harvesting") as bar:
+        # A dry run writes nothing: it is no run of the journal, and keeps nobody out.
         report = work(bar.update) if dry_run else _as_run(str(found["_id"]), work, bar)
     _answer_run(report, dry_run)
 
@@ -58,6 +59,7 @@ def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: A
     from udata.runner.execution.in_process import run_job_here
     from udata.runner.journal.runs import BusyError
 
+    # The journal keeps a summary; the report itself is handed out past it.
     reports: list[Report] = []
 
     def recorded(progress: Callable[..., None]) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: A
     try:
         run_job_here("harvest", [source], work=recorded, report=bar.update)
     except PartlyDone:
+        # It tells item by item what failed, which is more than the error says.
         return reports[0]
     except BusyError as error:
         # Here --force means something else, and two runs of a source harm each other.
@@ -109,6 +112,7 @@ def _print_run(report: "Report", dry: bool) -> None:
     outcomes = [f"{report.changes[word]:,} {word}" for word in ("created", "changed", "unchanged")]
     others = [f"{report.items[word]:,} {word}" for word in ("failed", "skipped", "archived") if report.items[word]]
     told = ", ".join([*outcomes, *others])
+    # What was done until it broke off is told, and not as a success.
     if report.status == "failed":
         output.line(told)
     elif dry:
@@ -151,6 +155,7 @@ def jobs(portal: Portal, source: str | None, limit: int) -> None:
     from udata.harvest.sources import find, names
 
     found = runs_of(portal.database, find(portal.database, source)["_id"] if source else None, limit)
+    # All at once, and not a query a run.
     called = names(portal.database, [one.get("source") for one in found])
     document = [{**one, "source": {"id": one.get("source"), "slug": called.get(one.get("source"))}} for one in found]
     output.answer(document, _answer_jobs)
@@ -170,6 +175,7 @@ def _answer_jobs(found: list[dict[str, Any]]) -> None:
 
 def _counts(one: dict[str, Any]) -> str:
     by_status = one.get("items_by_status")
+    # The run may be another program's, and hold anything there.
     counts = by_status.items() if isinstance(by_status, dict) else ()
     return ", ".join(f"{number} {status}" for status, number in counts if number) or "0"
 
@@ -188,6 +194,7 @@ def show(portal: Portal, source: str, items: bool) -> None:
     from udata.harvest.run import history
     from udata.harvest.sources import find
 
+    # An id may be a run's; only what names no run is looked for among the sources.
     last = history.run_named(portal.database, source)
     found = find(portal.database, source) if last is None else None
     if found is not None:
@@ -280,6 +287,7 @@ def stuck(portal: Portal, source: str | None, fail: bool) -> None:
     if found and fail:
         output.demand(f"Close {counted(len(found), 'run')}?")
         closed = history.close(portal.database, found)
+        # Runs that are closed are no finding any more: the command ends with 0.
         output.answer({"closed": closed}, lambda _: output.did(f"Closed {counted(closed, 'run')}"))
         return
     output.answer(found, lambda found: _print_stuck(found, called))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from udata.services.diagnosis.configuration import Shown
     from udata.services.diagnosis.run import Report
 
-# What is shown of a long value where not all of it is asked for.
+# What is shown of a long value if not all of it is asked for.
 WIDTH = 80
 # The place of a part's name.
 LABEL = 11
@@ -51,6 +51,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
       $ udata info --strict
     """
     if ctx.invoked_subcommand is not None:
+        # They would be lost in silence, since the command below knows nothing of them.
         if strict or watch:
             raise UsageError("--strict and --watch belong to udata info itself", "leave them out")
         return
@@ -61,6 +62,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
 
     watching.check(watch)
     if watch:
+        # Goes on until it is interrupted: what stands below is for one look.
         watching.repeatedly(watch, lambda: _answer_report(diagnose()))
     report = diagnose()
     end_at_once()
@@ -82,6 +84,7 @@ def config() -> None:
     from udata.services.diagnosis.configuration import shown
     from udata.settings import load
 
+    # What is wrong is what one looks for here, and must not hide the rest.
     settings = load(lenient=True)
     output.answer(shown(settings), _answer_settings)
     for text in settings.warnings:
@@ -112,6 +115,7 @@ def _answer_folded(text: str, indent: str) -> None:
 
 
 def _answer_given(settings: "Sequence[Shown]") -> None:
+    # A portal's file has hundreds of names that only concern its pages: these are counted.
     given = [one for one in settings if one.source != "default"]
     others = sum(one.name not in BY_NAME for one in given)
     if not output.options.verbosity:

@@ -49,14 +49,17 @@ def check_integrity(**wanted: Any) -> None:
     """
     from udata.services.examination import Examination, Wanted
 
+    # What was typed is looked at before a server is started or asked.
     examination = Examination(Wanted(**wanted))
     for text in examination.warnings:
         output.warning(text)
     portal = open_app(click.get_current_context())
+    # Printed as they are found, so that a million findings need no memory.
     found = output.jsonl if output.options.format == "jsonl" else lambda finding: None
     with output.progress("Checking") as progress:
         examined = examination.run(portal.database, portal.settings, found, progress.update)
     _note_summary(examined.summary)
+    # With --jsonl the findings were the answer.
     if output.options.format != "jsonl":
         output.answer(examined, lambda examined: _answer_findings(examined, wanted["limit"]), _document)
     if wanted["report"]:

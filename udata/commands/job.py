@@ -42,6 +42,7 @@ def list_jobs() -> None:
     """
     from udata.runner import registry
 
+    # A plugin that does not load must not hide the jobs of others.
     for problem in registry.load_jobs():
         output.warning(str(problem))
     jobs = registry.jobs()
@@ -71,6 +72,7 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, 
     _check_options(delay, wait, force)
     args, kwargs = split_arguments(arguments)
     job = registry.find(name)
+    # Before any server is started or asked: what cannot be meant costs nothing.
     job.bind(args, kwargs)
     open_app(ctx)
     if delay and not wait:
@@ -112,6 +114,7 @@ def _hand_over(job: "Job", args: list[str], kwargs: dict[str, str]) -> None:
     from udata.runner.journal import history as journal
 
     found = enqueue(job.name, args, kwargs)
+    # A run that leaves no record has nothing but its id to tell.
     record = journal.show(found.run_id).run._asdict() if job.journal else {"id": found.run_id}
     document = record | {"new": found.new, "sent": found.sent}
     output.answer(found, lambda found: _answer_handed_over(job.name, found), lambda _: document)
@@ -164,6 +167,7 @@ def _answer_ended(run: "Run", traceback: str | None) -> None:
         return
     if traceback and output.options.debug:
         output.traceback(traceback)
+    # A failure that is tried again leaves the run in the queue.
     state = "failed, and waits to be tried again" if run.state == "queued" else run.state
     output.failed(f"{run.job} {state}: {run.error}")
     output.notice(f"More: udata job show {run.id}")

@@ -53,6 +53,7 @@ def _database() -> Iterator["Database[dict[str, Any]]"]:
     from udata.settings import home, load
     from udata.store.connection import address
 
+    # A wrong setting is told when the command runs, and not while it is typed.
     settings = load(lenient=True)
     if settings.embedded:
         if any(server.state != "running" for server in supervisor.status(home()) if server.name == "mongodb"):
@@ -60,6 +61,7 @@ def _database() -> Iterator["Database[dict[str, Any]]"]:
         settings["MONGODB_HOST"] = supervisor.ensure(home()).mongodb
     milliseconds = int(PATIENCE * 1000)
     with (
+        # The first limits the search for the server, the second what it is asked.
         MongoClient[dict[str, Any]](address(settings), serverSelectionTimeoutMS=milliseconds) as client,
         timeout(PATIENCE),
     ):
@@ -74,6 +76,7 @@ def _begun(begin: str) -> dict[str, Any]:
 
 def _emails(begin: str) -> Iterable[str]:
     with _database() as database:
+        # E-mails are stored in lower case.
         query = {"email": _begun(begin.lower()), "deleted": None}
         return [one["email"] for one in database["user"].find(query, {"email": 1, "_id": 0}, limit=MOST)]
 

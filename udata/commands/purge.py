@@ -68,6 +68,7 @@ def _purge(portal: Portal, names: list[str], given: dict[str, Any]) -> "Purged":
     if given["archive"] and given["no_files"]:
         output.notice("The files that go are not in the archive")
     with output.progress("Purging") as bar:
+        # A dry run changes nothing, and keeps nobody out.
         return work(bar.update) if given["dry_run"] else _as_runs(names, work, bar)
 
 
@@ -75,9 +76,11 @@ def _as_runs(names: list[str], work: "Callable[[Callable[..., None]], Purged]", 
     """Do the work as a run of the job of each kind, all at once: whoever runs one of them keeps the others out."""
     from udata.runner.execution.in_process import run_job_here
 
+    # From the inside out: the run of the first kind goes around those of the others.
     for name in reversed(names):
         inner = work
 
+        # The defaults hold the values of this turn: a closure would see those of the last.
         def work(progress: Callable[..., None], name: str = name, inner: Any = inner) -> "Purged":
             done: Purged = run_job_here(f"purge-{name}", work=inner, report=progress)
             return done
@@ -90,6 +93,7 @@ def _answer_id(collection: str, id: Any) -> None:
 
 
 def _answer_purged(purged: "Purged", archive: Path | None) -> None:
+    # Every kind makes its plural with an s.
     gone = [counted(number, kind[:-1], kind) for kind, number in purged.purged.items()]
     for one in purged.left[:NAMED]:
         say = output.bad if one.bad else output.caution

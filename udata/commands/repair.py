@@ -50,14 +50,13 @@ def repair(portal: Portal, plan: Path, dry_run: bool, archive: Path | None) -> N
 def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
     for what, counts in (("removed", done.removed), ("changed", done.changed)):
         told = ", ".join(f"{number:,} {place}" for place, number in sorted(counts.items()) if number)
-        for piece in (
-            output.folded(f"{'would be ' if done.dry_run else ''}{what}: {told}", hanging="  ") if told else ()
-        ):
-            output.line(piece)
+        if told:
+            _answer_folded(f"{'would be ' if done.dry_run else ''}{what}: {told}")
     for one in done.skipped[:NAMED]:
         output.bad(f"{one.collection} {one.id} {one.reason}")
     if len(done.skipped) > NAMED:
         output.bad(f"{len(done.skipped) - NAMED:,} lines more were not done")
+    # A plan may be run again after a kill: what is done already is no failure.
     if done.before:
         output.remark(f"{counted(done.before, 'line was', 'lines were')} done before")
     if done.by_hand:

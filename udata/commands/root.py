@@ -69,6 +69,7 @@ class LazyGroup(Group):
         self.plugins: dict[str, Plugin] = {}
         self.refused: list[PluginError] = []
         for name, (_, text) in table.items():
+            # Enough for the list of commands and for what a shell completes.
             self.commands[name] = click.Group(name, short_help=text)
 
     def add_plugins(self) -> None:
@@ -81,7 +82,7 @@ class LazyGroup(Group):
             self.commands[plugin.name] = click.Group(plugin.name, short_help=f"From {plugin.distribution}.")
 
     def load_command(self, name: str) -> click.Command:
-        """Import the command `name`. Raises PluginError where a plugin cannot be loaded."""
+        """Import the command `name`. Raises PluginError if a plugin cannot be loaded."""
         if name in self.plugins:
             loaded: click.Command = load(self.plugins[name])
         else:
@@ -89,7 +90,7 @@ class LazyGroup(Group):
         return loaded
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As Click does, but for the empty line that it prints on an interruption where no terminal shows a ^C."""
+        """As Click does, but for the empty line that it prints on an interruption when no terminal shows a ^C."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -103,6 +104,7 @@ class LazyGroup(Group):
         """As Click does, with the real command in the place of the placeholder."""
         if args:
             require_built("command", f"udata {args[0]}", "udata -h shows what is")
+        # Said here and not when it is found: by now a -q before the command's name has been read.
         for error in self.refused:
             output.warning(str(error))
         name, command, rest = super().resolve_command(ctx, args)
@@ -130,11 +132,13 @@ def build() -> LazyGroup:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line `args` (by default the process's) and return its exit code; bugs raise."""
+    # A process may run several command lines, as tests do.
     output.options.reset()
     output.prepare_streams()
     stdout = sys.stdout
     try:
         result = build().main(args, prog_name="udata", standalone_mode=False)
+        # What is still in the buffer may not fit on the disk: that has to fail here, where it is told.
         sys.stdout.flush()
     except UdataError as error:
         return _ended(error)
@@ -181,6 +185,7 @@ def run() -> NoReturn:
 def _ended(error: UdataError) -> int:
     """Say what is wrong, and return its exit code."""
     if isinstance(error, OutputError | ReaderGone):
+        # The interpreter would try the rest once more at its end, and complain.
         output.give_up_answer()
     if not isinstance(error, ReaderGone):
         _show_traceback()

@@ -51,6 +51,7 @@ def history(portal: Portal, name: str | None, states: tuple[str, ...], since: da
 
     damaged: list[DamagedRunError] = []
     output.listing(_readable(journal.history(name, states, since, limit), damaged), _answer_runs)
+    # Behind the listing, which stays in one piece.
     for error in damaged:
         output.failed(str(error))
     if damaged:
@@ -138,6 +139,7 @@ def watch(run_id: str) -> "Details":
     said: list[str] = []
     with output.progress("Waiting") as bar:
         for details in follow(run_id):
+            # Each look brings the log as it is kept, of which only the new end is wanted.
             for text in new_lines(said, details.log):
                 level, _, message = text.partition(" ")
                 output.log_line(level, message)
@@ -182,6 +184,7 @@ def _answer_runs(runs: "Iterable[Run]") -> None:
 
 def _short(run: "Run", moment: datetime) -> tuple[str, ...]:
     """A run in one line of a narrow terminal."""
+    # The clocks of two machines differ: nothing is younger than now.
     age = span(max(0, int((moment - run.queued_at).total_seconds()))) if run.queued_at else ""
     took = ""
     if run.started_at:
@@ -193,6 +196,7 @@ def _short(run: "Run", moment: datetime) -> tuple[str, ...]:
 def _state(run: "Run") -> str:
     """Its state, and how far it is if that is known."""
     done, total = (run.progress or {}).get("done"), (run.progress or {}).get("total")
+    # A job notes what it likes as its progress.
     if run.state != "running" or not isinstance(done, int | float) or not isinstance(total, int | float) or not total:
         return run.state
     return f"{run.state} {100 * done / total:.0f}%"
@@ -208,6 +212,7 @@ def _room() -> int:
 
 def _flat(details: "Details") -> dict[str, Any]:
     plain = details._asdict()
+    # The run's own fields stand at the top, as they do in the history.
     flat: dict[str, Any] = plain.pop("run")._asdict() | plain
     return flat
 

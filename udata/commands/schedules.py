@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # How many times are shown at which a schedule is due.
 NEXT = 3
 
+# A job's arguments may begin with a hyphen, as numbers below 0 do: Click must not take them for options.
 LEAVE_ALONE = {"ignore_unknown_options": True}
 
 
@@ -97,6 +98,7 @@ def scheduled(portal: Portal) -> None:
     found = list(schedules.listed())
     readable = [one for one in found if isinstance(one, Schedule)]
     damaged = [one for one in found if isinstance(one, Damaged)]
+    # The last runs are one more query, made only for who sees them.
     detailed = output.options.verbosity > 0 or output.options.format == "json"
     runs = schedules.last_runs(readable) if detailed else {}
     output.answer(
@@ -136,6 +138,7 @@ def _answer(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> No
     from udata.runner.schedule.stored import Schedule
 
     plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
+    # One is scheduled at a time; the others may concern several.
     output.answer(plain[0] if done == "Scheduled" else plain, lambda _: _answer_changed(found, done))
 
 
@@ -161,7 +164,7 @@ def _note_what_is_missing(one: "Schedule") -> None:
 
 
 def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
-    """Say so, and end with 1, where nothing was found."""
+    """Say so, and end with 1, if nothing was found."""
     from udata.runner.arguments import label
     from udata.runner.schedule import schedules
 
@@ -175,6 +178,7 @@ def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
+    # Other programs store intervals as well; here only crontabs are made.
     every = hasattr(one.when, "every")
     return {
         "id": str(one.id),
@@ -211,6 +215,7 @@ def _answer_times(one: "Schedule", runs: "dict[str, LastRun]") -> None:
     if last:
         text = f"{last.state}{f': {last.error}' if last.error else ''}, {last.id}"
     else:
+        # The journal forgets a run after JOB_HISTORY_DAYS; the schedule keeps its id and time.
         text = "its record is gone" if one.last_run_id else "nothing is recorded of it"
     if one.last_run_at:
         output.line(f"  last  {_local(one.last_run_at)}: {text}")

@@ -73,11 +73,14 @@ def index(portal: Portal, /, models: tuple[str, ...], ids: tuple[str, ...], ids_
     """
     from udata.search.names import parse_moment
 
+    # A moment that is none is refused before there is a run that fails.
     if chosen["from_datetime"]:
         parse_moment(chosen["from_datetime"])
     named = [*ids, *(line.strip() for line in ids_from or () if line.strip())]
+    # A file that is empty must not mean all documents.
     if ids_from and not named:
         raise UsageError(f"{ids_from.name} names no id", "write one id a line")
+    # What was not given is left out below, so that the job's own defaults hold.
     arguments = {**chosen, "ids": ",".join(named) or None, "force": output.options.yes}
     _finish(_run(models, {name: value for name, value in arguments.items() if value}))
 
@@ -97,6 +100,7 @@ def status(portal: Portal, models: tuple[str, ...]) -> None:
     with _session(portal, models) as (session, kinds):
         overview = aliases.status(session, kinds)
     output.answer(overview, _answer_status)
+    # The portal cannot search a model that has no index.
     if any(one.in_use is None for one in overview.models):
         output.leave(EXIT_FOUND)
 
@@ -135,6 +139,7 @@ def set_alias(portal: Portal, suffix: str, models: tuple[str, ...]) -> None:
     from udata.search import aliases
 
     with _session(portal, models) as (session, kinds), _listener() as listener:
+        # A model that was named must have such an index; of all of them some may have none.
         mended = aliases.set_alias(session, suffix, kinds, all_kinds=not models, listener=listener)
     _end_moved(mended)
 
@@ -253,6 +258,7 @@ def _run(models: tuple[str, ...], arguments: dict[str, Any]) -> "Outcome":
 
 def _finish(outcome: "Outcome") -> None:
     """Print what became of the run, and end as it did. Raises what the job raised, unless that is its result."""
+    # What failed in part has a result as well, and that is the better answer.
     if isinstance(outcome.raised, UdataError) and outcome.result is None:
         raise outcome.raised
     if outcome.raised is not None and outcome.result is None:
@@ -268,6 +274,7 @@ def _finish(outcome: "Outcome") -> None:
 
 
 def _answer_indexed(models: Sequence[dict[str, Any]], seconds: float | None) -> None:
+    # What is stale was overtaken by a later change: no failure.
     words = {"indexed": "indexed", "removed": "not shown", "stale": "newer already", "failed": "failed"}
     for one in models:
         counts = ", ".join(f"{one[name]:,} {word}" for name, word in words.items() if one[name])
@@ -276,6 +283,7 @@ def _answer_indexed(models: Sequence[dict[str, Any]], seconds: float | None) -> 
     total = sum(one["indexed"] for one in models)
     if seconds:
         output.notice(f"{counted(total, 'document')} in {span(seconds)}: {total / seconds:,.0f} a second")
+    # The new indices of one run have one suffix.
     suffix = next((one["suffix"] for one in models if one["suffix"]), None)
     if any(one["live"] for one in models):
         output.did(f"The portal searches the indices {suffix}")
@@ -333,7 +341,7 @@ def _answer_found(found: "Found") -> None:
 
 
 def _end_moved(mended: "Sequence[Verified]") -> None:
-    """Answer which indices are searched now, and end with 1 where they are not as they should be."""
+    """Answer which indices are searched now, and end with 1 if they are not as they should be."""
     output.answer(mended, _answer_moved, lambda mended: {"models": mended})
     if any(one.wrong for one in mended):
         output.leave(EXIT_FOUND)

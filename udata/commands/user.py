@@ -64,6 +64,7 @@ def create(portal: Portal, /, **given: Any) -> None:
     _refuse_to_guess(given)
 
     def email(value: str) -> str:
+        # Also whether it is free: else one would type a password for nothing.
         checked = users.email_address(value, portal.settings["SECURITY_EMAIL_VALIDATOR_ARGS"])
         return users.free_email(portal.database, checked)
 
@@ -97,6 +98,7 @@ def list_(portal: Portal, /, **wanted: Any) -> None:
     """
     from udata.services.users.listing import Wanted, listed
 
+    # A set, which the generator can fill while the listing is printed.
     damaged = set[bool]()
     output.listing(_readable(listed(portal.database, Wanted(**wanted)), damaged), _answer_accounts)
     if damaged:
@@ -189,6 +191,7 @@ def password(portal: Portal, email: str | None, password: str | None, password_s
     from udata.services.users import accounts as users
 
     email = _email(email)
+    # Before the question: nobody types a password twice for an account that is not there.
     users.living(portal.database, email)
     chosen = _password(portal, password, password_stdin)
     change = users.set_password(portal.database, email, chosen, portal.settings, output.warning)
@@ -250,6 +253,7 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
     from udata.services.users import deletion, farewell
 
     user = deletion.find(portal.database, _email(email))
+    # Written before the deletion, which takes name and address; a wrong setting stops it here, too.
     mail = None if no_mail or dry_run else farewell.mail(portal.database, portal.settings, user)
     mailer = None if mail is None else farewell.mailer(portal.settings)
     with output.progress("Deleting") as bar:
@@ -257,6 +261,7 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
             portal.database, portal.settings, user,
             comments=delete_comments, dry_run=dry_run, tell=telling(dry_run), progress=bar.update,
         )  # fmt: skip
+    # Who was deleted before is not told a second time.
     if mailer and mail and not done.again:
         done.mail = farewell.send(mailer, mail)
     output.answer(done, _answer_deletion)
@@ -294,7 +299,7 @@ def _email(given: str | None) -> str:
 
 
 def _refuse_to_guess(given: dict[str, Any]) -> None:
-    """Name all options that are missing, where nobody can be asked for them."""
+    """Name all options that are missing, if nobody can be asked for them."""
     missing = [option for option in ("--first-name", "--last-name", "--email") if given[_variable(option)] is None]
     if given["password"] is None and not given["password_stdin"] and not given["generate_password"]:
         missing.append("--generate-password, --password-stdin or --password")
@@ -322,6 +327,7 @@ def _password(portal: Portal, given: str | None, from_stdin: bool, generate: boo
         return Passwords(portal.settings).generated()
     if given is not None:
         return given
+    # What is typed on a terminal would be seen: there --password-stdin asks.
     if not from_stdin or sys.stdin.isatty():
         passwords = Passwords(portal.settings)
         accept = passwords.checked

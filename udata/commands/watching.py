@@ -10,7 +10,8 @@ from udata.errors import ServerError, UsageError
 
 
 def check(seconds: float | None, *others: object) -> None:
-    """Raises UsageError when `--watch` is no number, or given with a form that is read once, or any of `others`."""
+    """Raise UsageError when `--watch` is no number, or given with a form that is read once, or any of `others`."""
+    # Click's ranges let it pass, since every comparison with it is false.
     if seconds is not None and math.isnan(seconds):
         raise UsageError("--watch takes a number of seconds")
     if seconds and (output.options.format != "text" or any(others)):

@@ -25,6 +25,7 @@ def group() -> None:
 
 def queues_option(help: str) -> Callable[[Any], Any]:
     """The option that names queues."""
+    # -Q is Celery's own spelling, which stands in many a unit file.
     return click.option(
         "-q",
         "-Q",
@@ -116,6 +117,7 @@ def status(portal: Portal, queues: tuple[str, ...], munin: bool, munin_config: b
         _answer_munin(portal, queues, munin, munin_config)
         return
     if watch:
+        # Goes on until it is interrupted: what stands below is for one look.
         watching.repeatedly(watch, lambda: _answer_status(state.status(portal.settings, queues)))
     found = state.status(portal.settings, queues)
     output.answer(found, _answer_status)
@@ -249,6 +251,7 @@ def _check_chosen(ids: tuple[str, ...], everything: bool) -> None:
 
 def _settle(letters: "Iterable[Letter]", done: str, dry_run: bool) -> None:
     count = total = 0
+    # Each is settled when it is asked for: what is counted is done.
     for letter in letters:
         count, total = count + 1, total + letter.size
         output.detail(f"{letter.id} {letter.task or 'no task'}: {letter.reason}")
@@ -288,6 +291,7 @@ def _answer_message(found: dict[str, Any]) -> None:
         ("type", found["content_type"] or ""),
     ])  # fmt: skip
     for name, value in (found["headers"] or {}).items():
+        # Celery sends a dozen headers, most of them without a value.
         if value not in (None, "", [], {}):
             output.line(output.shortened(f"  {name}: {value}"))
     output.line(output.shortened(f"body: {found['body']}" if found["body"] is not None else "body: not shown"))
@@ -315,6 +319,7 @@ def _answer_status(found: "Status") -> None:
 def _answer_queue(queue: "Queue") -> None:
     age = "" if queue.oldest is None else f", the oldest for {span(queue.oldest)}"
     output.line(f'Queue "{queue.name}": {counted(queue.waiting, "task")} waiting{age}')
+    # One long name must not push the numbers off the screen.
     width = min(max(map(len, queue.tasks), default=0), 60)
     for name, count in queue.tasks.items():
         output.line(f"  {output.shortened(name, 60):<{width}}  {count:,}")
@@ -337,9 +342,11 @@ def _answer_run(run: "Running", doing: "Doing | None") -> None:
 
     words = output.shortened(label(run.job, doing.args, doing.kwargs) if doing else run.job, 60)
     shown = run.run_id if output.options.verbosity else run.run_id[:8]
+    # The worker's clock may be ahead of this one.
     text = f"  {shown} {words}, for {span(max(0, int((now() - run.since).total_seconds())))}"
     progress = (doing.progress if doing else None) or {}
     done, total, message = (progress.get(name) for name in ("done", "total", "message"))
+    # A job notes what it likes as its progress: words as well as numbers.
     if done is not None:
         text += f", {done:,.10g}" if isinstance(done, int | float) else f", {done}"
         text += f" of {total:,.10g}" if isinstance(total, int | float) else ""

@@ -35,6 +35,7 @@ def make_folder(folder: Path) -> None:
     """Make `folder` and its parents, for the owner alone."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # It may have been made before, open to others, and passwords go into it.
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
 
@@ -63,12 +64,14 @@ def locked(home: Path, timeout: float) -> Iterator[None]:
 def write(path: Path, content: str) -> None:
     """Replace the file at once, readable by the owner alone: a reader sees the old content or the new."""
     with writing(path.parent):
+        # Two processes that write at once must not share the file.
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(content)
                 file.flush()
+                # Before it takes the old one's place: a power cut leaves one of the two, and whole.
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError:
@@ -77,7 +80,7 @@ def write(path: Path, content: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in the file, empty where there is no file; raises ConfigurationError where it is none."""
+    """The object in the file, empty if there is no file; raises ConfigurationError if it holds no object."""
     with writing(path.parent):
         try:
             content = path.read_text("utf-8")
@@ -112,9 +115,12 @@ def generated(path: Path, names: Iterable[str], timeout: float = 30.0) -> dict[s
         from secrets import token_urlsafe
 
         with locked(path.parent, timeout):
+            # Again, under the lock: another process may have made them meanwhile.
             known = read_json(path)
+            # What is known stays: another secret would end every session, another password lock us out.
             known = {**{name: token_urlsafe(32) for name in names}, **known}
             write_json(path, known)
+    # Edited by hand it may hold anything, and a line end would add a line to a server's configuration.
     if not all(isinstance(known[name], str) and known[name].isprintable() and known[name] for name in names):
         raise damaged(path)
     return {name: known[name] for name in names}

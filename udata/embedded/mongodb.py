@@ -37,13 +37,15 @@ class MongoDB(Server):
         return True
 
     def start(self, port: int, deadline: float) -> Process:
-        """As of `Server`; the first time, and where the password has changed, the account is made before."""
+        """As of `Server`; the first time, and if the password has changed, the account is made before."""
         from hashlib import sha256
 
         mark = self.folder / "account"
+        # A hash tells a new password from the old one, and does not tell the password.
         fingerprint = sha256(self.password.encode()).hexdigest()
         if not mark.exists() or mark.read_text() != fingerprint:
             _Open(self).make_account(port, deadline)
+            # Behind the account: after a kill in between it is made once more.
             home.write(mark, fingerprint)
         return self.launch(self.command(port, "--auth"), port, deadline)
 
@@ -52,6 +54,7 @@ class MongoDB(Server):
         home.make_folder(self.folder)
         configuration = self.folder / "secantusd.toml"
         home.write(configuration, "")
+        # `-P` keeps a module of the same name in the current folder from being started.
         return [
             sys.executable, "-P", "-m", self.module, "--config", str(configuration),
             "--host", HOST, "--port", str(port), "--storage-path", str(self.data),
@@ -86,6 +89,7 @@ class _Open(MongoDB):
 def _client(address: str) -> Any:
     from pymongo import MongoClient
 
+    # On loopback it answers soon or not at all.
     milliseconds = 2_000
     return MongoClient(
         address, directConnection=True, serverSelectionTimeoutMS=milliseconds,

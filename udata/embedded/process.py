@@ -32,8 +32,10 @@ def spawn(command: Sequence[str], folder: Path, log: Path) -> Process:
     It holds the lock on `folder` for as long as it lives, whoever dies meanwhile: two servers never share
     their data. Raises ServerError when the lock is taken.
     """
+    # The portal's settings, passwords among them, are no business of the server's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UDATA_")}
     with home.writing(folder), (folder / "running").open("a") as lock, log.open("ab") as output:
+        # The lock belongs to the open file, which the child inherits: it ends with the child.
         _take(lock.fileno(), folder)
         child = subprocess.Popen(  # noqa: S603 (a program of an installed package, no shell)
             command,
@@ -54,6 +56,7 @@ def started(pid: int) -> float | None:
     """When the process was started, in the platform's own measure; None when it has ended."""
     moment = _started_by_proc(pid) if os.path.exists("/proc/self/stat") else _started_by_psutil(pid)
     if moment is None:
+        # A child of this very process stays a zombie until somebody waits for it.
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
     return moment
@@ -65,15 +68,17 @@ def lives(process: Process) -> bool:
 
 
 def holder(folder: Path) -> Process | None:
-    """The server that holds the lock on `folder`, where one does and this user may look at its process."""
+    """The server that holds the lock on `folder`, if one does and this user may look at its process."""
     if not _taken(folder):
         return None
     import psutil
 
     for process in psutil.process_iter():
         try:
+            # The working folder is asked first: listing open files is slow.
             if Path(process.cwd()).is_relative_to(folder) and folder / "running" in _open_files(process):
                 return Process(process.pid, started(process.pid) or 0.0)
+        # It has ended meanwhile, or is another user's.
         except psutil.Error:
             continue
     return None
@@ -130,6 +135,7 @@ def bound(log: Path) -> None:
         if size > LOG_BYTES:
             with log.open("r+b") as file:
                 file.seek(size - LOG_BYTES)
+                # The server appends to its log, so that it goes on at the new end and leaves no hole.
                 log.with_suffix(".old").write_bytes(file.read())
                 file.truncate(0)
 
@@ -152,6 +158,7 @@ def _take(descriptor: int, folder: Path, seconds: float = 5.0) -> None:
 def _taken(folder: Path) -> bool:
     try:
         with (folder / "running").open("a") as lock:
+            # If it is free, it is given back as soon as the file is closed.
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

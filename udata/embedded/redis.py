@@ -28,6 +28,7 @@ class Redis(Server):
         expected = b"+OK\r\n+PONG\r\n"
         reply = b""
         with suppress(OSError), socket.create_connection((HOST, port), timeout=2) as connection:
+            # Written by hand, so that no client library has to be loaded for a look.
             connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
             while len(reply) < len(expected) and (part := connection.recv(64)):
                 reply += part
@@ -37,11 +38,13 @@ class Redis(Server):
         """As of `Server`."""
         home.make_folder(self.folder)
         configuration = self.folder / "valkey.conf"
+        # At each start, since port and password may have changed.
         home.write(configuration, self.configuration(port))
         return self.launch([str(binary()), str(configuration)], port, deadline)
 
     def configuration(self, port: int) -> str:
         """The server's configuration file."""
+        # No snapshots: the append-only file holds everything.
         return f"""\
 bind {HOST}
 port {port}
@@ -58,7 +61,7 @@ enable-debug-command no
 
 
 def binary() -> Path:
-    """The server's program; raises ConfigurationError where the package has none for this platform."""
+    """The server's program; raises ConfigurationError if the package has none for this platform."""
     specification = find_spec(Redis.module)
     for place in (specification and specification.submodule_search_locations) or ():
         for program in Path(place).glob("_binaries/*/valkey-server"):
@@ -70,5 +73,6 @@ def binary() -> Path:
 
 
 def _quoted(path: Path) -> str:
+    # A path may hold quotes, spaces, and bytes that are no text.
     plain = b"/-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in bytes(path)) + '"'

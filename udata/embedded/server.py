@@ -46,7 +46,7 @@ class Server(ABC):
 
     @classmethod
     def require(cls) -> None:
-        """Raise ConfigurationError where the server's package is not installed."""
+        """Raise ConfigurationError if the server's package is not installed."""
         if find_spec(cls.module) is None:
             raise ConfigurationError(
                 f"no {cls.title} is configured and the embedded one is not installed",
@@ -66,6 +66,7 @@ class Server(ABC):
         started = process.spawn(command, self.folder, self.log)
         try:
             self.wait(started, port, deadline)
+        # Also when the operator breaks off: a server that nobody has noted would run on unseen.
         except (ServerError, KeyboardInterrupt):
             process.end([started], grace=5)
             raise
@@ -73,6 +74,7 @@ class Server(ABC):
 
     def wait(self, started: Process, port: int, deadline: float) -> None:
         """Wait until the server answers; raises ServerError when it dies, or does not before `deadline`."""
+        # The port is asked first: a client would wait for it with its own, longer pauses.
         while not (self.listens(port) and self.answers(port)):
             if not process.lives(started):
                 raise ServerError(
@@ -88,10 +90,12 @@ class Server(ABC):
 
 
 def free_port(preferred: int | None = None) -> int:
-    """A port on loopback that nobody listens on: `preferred`, where it is free."""
+    """A port on loopback that nobody listens on: `preferred`, if it is free."""
+    # For 0 the system chooses one.
     for candidate in (preferred, 0):
         if candidate is not None:
             with suppress(OSError), socket.socket() as listener:
+                # A port whose last connections are still closing is free for a server.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind((HOST, candidate))
                 port: int = listener.getsockname()[1]

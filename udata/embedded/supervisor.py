@@ -20,6 +20,7 @@ SECRETS = ("SECRET_KEY", "SECURITY_PASSWORD_SALT", "API_TOKEN_SECRET")
 RECORDS = "servers.json"
 PASSWORDS = "passwords.json"
 SERVERS: tuple[type[Server], ...] = (MongoDB, Redis)
+# How long a server may take for an orderly end, in seconds.
 GRACE = 15.0
 
 
@@ -31,7 +32,7 @@ class Endpoints(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is kept of a server; without a process where it was stopped, for its port is asked for again."""
+    """What is kept of a server; without a process if it was stopped, for its port is asked for again."""
 
     process: Process | None
     port: int
@@ -59,12 +60,13 @@ class Status(NamedTuple):
 def ensure(home: Path, timeout: float = 30.0) -> Endpoints:
     """The addresses of the servers of `home`; those that do not run are started.
 
-    Raises ConfigurationError where they are not installed or `home` cannot be written, ServerError where one
+    Raises ConfigurationError if they are not installed or `home` cannot be written, ServerError if one
     does not answer within `timeout` seconds.
     """
     home = home.absolute()
     records = _records(home)
     servers = _servers(home) if len(records) == len(SERVERS) else []
+    # The usual case: no lock is taken, and nothing is asked of the servers but a connection.
     if servers and all(_serves(server, records[server.name]) for server in servers):
         return _endpoints(servers, records)
     return start(home, timeout)
@@ -76,6 +78,7 @@ def start(home: Path, timeout: float = 30.0) -> Endpoints:
     for kind in SERVERS:
         kind.require()
     deadline = time.monotonic() + timeout
+    # Before the lock, which is also taken to make the passwords.
     servers = _servers(home)
     with folder.locked(home, timeout):
         records = _records(home)
@@ -83,6 +86,7 @@ def start(home: Path, timeout: float = 30.0) -> Endpoints:
             record = records.get(server.name)
             if not _answers(server, record, deadline):
                 records[server.name] = _started(server, record.port if record else None, deadline)
+                # After each: a kill while the next one starts leaves this one known.
                 _keep(home, records)
     return _endpoints(servers, records)
 
@@ -90,8 +94,10 @@ def start(home: Path, timeout: float = 30.0) -> Endpoints:
 def stop(home: Path, grace: float = GRACE) -> list[str]:
     """Stop the servers of `home` that run, and return their titles; one that does not within `grace` is killed."""
     home = home.absolute()
+    # Nothing was ever started here, and asking must not make the folder.
     if not (home / RECORDS).exists():
         return []
+    # Another command that stops them may need all of its own grace.
     with folder.locked(home, timeout=grace + 10):
         try:
             records = _records(home)
@@ -104,6 +110,7 @@ def stop(home: Path, grace: float = GRACE) -> list[str]:
             if (found := _living(records.get(kind.name)) or process.holder(home / kind.name))
         }
         process.end(living.values(), grace)
+        # The ports are kept, so that the addresses are the same after the next start.
         _keep(home, {name: record._replace(process=None) for name, record in records.items()})
     return list(living)
 
@@ -147,6 +154,7 @@ def _records(home: Path) -> dict[str, Record]:
 
 def _record(kept: dict[str, Any]) -> Record:
     pid, started, port, since = (kept[name] for name in ("pid", "started", "port", "since"))
+    # The file may have been edited, and these numbers are given to the system.
     if not (isinstance(port, int) and 0 < port < 2**16 and isinstance(since, int | float) and isfinite(since)):
         raise ValueError("no port, or no time")
     if pid is None or pid == 0:
@@ -178,6 +186,7 @@ def _living(record: Record | None) -> Process | None:
 
 
 def _serves(server: Server, record: Record) -> bool:
+    # Each command that uses the servers comes by here: no process is needed to keep the log short.
     process.bound(server.log)
     return _living(record) is not None and server.listens(record.port)
 
@@ -207,6 +216,7 @@ def _started(server: Server, port: int | None, deadline: float) -> Record:
     except ServerError:
         # Another program may have taken the port since it was found free.
         other = free_port(port)
+        # Then the port was not the reason.
         if other == port:
             raise
     return Record(server.start(other, deadline), other, time.time())

@@ -51,8 +51,10 @@ def clean(database: Database[Document], settings: Mapping[str, Any], who: str) -
     with translated_errors():
         for name, field in DELETED.items():
             found = [one for one in _of_source(database, name, source) if not one.get(field)]
+            # A DOI is cited elsewhere and has to resolve for good: its document stays readable.
             kept = [one for one in found if one.get("doi")]
             gone = [one["_id"] for one in found if not one.get("doi")]
+            # What somebody deleted since the query keeps its own moment.
             deleted[name] = _set(database, settings, name, gone, {field: None}, {field: moment})
             _archive(database, settings, name, [one["_id"] for one in kept], CLEANED)
             archived += [str(one.get("slug") or one["_id"]) for one in kept]
@@ -69,6 +71,8 @@ def delete(
     source = living(database, who)
     archived = 0
     with translated_errors():
+        # First the schedule, last the mark: a kill in between leaves a source that can be deleted again,
+        # and no schedule that starts runs of a deleted one.
         unschedule_source(database, source)
         for name in COLLECTIONS if archive else ():
             ids = [one["_id"] for one in _of_source(database, name, source)]
@@ -84,6 +88,7 @@ def documents_of(database: Database[Document], source: Mapping[str, Any]) -> int
 
 
 def _of_source(database: Database[Document], name: str, source: Mapping[str, Any]) -> Iterator[Document]:
+    # Without the resources, which make most of a document's size.
     projection = {"slug": 1, "doi": 1, "archived": 1, "archived_at": 1, DELETED[name]: 1}
     yield from database[name].find({"harvest.source_id": str(source["_id"])}, projection)
 
@@ -91,6 +96,7 @@ def _of_source(database: Database[Document], name: str, source: Mapping[str, Any
 def _archive(
     database: Database[Document], settings: Mapping[str, Any], name: str, ids: Sequence[Any], reason: str
 ) -> int:
+    # The reason tells later harvests, and the portal, that no person archived it.
     field, moment = COLLECTIONS[name], now()
     change = {field: moment, "harvest.archived_at": moment, "harvest.archived_reason": reason}
     return _set(database, settings, name, ids, {field: None}, change)
@@ -112,6 +118,7 @@ def _set(
 
 
 def _batches(ids: Sequence[Any]) -> Iterator[list[Any]]:
+    # The embedded server is slow beyond a hundred values of `$in`.
     for start in range(0, len(ids), BATCH):
         yield list(ids[start : start + BATCH])
 
@@ -127,11 +134,13 @@ def attach(database: Database[Document], settings: Mapping[str, Any], domain: st
         found = _datasets(database, list(pairs))
         wanted = {pairs[local]: identifier for local, identifier in found.items()}
         projection = {"harvest.remote_id": 1}
+        # Whoever has a wanted identity now, except its new owner: two of one identity would both be harvested into.
         losing = [
             one["_id"]
             for one in database["dataset"].find({"harvest.domain": domain}, projection)
             if wanted.get(one["harvest"].get("remote_id"), one["_id"]) != one["_id"]
         ]
+        # Released before given: a kill in between leaves an identity free, never twice.
         for some in _batches(losing):
             with changing(database, settings, "dataset", some):
                 released = {"$unset": {"harvest.domain": "", "harvest.remote_id": ""}}
@@ -139,6 +148,7 @@ def attach(database: Database[Document], settings: Mapping[str, Any], domain: st
         for some in _batches(list(wanted.items())):
             ids = [identifier for _, identifier in some]
             with changing(database, settings, "dataset", ids):
+                # A path cannot be set below null, which portals store for what was never harvested.
                 database["dataset"].update_many({"_id": {"$in": ids}, "harvest": None}, {"$set": {"harvest": {}}})
                 database["dataset"].bulk_write([
                     UpdateOne({"_id": one}, {"$set": {"harvest.domain": domain, "harvest.remote_id": remote}})
@@ -149,6 +159,7 @@ def attach(database: Database[Document], settings: Mapping[str, Any], domain: st
 
 def _read(file: Path) -> dict[str, str]:
     try:
+        # Spreadsheets put a byte-order mark in front, which would become part of the first column's name.
         text = file.read_text(encoding="utf-8-sig")
         rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in text.partition("\n")[0] else ",")
         if not {"local", "remote"} <= set(rows.fieldnames or ()):
@@ -156,7 +167,9 @@ def _read(file: Path) -> dict[str, str]:
         pairs = {(row["local"] or "").strip(): (row["remote"] or "").strip() for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file} cannot be read: {error}") from error
+    # Lines half filled in are left out: an empty identity would match nothing.
     pairs = {local: remote for local, remote in pairs.items() if local and remote}
+    # One record cannot be kept up in two documents: the harvest would change only one.
     if len(set(pairs.values())) < len(pairs):
         raise UsageError(f"{file} gives one record to several datasets")
     return pairs
@@ -168,6 +181,7 @@ def _datasets(database: Database[Document], names: Sequence[str]) -> dict[str, O
     for some in _batches(names):
         ids = {identifier: name for name in some if (identifier := _object_id(name))}
         for one in database["dataset"].find({"slug": {"$in": some}}, {"slug": 1}):
+            # Ids come second and win, since a slug may look like an id.
             found[one["slug"]] = one["_id"]
         for one in database["dataset"].find({"_id": {"$in": list(ids)}}, {"_id": 1}):
             found[ids[one["_id"]]] = one["_id"]
@@ -183,12 +197,13 @@ def _object_id(text: str) -> ObjectId | None:
 def detach(database: Database[Document], settings: Mapping[str, Any], who: str) -> ObjectId:
     """Take a dataset, by id or slug, from the source it came from: no harvest knows it any more.
 
-    Returns its id. Raises UnknownName, UdataError if it belongs to none, ServerError.
+    Returns its id. Raises UnknownName, UdataError if it belongs to no source, ServerError.
     """
     with translated_errors():
         found = _datasets(database, [who]).get(who)
         if found is None:
             raise UnknownName("dataset", who)
+        # Nothing was modified: it has no mark of a harvest, or somebody else took it away just now.
         if not _release(database, settings, "dataset", [found]):
             raise UdataError(f"the dataset {who} was not harvested")
     return found

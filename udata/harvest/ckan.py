@@ -39,7 +39,7 @@ _FREQUENCY = ("frequency", "accrual_periodicity", "accrualperiodicity", "frequen
 _STARTS = ("temporal_start", "temporal_coverage_from", "temporal_from")
 _ENDS = ("temporal_end", "temporal_coverage_to", "temporal_to")
 _BOX = ("bbox_west_long", "bbox_south_lat", "bbox_east_long", "bbox_north_lat")
-# The lengths of the digits say which algorithm made them, where CKAN does not.
+# The number of digits tells which algorithm made them, if CKAN does not.
 _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 
 
@@ -71,6 +71,7 @@ def objects(value: Any) -> Iterator[Object]:
 
 def plain(value: Any) -> str | None:
     """A value as a text without blanks around it; None for null, empty texts and what is no single value."""
+    # A bool is an int in Python, but no text that anybody meant.
     if isinstance(value, bool) or value is None:
         return None
     return str(value).strip() or None if isinstance(value, str | int | float) else None
@@ -95,8 +96,10 @@ class _Package:
         """The dataset, with what was not taken."""
         given = self._given
         name = plain(given.get("name"))
+        # The id stays when a package is renamed; old portals give only the name.
         identifier = plain(given.get("id")) or name
         access_rights = [value for key in ("access_rights", "accesslevel") if (value := self._extra(key))]
+        # CKAN has no field for it: portals put it into the extras, or beside the title by a schema of their own.
         published = self._extra(*_FREQUENCY) or plain(given.get("frequency"))
         term = frequency(published) if published else None
         if published and term is None:
@@ -105,6 +108,7 @@ class _Package:
             "remote_id": identifier,
             "name": name,
             "landing_page": self._landing_page(name),
+            # CKAN shows the name of a package that has no title.
             "titles": self._texts("title") or ((Text(name),) if name else ()),
             "descriptions": self._texts("notes"),
             "keywords": self._keywords(),
@@ -121,6 +125,7 @@ class _Package:
             "published_frequency": published,
             "created": self._moment("created", given.get("metadata_created")),
             "issued": self._moment("issued", self._folded.get("dcat_issued"), self._folded.get("issued")),
+            # The publisher's own date first: CKAN's changes with every edit of a keyword.
             "modified": self._moment(
                 "modified",
                 self._folded.get("dcat_modified"),
@@ -137,6 +142,7 @@ class _Package:
         return Dataset(**fields, remarks=tuple(self._remarks))  # type: ignore[arg-type]
 
     def _remark(self, field: str, value: object, reason: str) -> None:
+        # A remark is stored with the run: a geometry of a megabyte is not.
         self._remarks.append(Remark(field, str(value)[:200], reason))
 
     def _extra(self, *keys: str) -> str | None:
@@ -153,12 +159,14 @@ class _Package:
         if isinstance(translated, dict):
             found = [Text(text, language(tag)) for tag, value in translated.items() if (text := plain(value))]
             if found:
+                # Sorted, since the order of a JSON object would make a change of nothing.
                 return tuple(sorted(found, key=lambda text: (text.language or "", text.value)))
         text = plain(self._given.get(key))
         return (Text(text),) if text else ()
 
     def _moment(self, field: str, *values: object) -> datetime | None:
         for value in values:
+            # DKAN writes the label of the field into its value.
             text = re.sub(r"^Date changed\s+", "", plain(value) or "")
             if text:
                 read = moment(text, self._now)
@@ -195,6 +203,7 @@ class _Package:
             ("contact", given.get("maintainer"), given.get("maintainer_email")),
             ("contact", self._extra("contact_name"), self._extra("contact_email")),
             ("creator", given.get("author"), given.get("author_email")),
+            # Without a publisher of its own a package is its organization's.
             ("publisher", self._extra("publisher_name") or organization, self._extra("publisher_email")),
         ):
             text, address = plain(name), plain(email)
@@ -210,7 +219,9 @@ class _Package:
         key, title, url = (plain(given.get(f"license_{part}")) for part in ("id", "title", "url"))
         hints = []
         if key or title or url:
+            # Some portals put the address into the title, as a link.
             addresses = [address for text in (url, title) for address in addresses_in(text or "")]
+            # Without a key the title is what was published, and would stand there twice.
             labels = (Text(title),) if title and key else ()
             hints.append(LicenseHint(key or title or url, labels, tuple(dict.fromkeys(addresses))))
         if named := self._extra("licence", "license"):
@@ -227,6 +238,7 @@ class _Package:
         corners = [self._extra(key) for key in _BOX]
         try:
             if given:
+                # CKAN stores the shape as JSON within a text, DKAN as an object.
                 return area(given if isinstance(given, str) else json.dumps(given))
             if all(corners):
                 return box(*(float(corner or "") for corner in corners))
@@ -253,7 +265,9 @@ class _Package:
         kind = file_format(plain(given.get("format")) or "")
         mime = media_type(plain(given.get("mimetype")) or "") or kind.mime
         protocol = service_in(url)
+        # Many services are entered as files: their address tells.
         is_service = protocol or (plain(given.get("resource_type")) or "") == "api"
+        # Some portals write the algorithm in front, as `md5:…`.
         digits = (plain(given.get("hash")) or "").lower().rpartition(":")[2]
         algorithm = _ALGORITHMS.get(len(digits)) if re.fullmatch(r"[0-9a-f]+", digits) else None
         return Distribution(
@@ -274,6 +288,7 @@ class _Package:
 
     def _size(self, value: object) -> int | None:
         text = plain(value)
+        # Units such as MB are rounded by hand: no size is better than a wrong one.
         if match := re.fullmatch(r"(\d{1,18})(?:\.0+)?\s*(?:bytes?|octets?|B)?", text or "", re.IGNORECASE):
             return int(match[1])
         if text:
@@ -282,6 +297,7 @@ class _Package:
 
 
 def _written(value: object) -> str:
+    # The extras of a record are texts, whatever was published.
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""The search for circles of garbage, paused while millions of objects are made that form none."""
+"""The search for circles of garbage, paused while millions of objects are made that form no circle."""
 
 import gc
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ def paused_collector() -> Iterator[None]:
     A page of a catalogue becomes a million small objects; to look through all of them again and again takes as long
     as to read them.
     """
+    # It may be paused further out already: then it stays so.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -25,11 +25,14 @@ def _is_silent(path: str) -> bool:
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Change]:
+    # Most parts of most documents: equal parts are not walked through.
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
+        # In the order of the stored document, so that a report reads the same every time.
         for key in dict.fromkeys((*before, *after)):
             yield from _differences(f"{path}.{key}" if path else str(key), before.get(key), after.get(key))
+    # Lists of another length differ as a whole: which member went cannot be told by its place.
     elif _has_documents(before) and _has_documents(after) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{path}.{number}", one, other)

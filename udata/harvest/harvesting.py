@@ -46,11 +46,14 @@ def harvest_source(
     """
     rules = Rules.of(settings)
     if wishes.max_items is not None:
+        # What the operator types counts before the setting.
         rules = rules._replace(max_items=wishes.max_items)
     reader = backend(str(source.get("backend")), settings["HARVESTER_BACKENDS"])
+    # A dry run leaves no trace, and closes nothing of others.
     run_id = None if wishes.dry else history.run_going_on(source["_id"])
     if not wishes.dry:
         history.close(database, history.left_by(database, source["_id"], run_id))
+    # A source's address is whatever a user typed: the guarded client refuses those within the house.
     with Fetcher(settings) as fetcher:
         return run(
             database, settings, source, reader, fetcher.get, rules=rules, dry=wishes.dry, force=wishes.force,
@@ -108,11 +111,13 @@ def check(settings: Mapping[str, Any], backend_name: str, url: str, max_items: i
     checked = Checked()
     with Fetcher(settings) as fetcher:
         try:
+            # The generator is simply left behind at the limit: no further page is fetched.
             for page in reader.pages(Source.configured(url), fetcher.get):
                 _look_at(checked, page, settings["DEFAULT_LANGUAGE"])
                 if max_items is not None and checked.records.total() >= max_items:
                     checked.troubles.append(f"it was not read to its end: {max_items:,} items are enough")
                     break
+        # What was read before it is shown all the same: it tells the operator how far the server gets.
         except UdataError as error:
             checked.error = error
     return checked
@@ -120,6 +125,7 @@ def check(settings: Mapping[str, Any], backend_name: str, url: str, max_items: i
 
 def _look_at(checked: Checked, page: Page, language: str) -> None:
     checked.pages += 1
+    # The first word counts, as it does for the extent of a run.
     checked.said = page.total if checked.said is None else checked.said
     for record in page.records:
         checked.records[type(record).__name__.lower()] += 1
@@ -133,4 +139,5 @@ def _look_at(checked: Checked, page: Page, language: str) -> None:
         checked.causes.add(Item(one.name, "failed", error=one.reason))
     troubles = [f"line {one.line}: {one.reason}" if one.line else one.reason for one in page.damages]
     troubles += [page.incomplete] if page.incomplete else []
+    # Every page of a broken catalogue may be damaged in the same way: memory stays bounded.
     checked.troubles += troubles[: TROUBLES - len(checked.troubles)]

@@ -30,6 +30,7 @@ def in_language(texts: Texts, languages: Sequence[str] = ()) -> str | None:
 
     `en` finds `en-GB`, too. The order in which the source names them plays no part.
     """
+    # By value at last: two texts in one language must not change places from run to run.
     ranked = sorted(texts, key=lambda text: (_rank(text.language, languages), text.language or "", text.value))
     return ranked[0].value if ranked else None
 
@@ -38,6 +39,7 @@ def _rank(language: str | None, languages: Sequence[str]) -> int:
     for rank, wanted in enumerate(languages):
         if language == wanted or (language or "").split("-")[0] == wanted:
             return rank
+    # A text that names no language is more likely to be understood than one in a foreign language.
     return len(languages) + (language is not None)
 
 
@@ -203,8 +205,10 @@ class Record:
     @property
     def refusal(self) -> str | None:
         """Why a portal cannot keep the record; None if it can."""
+        # Without identity every run would make a new document of it.
         if self.remote_id is None:
             return "no identifier and no address that names it"
+        # A portal's models require a title; a document without could not be saved again.
         return None if self.titles else "no title"
 
 

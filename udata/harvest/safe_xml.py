@@ -1,7 +1,8 @@
 """XML that others wrote, read so that it cannot harm: no external entity, no DTD from elsewhere, no bomb.
 
 Entities that the document itself declares are expanded, since catalogues abbreviate their namespaces so; libxml2
-refuses those that grow out of proportion, in microseconds: https://gitlab.gnome.org/GNOME/libxml2/-/wikis/Entity-handling
+refuses those that grow out of proportion, in microseconds:
+https://gitlab.gnome.org/GNOME/libxml2/-/wikis/Entity-handling
 """
 
 import re
@@ -16,6 +17,7 @@ _UNSAFE = re.compile(
     r"amplification|entity reference loop|entity loop|depth|huge|too (?:long|large|big)|Resource limit", re.I
 )
 _DECLARED_ENCODING = re.compile(rb"""^(<\?xml[^>]*?)\s+encoding\s*=\s*["'][^"']*["']""")
+# One slip may break every line that follows; a hundred tell what is the matter.
 MAX_DAMAGES = 100
 
 
@@ -30,6 +32,7 @@ def read_xml(content: bytes, charset: str | None = None) -> tuple[etree._Element
         return etree.fromstring(content, _parser(_undeclared(content, charset))), []
     except (etree.XMLSyntaxError, LookupError) as error:
         _refuse_unsafe(str(error))
+    # A null near the start means UTF-16 or UTF-32, whose damages no other reading mends.
     if b"\x00" not in content[:4] and (text := _latin(content)) is not None:
         # What is not valid in the encoding that it declares was written on Windows, as a rule.
         recoded = _DECLARED_ENCODING.sub(rb"\1", text.encode())
@@ -39,6 +42,7 @@ def read_xml(content: bytes, charset: str | None = None) -> tuple[etree._Element
 
 
 def _undeclared(content: bytes, charset: str | None) -> str | None:
+    # What the document says of itself was written with it; the head often comes from a server's default.
     declared = content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or _DECLARED_ENCODING.match(content)
     return None if declared else charset
 
@@ -56,6 +60,7 @@ def _latin(content: bytes) -> str | None:
 def _parser(charset: str | None, recover: bool = False) -> "etree.XMLParser[etree._Element]":
     return etree.XMLParser(
         encoding=charset,
+        # Those from files or the network would read what the machine can see.
         resolve_entities="internal",
         load_dtd=False,
         dtd_validation=False,
@@ -76,12 +81,14 @@ def _recovered(content: bytes, charset: str | None) -> tuple[etree._Element, lis
         _refuse_unsafe(str(error))
         raise UnreadableCatalogue(f"the XML cannot be read: {error}") from error
     damages: list[Damage] = []
+    # A parser that recovers raises nothing, not even for a bomb: the log has to be looked through.
     for entry in parser.error_log:
         _refuse_unsafe(entry.message)
         if entry.domain == etree.ErrorDomains.NAMESPACE:
             continue  # an odd name of a namespace loses nothing
         if entry.level > etree.ErrorLevels.WARNING and len(damages) < MAX_DAMAGES:
             damages.append(Damage(entry.line, entry.message.strip()))
+    # The parser recovers even from a text without any element, and then gives nothing.
     if root is None:
         reason = damages[0].reason if damages else "it is empty"
         raise UnreadableCatalogue(f"the XML cannot be read: {reason}")

@@ -21,9 +21,11 @@ from udata.store.indexes import ensure_indexes
 from udata.store.slugs import unique_slug
 
 Document = dict[str, Any]
+# What the portal's model allows.
 NAME_LENGTH = 255
 # How often a slug is looked for that others take meanwhile.
 TRIES = 20
+# The embedded server is slow beyond a hundred values of `$in`.
 BATCH = 100
 
 
@@ -66,7 +68,7 @@ def living(database: Database[Document], who: str) -> Document:
 
 
 def name_of(source: Mapping[str, Any]) -> str:
-    """What a source is called, by its id where it has no name."""
+    """What a source is called, by its id if it has no name."""
     return str(source.get("slug") or source.get("name") or source["_id"])
 
 
@@ -74,6 +76,7 @@ def state_of(source: Mapping[str, Any]) -> str:
     """`deleted`, `paused`, or what the validation says."""
     if source.get("deleted"):
         return "deleted"
+    # Only an outright false pauses: a source without the field is active, as by the model's default.
     if source.get("active") is False:
         return "paused"
     validation = source.get("validation")
@@ -82,6 +85,7 @@ def state_of(source: Mapping[str, Any]) -> str:
 
 def names(database: Database[Document], ids: Iterable[Any]) -> dict[Any, str]:
     """What the sources with these ids are called; one that is gone is missing."""
+    # What another program stored may be no id at all.
     wanted = list(dict.fromkeys(identifier for identifier in ids if isinstance(identifier, ObjectId)))
     found: dict[Any, str] = {}
     with translated_errors():
@@ -103,6 +107,7 @@ def listed(database: Database[Document], *, scheduled: bool = False) -> Iterator
 
     with translated_errors():
         times = {
+            # As text: what other programs stored as an id need not be hashable.
             repr(one.id): f"{one.when}{'' if one.enabled else ' (disabled)'}"
             for one in schedules.listed()
             if isinstance(one, Schedule)
@@ -143,6 +148,7 @@ def create(
     what else it can be told (`KEY=VALUE`). `owner` is a user's e-mail, id or slug, `organization` an id or slug.
     Raises UnknownName, UsageError, ConfigurationError for a backend that is not in use, ServerError.
     """
+    # All of it is judged before the first write: what is refused leaves nothing behind.
     config = configuration(backend(backend_name, settings["HARVESTER_BACKENDS"]), options)
     address = web_address(url)
     if address is None:
@@ -162,6 +168,7 @@ def create(
         ensure_indexes(HarvestSource)
         for _ in range(TRIES):
             made["slug"] = unique_slug(database, "harvest_source", made["name"])
+            # Another process took the slug between the look and the write: the next round finds another.
             with suppress(DuplicateKeyError):
                 database["harvest_source"].insert_one(made)
                 return made
@@ -182,6 +189,7 @@ def configuration(of: Backend, options: Iterable[str]) -> Document:
     extras: list[dict[str, str]] = []
     for option in options:
         key, equals, value = option.partition("=")
+        # `KEY!=VALUE` is parted at its sign, which leaves the exclamation mark with the key.
         exclude = bool(equals) and key.endswith("!")
         key = key.removesuffix("!") if exclude else key
         if not equals:
@@ -189,12 +197,14 @@ def configuration(of: Backend, options: Iterable[str]) -> Document:
             features[key] = True
         elif not value:
             raise UsageError(f"the option {option!r} has no value")
+        # Nothing can be left out by an option: with `!` it can only be a filter.
         elif key in of.extras and not exclude:
             extras.append({"key": key, "value": value})
         else:
             _known("filter", key, [*of.filters, *of.extras])
             filters.append({"key": key, "value": value, "type": "exclude" if exclude else "include"})
     config = {"features": features, "filters": filters, "extra_configs": extras}
+    # Portals leave out what is empty, too.
     return {key: value for key, value in config.items() if value}
 
 
@@ -226,5 +236,6 @@ def switch(database: Database[Document], who: str, *, active: bool) -> tuple[Doc
     source = living(database, who)
     change = {"$set": {"active": active}}
     with translated_errors():
+        # The condition tells whether it is new: of two calls at once only one says so.
         done = database["harvest_source"].update_one({"_id": source["_id"], "active": {"$ne": active}}, change)
     return {**source, "active": active}, bool(done.modified_count)

@@ -40,16 +40,22 @@ def validate(
     The administrators who were asked are told that it is done. Each step may be repeated. Raises UnknownName,
     UdataError for a deleted source, CrontabError for the setting, ServerError.
     """
+    # First the word, then the schedule, last the run: a second call completes what a kill cut off.
     source = _judge(database, who, "accepted", comment)
     times = settings["HARVEST_DEFAULT_SCHEDULE"]
-    scheduled = str(schedule(database, who, times).when) if times and not source.get("periodic_task") else None
-    launched = launch(database, who) if start and source.get("active") is not False else None
+    # A schedule that somebody chose stays as it is.
+    # A source that is paused is accepted and no more: `resume` and `schedule` are the operator's next steps.
+    active = source.get("active") is not False
+    wanted = times if active and not source.get("periodic_task") else None
+    scheduled = str(schedule(database, who, wanted).when) if wanted else None
+    launched = launch(database, who) if start and active else None
     return Validated(source, scheduled, launched)
 
 
 def refuse(database: Database[Document], who: str, *, comment: str | None = None) -> Document:
     """Refuse a source: it is not harvested, nor scheduled any more. Raises UnknownName, UdataError, ServerError."""
     source = _judge(database, who, "refused", comment)
+    # Behind the word: a run that starts in between is refused by it.
     unschedule(database, who)
     return source
 
@@ -58,11 +64,13 @@ def _judge(database: Database[Document], who: str, state: str, comment: str | No
     source = living(database, who)
     moment = now()
     before = source.get("validation") or {}
+    # Said again without a comment it keeps its date, and the comment that was given then.
     if before.get("state") != state or comment:
         validation = {"state": state, "on": moment, **({"comment": comment} if comment else {})}
         with translated_errors():
             database["harvest_source"].update_one({"_id": source["_id"]}, {"$set": {"validation": validation}})
         source["validation"] = validation
+    # The portal stores the reference in either form.
     referring = {"$in": [source["_id"], DBRef("harvest_source", source["_id"])]}
     asked = {"type": "harvest.source.pending", "details.source": referring, "handled_at": None}
     with translated_errors():
@@ -88,6 +96,7 @@ def schedule(database: Database[Document], who: str, typed: str) -> Schedule:
     """
     source = living(database, who)
     require_harvestable(source)
+    # First the schedule, then the source's reference to it: a kill in between leaves one that a second call finds.
     made = schedules.schedule(JOB, typed, [str(source["_id"])], enabled=True)
     with translated_errors():
         database["harvest_source"].update_one({"_id": source["_id"]}, {"$set": {"periodic_task": made.id}})
@@ -106,6 +115,7 @@ def unschedule_source(database: Database[Document], source: Mapping[str, Any]) -
     """As `unschedule`, of a source that is at hand."""
     gone = [
         one
+        # Operators may have scheduled it by either name.
         for name in (str(source["_id"]), str(source.get("slug") or source["_id"]))
         for one in schedules.unschedule(JOB, [name], every=True)
     ]

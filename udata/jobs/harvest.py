@@ -19,6 +19,7 @@ def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
     from udata.store.connection import database
 
     found = find(database(), source)
+    # A schedule may be older than the decision on its source.
     require_harvestable(found)
     if source != str(found["_id"]):
         # The place of a run is that of its arguments: all runs of a source have its id.

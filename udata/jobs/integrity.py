@@ -25,6 +25,7 @@ def check_integrity(*, progress: Callable[..., None]) -> dict[str, Any]:
     for name, places in summary.findings.items():
         for place, number in places.items():
             log.info("%s: %s: %d", name, place, number)
+    # Warnings alone are told in the result, and are no failure.
     if summary.failed("error"):
         raise UdataError(
             f"{summary.errors:,} errors and {summary.warnings:,} warnings", "udata db check-integrity shows them"

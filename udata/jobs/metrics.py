@@ -8,6 +8,7 @@ from udata.runner.registry import job
 @job("bump-metrics", queue="low", time_limit=6 * 3600)
 def bump_metrics(*, progress: Callable[..., None]) -> dict[str, int]:
     """Recompute the counters of all documents from what they count."""
+    # Imported here, as in all jobs: `udata job list` loads this module, and must start fast.
     from flask import current_app
 
     from udata.services.metrics import bump

@@ -5,6 +5,7 @@ from typing import Any
 
 from udata.runner.registry import job
 
+# In seconds; what a purge that was stopped has left, the next one removes.
 LIMIT = 6 * 3600
 
 
@@ -53,6 +54,7 @@ def purge_visualizations(*, progress: Callable[..., None]) -> dict[str, Any]:
 @job("purge-topics-elements", queue="low", time_limit=LIMIT)
 def purge_topics_elements(*, progress: Callable[..., None]) -> dict[str, Any]:
     """Remove the elements of topics that are gone, and those in which nothing is."""
+    # Imported here, as in all jobs: `udata job list` loads this module, and must start fast.
     from flask import current_app
 
     from udata.services.purge.topic_elements import purge_elements

@@ -23,6 +23,7 @@ def send_frequency_reminder(dry_run: bool = False, *, progress: Callable[..., No
 
     told = _list if dry_run else lambda recipient: None
     done = send(database(), current_app.config, dry_run=dry_run, told=told, progress=progress)
+    # The run fails even if most were sent: somebody has to see to the other addresses.
     if done.went_wrong:
         raise UdataError(
             f"{done.sent} reminders sent, {done.refused_count} refused, {done.unknown_count} of which it is not known"

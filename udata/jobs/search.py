@@ -19,6 +19,7 @@ def index_search(
     progress: Callable[..., None],
 ) -> dict[str, object]:
     """Index documents for the search: all, or what is selected, into the indices in use or into new ones."""
+    # Imported here, as in all jobs: `udata job list` loads this module, and must start fast.
     from flask import current_app
 
     from udata.services import search
@@ -29,6 +30,7 @@ def index_search(
         reindex,
         swap,
         from_datetime,
+        # A schedule holds texts only, so several ids stand in one.
         tuple((ids or "").split(",")),
         organization,
         force,
@@ -38,6 +40,7 @@ def index_search(
     return search.run(database(), current_app.config, wanted, progress)
 
 
+# Not in the journal: it runs every few seconds, and can be repeated without harm.
 @job("index-changed", queue="high", journal=False, time_limit=3600, due="udata.search.draining:is_due_here")
 def index_changed() -> None:
     """Index what was changed since; workers see to it by themselves."""
@@ -49,6 +52,7 @@ def index_changed() -> None:
     search.drain(database(), current_app.config)
 
 
+# The aliases are the tasks that the web application sends.
 @job("note-changed", queue="high", journal=False, aliases=("udata.search.reindex", "udata.search.unindex"))
 def note_changed(model: str, id: str) -> None:
     """Note that a document was changed, as a portal's web application says of each."""

@@ -84,4 +84,5 @@ def _declare(name: str, target: str) -> type[Activity]:
     return declared
 
 
+# What is stored names its kind in `_cls`, so that each kind has to be a class.
 KIND_CLASSES = {name: _declare(name, target) for target, names in KINDS.items() for name in names}

@@ -83,6 +83,7 @@ class ExploreBloc(Bloc):
     title = StringField()
     subtitle = StringField()
     width = StringField(choices=WIDTHS)
+    # It names a resource that is there: one made up would name none.
     resource_id = UUIDTextField(auto=False, required=True)
 
 

@@ -81,6 +81,7 @@ class Series(EmbeddedDocument):
     type = StringField(choices=("line", "histogram"))
     column_y = StringField()
     aggregate_y = StringField(choices=("avg", "sum", "count", "min", "max"))
+    # It names a resource that is there: one made up would name none.
     resource_id = UUIDTextField(auto=False, required=True)
     column_x_name_override = StringField()
     filters = GenericEmbeddedDocumentField(choices=(AndFilters, OrFilters))

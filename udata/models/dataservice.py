@@ -37,9 +37,10 @@ class Dataservice(WithAccess, Owned):
         index("metadata_modified_at"),
         index("slug", unique=True),
     )
-    # Which documents the portal shows.
+    # The kinds of badges that the portal's models know.
     BADGES = frozenset(("hvd",))
 
+    # Which documents the portal shows.
     VISIBLE = {"private": {"$ne": True}, "deleted_at": None, "archived_at": None}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -33,6 +33,7 @@ _MINUTES = {
     "trihourly": 180,
     "twelveHours": 720,
 }
+# What comes several times in a span is late when the span is over; a month counts as the longest, 31 days.
 _DAYS = {
     "severalTimesADay": 1,
     "threeTimesADay": 1,
@@ -79,18 +80,19 @@ OLD_FREQUENCIES = {
 
 
 def update_delay(frequency: str | None) -> timedelta | None:
-    """How long after an update the next one is expected; None where none is, or the frequency is not known."""
+    """How long after an update the next one is expected; None if no update is, or the frequency is not known."""
     return UPDATE_DELAYS.get(OLD_FREQUENCIES.get(frequency or "", frequency or ""))
 
 
 def next_update(frequency: str | None, last_update: datetime | None) -> datetime | None:
-    """When the next update is expected; None where none is."""
+    """When the next update is expected; None if no update is."""
     delay = update_delay(frequency)
     if delay is None or last_update is None:
         return None
     try:
         return last_update + delay
     except OverflowError:
+        # A date at the end of the calendar, which a slip has stored, has no next one.
         return None
 
 
@@ -152,9 +154,10 @@ class Dataset(WithAccess, Owned):
         index("resources._id"),
         index("resources.urlhash"),
     )
-    # Which documents the portal shows.
+    # The kinds of badges that the portal's models know.
     BADGES = frozenset(("pivotal-data", "spd", "inspire", "hvd", "sl", "sr"))
 
+    # Which documents the portal shows.
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "archived": None}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -14,7 +14,7 @@ class JobRun(Document):
     `queued/high/3f0c…`, with a digest of the job and its arguments. It is unique, so that of each invocation at most
     one runs and one more waits, and what is alive is found by it alone: on some servers each index costs a write as
     much as the write itself. `fence` counts the claims; who holds a run writes under the number that it claimed.
-    `hidden` is true where an argument was hidden, so that the run cannot be repeated from its record. `failures` counts
+    `hidden` is true if an argument was hidden, so that the run cannot be repeated from its record. `failures` counts
     how often it failed and was tried again, `losses` the workers that died of it, or with it; `resume` says of a lost
     run that it is queued again. `sent_at` is when it was sent once more to a broker into which one cannot look.
 

@@ -68,6 +68,7 @@ class OAuth2Token(Document):
     access_token = StringField(unique=True)
     refresh_token = StringField(unique=True, sparse=True)
     created_at = DateTimeField(required=True, default=now)
+    # Thirty days, in seconds.
     expires_in = IntField(required=True, default=2592000)
     scope = StringField(default="")
     revoked = BooleanField(default=False)

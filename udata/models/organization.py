@@ -47,6 +47,7 @@ class MembershipRequest(EmbeddedDocument):
     """Somebody asks to become a member, or is invited to."""
 
     id = UUIDTextField()
+    # What was decided stays on record; an open request of nobody can only go.
     user = ReferenceField("User", on_anonymised="embedded", anonymised_while={"status": "pending"})
     status = StringField(choices=("pending", "accepted", "refused", "canceled"), default="pending")
     created = DateTimeField(required=True, default=now)

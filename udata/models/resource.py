@@ -60,6 +60,7 @@ class GeopfResource(EmbeddedDocument):
     offering = EmbeddedDocumentField(GeopfOffering)
 
 
+# A mixin and no model: one of the two is stored inside a dataset, the other in a collection.
 class ResourceFields:
     """The fields of a resource, in a dataset or on its own."""
 

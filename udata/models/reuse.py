@@ -54,9 +54,10 @@ class Reuse(Owned):
         index("urlhash", unique=True),
         index("slug", unique=True),
     )
-    # Which documents the portal shows.
+    # The portal's models know no kind of badge for reuses.
     BADGES = frozenset[str]()
 
+    # Which documents the portal shows: a reuse of no dataset is not among them.
     VISIBLE = {"private": {"$ne": True}, "deleted": None, "datasets.0": {"$exists": True}}
 
     badges = EmbeddedDocumentListField(Badge)

@@ -54,7 +54,7 @@ class PeriodicTask(Document):
 class ScheduleNote(Document):
     """What we keep of a schedule, under its id.
 
-    `missed` says what happens with times that went by in an outage: `once` (also where it is absent) or `skip`; `since`
+    `missed` says what happens with times that went by in an outage: `once` (also if it is absent) or `skip`; `since`
     is from when on the schedule holds as it is, so that no time before that counts as missed; `run_count` is how often
     it was sent, `last_run_id` the run of the last time, and `counted` when that was due.
     """

@@ -25,11 +25,10 @@ class ChangedDocuments(Document):
 class Rebuild(Document):
     """The last rebuild of a model's index, which is its id, and who is at it.
 
-    `token` is that of the run that is building, `lease_until` is until when it is taken to
-    live. `state` is `building`; `built` when
-    the index is complete and no alias names it; `live` when the alias does. `previous` is the index that it named
-    before. `current_at` is until when the index has what changed in the database; `partial` says that it holds only
-    what was changed since some moment. `failed` documents are missing in it.
+    `token` is that of the run that is building, `lease_until` until when it is taken to live. `state` is `building`;
+    `built` when the index is complete and no alias names it; `live` when the alias does. `previous` is the index that
+    it named before. `current_at` is until when the index has what changed in the database; `partial` says that it
+    holds only what was changed since some moment. `failed` documents are missing in it.
     """
 
     meta = {"collection": "search_rebuild"}

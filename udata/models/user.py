@@ -60,6 +60,7 @@ class User(Document):
     email = StringField(required=True, unique=True, max_length=255)
     password = StringField()
     active = BooleanField()
+    # Stands in every session: a new one ends them all.
     fs_uniquifier = StringField(unique=True, sparse=True, max_length=64)
     roles = ListField(ReferenceField(Role))
     first_name = StringField(required=True, max_length=255)
@@ -100,6 +101,7 @@ class ApiToken(Document):
 
     token_hash = StringField(required=True, unique=True)
     token_prefix = StringField(required=True)
+    # Activities name tokens as their actors: of somebody who is gone they stay, and open nothing.
     user = ReferenceField(
         User, required=True, on_target_delete="CASCADE", on_anonymised="keep", then_set={"revoked_at": now}
     )

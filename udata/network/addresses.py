@@ -33,6 +33,7 @@ _PRIVATE: tuple[Network, ...] = (
     *map(ipaddress.IPv6Network, ("fc00::/7", "::1/128")),
 )
 
+# As DNS has them: RFC 1035, 2.3.4.
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 
 
@@ -48,6 +49,7 @@ def parsed(address: str) -> URL:
     name = (url.raw_host or "").rstrip(".")
     if not name or len(name) > _LONGEST_NAME or not 0 < (url.port or 0) < 2**16:
         raise ValueError("it names no host")
+    # A colon stands in addresses of IPv6 alone, which have no labels.
     if ":" not in name and not all(0 < len(label) <= _LONGEST_LABEL for label in name.split(".")):
         raise ValueError("its host is no name")
     return url
@@ -55,6 +57,7 @@ def parsed(address: str) -> URL:
 
 def inner(address: IPAddress) -> IPAddress:
     """The IPv4 address that an IPv6 address stands for, or the address itself."""
+    # `::` and `::1` lie in `::/96`, and stand for no address of IPv4.
     if isinstance(address, ipaddress.IPv6Address) and int(address) > 1:
         if address in _6TO4:
             return ipaddress.IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
@@ -68,23 +71,25 @@ def is_global(address: IPAddress) -> bool:
     judged = inner(address)
     if isinstance(judged, ipaddress.IPv6Address) and judged not in _GLOBAL_UNICAST:
         return False
+    # `ipaddress` calls multicast addresses global, too.
     return judged.is_global and not judged.is_multicast and not _within(judged, _SPECIAL)
 
 
 class Guard:
     """What the settings allow beside the public internet.
 
-    `HTTP_ALLOW_PRIVATE` is a list of networks, and where it is set, the whole of what is allowed; else
+    `HTTP_ALLOW_PRIVATE` is a list of networks, and if it is set, the whole of what is allowed; else
     `URLS_ALLOW_PRIVATE` opens the private networks and this machine, `URLS_ALLOW_LOCAL` this machine alone.
-    Raises ConfigurationError where one of the networks is none.
+    Raises ConfigurationError if one of them is no network.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.allowed = _allowed(settings)
 
     def refusal(self, host: str) -> str | None:
-        """Why nothing connects to `host`, an address in figures; None where it may be asked."""
+        """Why nothing connects to `host`, an address in figures; None if it may be asked."""
         try:
+            # The zone of a link-local address is no part of what is compared.
             address = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
             return f"{host} is no address"
@@ -97,8 +102,10 @@ class Guard:
 
 def _allowed(settings: Mapping[str, Any]) -> tuple[Network, ...]:
     named = settings.get("HTTP_ALLOW_PRIVATE")
+    # An empty list allows nothing; that is another thing than no list.
     if named is not None:
         try:
+            # Not strict: `10.1.2.3/16` means the network that it is in.
             return tuple(ipaddress.ip_network(str(network), strict=False) for network in named)
         except ValueError as error:
             raise ConfigurationError(

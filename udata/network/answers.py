@@ -32,11 +32,11 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        """The type that the server gives it, as in `text/turtle`; empty where it gives none."""
+        """The type that the server gives it, as in `text/turtle`; empty if it gives none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def checked(self) -> "Answer":
-        """This answer. Raises BadStatus where it is not `ok`."""
+        """This answer. Raises BadStatus if it is not `ok`."""
         if not self.ok:
             raise BadStatus(self.url, self.status)
         return self
@@ -98,5 +98,6 @@ class Incoming:
     def _refuse_announced(self, max_bytes: int) -> None:
         """Refuse at once what says itself that it is too large."""
         announced = self.headers.get("Content-Length", "")
+        # The answer to a HEAD names the length of a body that does not come.
         if announced.isdecimal() and int(announced) > max_bytes and self._response.method != "HEAD":
             raise TooLarge(self.url, f"answers with {size(int(announced))}, more than {size(max_bytes)}")

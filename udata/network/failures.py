@@ -99,18 +99,22 @@ def translated(address: str, attempt: Attempt | None = None) -> Iterator[None]:
     """What aiohttp and the system raise, as an HttpError that says what an operator can do with it."""
     try:
         yield
+    # Translated already, in a context within this one.
     except HttpError:
         raise
     except aiohttp.InvalidURL as error:
         raise BadAddress(address, "is no address of the web") from error
+    # Before TimeoutError, of which it is a kind.
     except aiohttp.ConnectionTimeoutError as error:
         raise TimedOut(address, "does not take the connection in time") from error
     except TimeoutError as error:
         raise TimedOut(address, "has fallen silent") from error
+    # This one and the next are kinds of ClientConnectorError, which comes behind them.
     except aiohttp.ClientConnectorDNSError as error:
         raise Unreachable(address, f"the name is not known: {_system_reason(error)}") from error
     except aiohttp.ClientConnectorCertificateError as error:
         raise Unreachable(address, f"its certificate is not to be trusted: {_certificate(error)}") from error
+    # A kind of ClientResponseError, and nothing that the server itself has said.
     except aiohttp.ClientHttpProxyError as error:
         raise Unreachable(address, f"the proxy answers with status {error.status}", "see HTTP_PROXY_URL") from error
     except aiohttp.ClientConnectorError as error:

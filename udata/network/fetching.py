@@ -31,6 +31,7 @@ class Fetcher:
     def __enter__(self) -> Self:
         self._thread.start()
         try:
+            # Made within the loop, to which aiohttp ties what it makes.
             self._client = self._wait(self._made())
         except BaseException:
             self._stop()
@@ -64,12 +65,15 @@ class Fetcher:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        # Whatever breaks the waiting off, Ctrl-C included: nobody wants the answer any more.
         except BaseException:
             future.cancel()
             raise
 
     def _stop(self) -> None:
+        # Called from here, `stop` itself would not wake the loop.
         self._loop.call_soon_threadsafe(self._loop.stop)
+        # A loop that still runs cannot be closed.
         self._thread.join()
         self._loop.close()
 

@@ -52,6 +52,7 @@ class Client:
         self._resolver = resolver
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._slots = asyncio.Semaphore(connections)
+        # Once: it reads all the certificates of the system.
         self._tls = ssl.create_default_context()
 
     async def __aenter__(self) -> Self:
@@ -111,8 +112,10 @@ class Client:
                     try:
                         yield Incoming(response, asked)
                     finally:
+                        # If the body was not read to its end, the connection is of no use for another answer.
                         response.close()
             except TimeoutError as error:
+                # A timeout of the caller's own, raised within the context, is not ours to explain.
                 if not limit.expired():
                     raise
                 seconds = timeout or self._settings["HTTP_TIMEOUT"]
@@ -130,6 +133,7 @@ class Client:
             morsels = cookies.filter_cookies(url)
             seen.add((str(url), str(morsels)))
             options = {"headers": headers, "data": data, "cookies": {key: one.value for key, one in morsels.items()}}
+            # Trust holds for the server that the operator named, and not for where it leads to.
             response = await self._ask(method, url, trusted and _origin(url) == _origin(first), options)
             location = response.headers.get("Location") if response.status in REDIRECTS else None
             if location is None:
@@ -140,6 +144,7 @@ class Client:
             target = _target(url, location)
             if _origin(target) != _origin(url):
                 headers = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
+            # As browsers do: after 303, and after 301 or 302 to a POST, comes a GET.
             if method != "HEAD" and (response.status == 303 or (method == "POST" and response.status < 303)):
                 method, data = "GET", None
             if (str(target), str(cookies.filter_cookies(target))) in seen:
@@ -177,19 +182,23 @@ class Client:
             )
             self._sessions[trusted] = aiohttp.ClientSession(
                 connector=connector,
+                # Cookies live as long as one request with its redirects: see `_follow`.
                 cookie_jar=aiohttp.DummyCookieJar(),
+                # No more than what aiohttp decompresses without other packages.
                 headers={"User-Agent": user_agent(self._settings), "Accept-Encoding": "gzip, deflate"},
                 timeout=aiohttp.ClientTimeout(
+                    # `open` bounds the whole, redirects included.
                     total=None,
                     connect=self._settings["HTTP_CONNECT_TIMEOUT"],
                     sock_read=self._settings["HTTP_READ_TIMEOUT"],
                 ),
+                # A proxy is named in the settings, not by the environment of who starts the command.
                 trust_env=False,
             )
         return self._sessions[trusted]
 
     def _judged_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for the address in `info`, where it may be connected to."""
+        """A socket for the address in `info`, if it may be connected to."""
         family, kind, protocol, _, where = info
         reason = self._guard.refusal(str(where[0]))
         if reason:

@@ -69,7 +69,7 @@ def sends(settings: Mapping[str, Any]) -> bool:
 class Mailer:
     """A session with the mail server, opened for the first mail and again when it has ended.
 
-    Raises ConfigurationError where no server is named though mails are to be sent, or the sender is nobody.
+    Raises ConfigurationError if no server is named though mails are to be sent, or the sender is nobody.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Mailer:
         self._failures = 0
         self._next = 0.0
 
+        # Found out now, and not when the first mail is to be sent.
         try:
             _origin(settings["MAIL_DEFAULT_SENDER"])
         except ValueError as error:
@@ -104,6 +105,7 @@ class Mailer:
     def close(self) -> None:
         """Take leave of the server."""
         if self._server is not None:
+            # The server may have hung up already, and nothing is lost by that.
             with suppress(smtplib.SMTPException, OSError):
                 self._server.quit()
             self._drop()
@@ -111,7 +113,7 @@ class Mailer:
     def send(self, mail: Mail) -> Outcome:
         """Send a mail, and say what became of it.
 
-        Raises MailServerError where the server cannot be used, as often as mails are handed to it.
+        Raises MailServerError if the server cannot be used, as often as mails are handed to it.
         """
         if not sends(self._settings):
             return Outcome("withheld", "mails are turned off")
@@ -128,6 +130,7 @@ class Mailer:
                 outcome = self._transact(self._connected(), sender, recipient, message)
             except _HungUpError as error:
                 self._drop()
+                # A server that fell silent has cost a whole timeout already.
                 if once_more and not error.silent:
                     once_more = False
                     continue
@@ -143,11 +146,13 @@ class Mailer:
 
     def _transact(self, server: smtplib.SMTP, sender: str, recipient: str, message: EmailMessage) -> Outcome:
         """Hand the mail over."""
+        # Domains are ASCII by now: what is left is the part before the @.
         utf8 = not recipient.isascii()
         if utf8 and not server.has_extn("smtputf8"):
             return Outcome("refused", "the mail server takes no address that is not ASCII")
         handed_over = False
         try:
+            # Step by step and not by `sendmail`, which does not tell how far it came.
             code, said = server.mail(sender, ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [])
             if code == _OK:
                 code, said = server.rcpt(recipient)
@@ -155,6 +160,7 @@ class Mailer:
                 code, said = server.docmd("data")
             if code != _GO_ON:
                 return self._refused(server, code, said)
+            # From here on the server may take the mail, whatever becomes of the connection.
             handed_over = True
             server.send(_dotted(message.as_bytes()) + b".\r\n")
             code, said = server.getreply()
@@ -174,6 +180,7 @@ class Mailer:
         if code == _CLOSING and not handed_over:
             raise _HungUpError(f"hung up: {reply(code, said)}", silent=False)
         try:
+            # -1 is what smtplib makes of an answer that it cannot read.
             ready = code > 0 and server.rset()[0] == _OK
         except (smtplib.SMTPException, OSError):
             ready = False
@@ -183,6 +190,7 @@ class Mailer:
 
     def _connected(self) -> smtplib.SMTP:
         most = self._settings["MAIL_MAX_EMAILS"]
+        # Some servers take only so many mails in one session.
         if self._server is not None and most and self._sent_by_it >= most:
             self.close()
         if self._server is None:
@@ -202,13 +210,14 @@ class Mailer:
             wait = self._next - self._clock()
             if wait > 0:
                 self._sleep(wait)
+            # Counted from now if that is later: a pause must not allow a burst.
             self._next = max(self._next, self._clock()) + 1 / rate
 
 
 def signed_in(settings: Mapping[str, Any]) -> smtplib.SMTP:
     """A session with the server, its user signed in. Raises MailServerError.
 
-    A certificate that cannot be trusted is accepted, as the portal does, where no password would be shown to it.
+    A certificate that cannot be trusted is accepted, as the portal does, if no password would be shown to it.
     """
     place = _place(settings)
     try:
@@ -232,7 +241,7 @@ def signed_in(settings: Mapping[str, Any]) -> smtplib.SMTP:
 
 
 def connected(settings: Mapping[str, Any], context: ssl.SSLContext, timeout: float | None = None) -> smtplib.SMTP:
-    """A session with the server, over TLS where the settings say so. Raises OSError, of which smtplib's errors are."""
+    """A session with the server, over TLS if the settings say so. Raises OSError, of which smtplib's errors are."""
     # The name that we give is told; smtplib would look for a better one, which may take long.
     options: dict[str, Any] = {"timeout": timeout or settings["MAIL_TIMEOUT"], "local_hostname": socket.gethostname()}
     host, port = settings["MAIL_SERVER"], settings["MAIL_PORT"]
@@ -244,6 +253,7 @@ def connected(settings: Mapping[str, Any], context: ssl.SSLContext, timeout: flo
         server.ehlo_or_helo_if_needed()
         if settings["MAIL_USE_TLS"] and not settings["MAIL_USE_SSL"]:
             server.starttls(context=context)
+            # What was said before TLS is forgotten: RFC 3207, 4.2.
             server.ehlo_or_helo_if_needed()
     except BaseException:
         server.close()
@@ -252,7 +262,7 @@ def connected(settings: Mapping[str, Any], context: ssl.SSLContext, timeout: flo
 
 
 def sign_in(settings: Mapping[str, Any], server: smtplib.SMTP) -> None:
-    """Give the server the user's name and password, where there are any."""
+    """Give the server the user's name and password, if there are any."""
     if settings["MAIL_USERNAME"] and settings["MAIL_PASSWORD"]:
         server.login(settings["MAIL_USERNAME"], settings["MAIL_PASSWORD"])
 
@@ -266,7 +276,7 @@ def unchecked() -> ssl.SSLContext:
 
 
 def written(mail: Mail, sender: Any) -> EmailMessage:
-    """The mail as it is sent. Raises ValueError where an address is none.
+    """The mail as it is sent. Raises ValueError if an address is none.
 
     It is 7 bit, which every server takes. `sender` is an address, or a name and an address.
     """
@@ -282,6 +292,7 @@ def written(mail: Mail, sender: Any) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
+    # Behind the parts: making them moves the headers of the content into the first one.
     message["Content-Language"] = mail.language
     return message
 
@@ -318,6 +329,7 @@ def _origin(sender: Any) -> Address:
 def _address(text: str, name: str) -> Address:
     """An address that can be told to a server. Raises ValueError."""
     user, at, domain = text.strip().rpartition("@")
+    # None of what could end the address, and begin another one or a header.
     if not (at and user and domain) or re.search(r"[\s<>()\[\],;:\\\"\x00-\x1f\x7f]", user + domain):
         raise ValueError(f"{_one_line(text)[:100]!r} is no e-mail address")
     if not domain.isascii():
@@ -341,6 +353,7 @@ def _dotted(content: bytes) -> bytes:
 
 def _ended(error: Exception) -> tuple[str, bool]:
     """How the connection ended, and whether the server fell silent."""
+    # smtplib makes a disconnection of a timeout, which is left as its context.
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return "has fallen silent", True
     if isinstance(error, smtplib.SMTPServerDisconnected | ConnectionError):

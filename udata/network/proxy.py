@@ -24,6 +24,7 @@ class Proxy:
     """
 
     def __init__(self, url: URL, guard: Guard) -> None:
+        # Name and password go into a header, and do not stand in the texts of errors.
         self.url = url.with_user(None)
         auth = aiohttp.encode_basic_auth(url.user, url.password or "") if url.user else None
         self._authorization = {"Proxy-Authorization": auth} if auth else {}
@@ -37,6 +38,7 @@ class Proxy:
         host = (url.raw_host or "").rstrip(".")
         found = await _resolved(host, url.port or 0)
         if any(not is_global(ipaddress.ip_address(one.partition("%")[0])) for one in found):
+            # What the operator has named may lie inside; any other address needs a setting.
             refusals = [] if trusted else [reason for one in found if (reason := self._guard.refusal(one))]
             if refusals:
                 hint = "HTTP_ALLOW_PRIVATE names networks that may be asked all the same"
@@ -54,7 +56,7 @@ class Proxy:
 
 
 async def _resolved(host: str, port: int) -> list[str]:
-    """The addresses of a name, none where it is not known here."""
+    """The addresses of a name, none if it is not known here."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror:

@@ -24,9 +24,9 @@ class ParameterError(UdataError):
 
 
 class Parameter(NamedTuple):
-    """A parameter of a job: `type` is that of its values; `optional` where None is one, too.
+    """A parameter of a job: `type` is that of its values; `optional` if None is one, too.
 
-    `default` is `REQUIRED` where it has none; `keyword` where it is only given by its name, `rest` where it takes all
+    `default` is `REQUIRED` if it has none; `keyword` if it is only given by its name, `rest` if it takes all
     arguments that are left.
     """
 
@@ -48,6 +48,7 @@ class Parameter(NamedTuple):
 
 def parameters(job: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of `function`, but for those that the runner gives. Raises ParameterError for an unfit one."""
+    # A module with `from __future__ import annotations` has its hints as text; here they become types.
     hints = typing.get_type_hints(function)
     found = []
     for name, parameter in inspect.signature(function).parameters.items():
@@ -75,6 +76,7 @@ def bind(job: str, known: Sequence[Parameter], args: Sequence[Any], kwargs: Mapp
         surplus = args[len(positional)]
         raise UsageError(f"the job {job} takes {takes}; {_shown('', surplus)} is too much")
     bound: dict[str, Any] = {}
+    # The rest may come by name, or have defaults.
     for parameter, value in zip(positional, args, strict=False):
         bound[parameter.name] = convert(job, parameter, value)
     by_name = {parameter.name: parameter for parameter in known if not parameter.rest}
@@ -94,7 +96,7 @@ def bind(job: str, known: Sequence[Parameter], args: Sequence[Any], kwargs: Mapp
 
 
 def convert(job: str, parameter: Parameter, value: Any) -> Any:
-    """`value` as the parameter's type. Raises UsageError where it cannot be one."""
+    """`value` as the parameter's type. Raises UsageError if it cannot be one."""
     if value is None and parameter.optional:
         return None
     try:
@@ -113,6 +115,7 @@ def masked(
 
     Hidden is what a parameter takes whose name says that it is secret, and credentials inside addresses.
     """
+    # By value, too: an argument that is given by position carries no name.
     secrets = {_text(value) for name, value in bound.items() if sounds_secret(name)}
     shown = [_masked("", value, secrets) for value in args]
     named = {name: _masked(name, value, secrets) for name, value in kwargs.items()}
@@ -121,6 +124,7 @@ def masked(
 
 def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
     """A function that hides, in texts at any depth, what secret arguments hold and credentials inside addresses."""
+    # An empty secret would be found between any two letters.
     secrets = [_text(value) for name, value in bound.items() if sounds_secret(name) and value not in (None, "")]
     remember(*secrets)
 
@@ -170,12 +174,15 @@ def _converted(type_: type, value: Any) -> Any:
         return value
     if type_ is bool:
         return value if isinstance(value, bool) else _truth(value)
+    # For Python a bool is an int; but `true` is no number of seconds.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError(value)
     if type_ is int:
+        # Other programs write 3 as 3.0; 3.5 must not become 3.
         if isinstance(value, float) and not value.is_integer():
             raise ValueError(value)
         return int(value)
+    # `float` reads nan and inf as well, which JSON does not have.
     number = float(value)
     if number != number or number in (float("inf"), float("-inf")):
         raise ValueError(value)
@@ -190,7 +197,7 @@ def _truth(value: Any) -> bool:
 
 
 def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments and keywords that were typed as `words`: `key=value` where the key is an identifier.
+    """The arguments and keywords that were typed as `words`: `key=value` if the key is an identifier.
 
     Raises UsageError for a keyword that is given twice.
     """
@@ -198,6 +205,7 @@ def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     kwargs: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        # An address may hold a `=` in its query, and is a value nonetheless.
         if not equals or not name.isidentifier():
             args.append(word)
         elif name in kwargs:

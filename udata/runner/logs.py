@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from udata.masking import clean
 
-# What these say of each message the runs say themselves, and where a server is away their traceback is no news.
+# What these say of each message the runs say themselves, and when a server is away their traceback is no news.
 MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
 
 
@@ -19,7 +19,7 @@ class Formatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-8s [%(process)d] %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of `record`, and its traceback below it where it has one."""
+        """The line of `record`, and its traceback below it if it has one."""
         return clean(super().format(record))
 
 
@@ -35,10 +35,12 @@ class WithoutTraceback(logging.Filter):
             error = record.exc_info[1] if record.exc_info else None
             # The pool packs what happened in another process.
             kind = type(getattr(error, "exc", error))
+            # By its name, as Celery is slow to import.
             if kind.__name__ == "Reject":
                 return False
             if issubclass(kind, OSError) or _is_expected(kind):
                 record.exc_info = record.exc_text = None
+            # Some of them write one message over several lines.
             record.msg, record.args = " ".join(record.getMessage().split()), ()
         return True
 

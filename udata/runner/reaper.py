@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # A run that was recorded this lately may still be on its way to the broker.
 ON_ITS_WAY_SECONDS = 5.0
-# Where one cannot look into the queues, one that was recorded this long ago may have lost its message.
+# If one cannot look into the queues, one that was recorded this long ago may have lost its message.
 BLINDLY_SECONDS = 3600.0
 
 # Up to this many waiting messages are read one by one to find out which runs have none; more are only counted.
@@ -62,10 +62,11 @@ class Reaper:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
         self.name = secrets.token_hex(8)
+        # So that the first round sweeps.
         self.swept = -SWEEP_SECONDS
 
     def reap(self) -> None:
-        """One round. Raises ServerError where the database or the broker is away."""
+        """One round. Raises ServerError if the database or the broker is away."""
         with translated_errors():
             recovery.free_lost()
             if time.monotonic() - self.swept >= SWEEP_SECONDS:
@@ -90,10 +91,12 @@ class Reaper:
         """Do what one reaper at a time does: several would send the same again."""
         key = f"{broker.key_prefix(self.settings)}reaper"
         milliseconds = int(1000 * self.settings["REAPER_SECONDS"])
+        # The key expires by itself: a reaper that dies holds the others up for one rest at most.
         if not client.set(key, self.name, nx=True, px=milliseconds) and client.get(key) != self.name.encode():
             return
         start = time.monotonic()
         self._settle_unacked(client)
+        # A worker drops the wake-up of a run whose twin is running: it would be sent in vain at every round.
         busy = {_digest(run) for run in journal.alive("running", {}, {"slot": 1})}
         for queue in broker.QUEUES:
             self._send_again(client, queue, busy)
@@ -147,6 +150,8 @@ class Reaper:
             known |= {taken.message.run_id for taken in queues.unacked(client, self.settings)}
         else:
             taken_up = sum(taken.queue == queue for taken in queues.unacked(client, self.settings))
+            # More runs than messages: some have none. Which is not known, but the oldest are the likeliest; and of two
+            # messages of a run a worker drops the second.
             room = min(RESEND, queued - waiting - taken_up)
         if room <= 0:
             return
@@ -165,7 +170,7 @@ def _is_sound(run: Mapping[str, Any]) -> bool:
 
 
 def _send(run: Mapping[str, Any], queue: str, reason: str) -> None:
-    """Send the wake-up of a run. Raises ServerError where the broker is away."""
+    """Send the wake-up of a run. Raises ServerError if the broker is away."""
     wake = WakeUp(run["_id"], run["job"], run["args"], run["kwargs"], int(run["fence"]))
     try:
         celery.send(wake, queue)
@@ -179,11 +184,12 @@ def _send(run: Mapping[str, Any], queue: str, reason: str) -> None:
 
 
 def _send_blindly() -> None:
-    """Where one cannot look into the queues: send what may have no message, and again only after a long time."""
+    """If one cannot look into the queues: send what may have no message, and again only after a long time."""
     runs, moment = journal.runs(), now()
     unsent = {"sent_at": {"$not": {"$gt": moment - timedelta(seconds=BLINDLY_SECONDS)}}}
     due = {**_due("queued", BLINDLY_SECONDS), **unsent, "job": {"$in": list(registry.jobs())}}
     for run in [run for run in runs.find(due, WAKING) if _is_sound(run)]:
+        # Noted before it is sent, under a condition: of two reapers one sends.
         if runs.update_one({"_id": run["_id"], **unsent}, {"$set": {"sent_at": moment}}).modified_count:
             _send(run, run["queue"], "it may have no message")
 
@@ -192,6 +198,7 @@ def _due(slots: str, on_its_way: float = ON_ITS_WAY_SECONDS) -> dict[str, Any]:
     moment = now()
     return {
         **journal.in_slots(slots),
+        # Unlike `$lte`, this finds the runs without the field as well.
         "not_before": {"$not": {"$gt": moment}},
         "$or": [
             {"queued_at": {"$lte": moment - timedelta(seconds=on_its_way)}},

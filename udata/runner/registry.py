@@ -108,6 +108,7 @@ def job(
         if queue not in QUEUES:
             raise JobError(f"the job {name} names the queue {queue}; there are {', '.join(QUEUES)}")
         known = _jobs.get(name)
+        # A module that is loaded anew declares the same function again.
         if known is not None and known.function.__qualname__ != function.__qualname__:
             raise JobError(f"the job {name} is declared twice")
         text = help or (inspect.getdoc(function) or "").split("\n")[0]
@@ -134,7 +135,7 @@ def names() -> list[str]:
 def find(name: str) -> Job:
     """The job that is called `name`, now or by one of its other names.
 
-    Raises NotBuilt for a job that is not part of this version, UnknownName, with the nearest names, for none.
+    Raises NotBuilt for a job that is not part of this version; UnknownName, with the nearest names, for any other.
     """
     found = _by_name().get(name)
     if found is None:
@@ -149,7 +150,7 @@ def knows(name: str) -> bool:
 
 
 def canonical(name: str) -> str:
-    """The name under which the job is listed here; `name` itself where no job is called so."""
+    """The name under which the job is listed here; `name` itself if no job is called so."""
     found = _by_name().get(name)
     return name if found is None else found.name
 
@@ -160,12 +161,14 @@ def load_jobs() -> list[PluginError]:
     if _loaded is None:
         for module in MODULES:
             import_module(module)
+        # After our own: of two jobs with one name the plugin's is the one that is refused.
         _loaded = [problem for plugin in plugins("udata.jobs") if (problem := _load(plugin))]
     return _loaded
 
 
 def _load(plugin: Plugin) -> PluginError | None:
     """Load a plugin: a module that declares jobs, or a function that a decorator of ours has marked."""
+    # A plugin that breaks half-way must not leave half of its jobs behind.
     before = dict(_jobs)
     try:
         load(plugin)
@@ -178,10 +181,12 @@ def _load(plugin: Plugin) -> PluginError | None:
 
 @cache
 def _takes_progress(function: Callable[..., Any]) -> bool:
+    # Cached, since reading a signature is slow and every run asks.
     return "progress" in inspect.signature(function).parameters
 
 
 def _by_name() -> dict[str, Job]:
     load_jobs()
     found = {alias: one for one in _jobs.values() for alias in one.aliases}
+    # In this order a job's own name wins over another job's alias.
     return {**found, **_jobs}

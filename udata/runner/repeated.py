@@ -21,6 +21,7 @@ class Once:
 
     def say(self, about: object, text: str) -> None:
         """Log `text`, unless it was the last that was said of `about`."""
+        # Ids that others wrote may be mappings, which are no keys.
         key = repr(about)
         if self._said.get(key) == text:
             return

@@ -25,7 +25,7 @@ LOOK_UP = 100
 class Queue(NamedTuple):
     """A queue: `tasks` counts what waits in it by name, `recorded` the runs that the journal holds for it.
 
-    `oldest` is the age in seconds of the oldest recorded run that is due, None when there is none; `workers` names
+    `oldest` is the age in seconds of the oldest recorded run that is due, None when no run is due; `workers` names
     those that live and listen to it.
     """
 
@@ -107,6 +107,7 @@ def munin_config(names: tuple[str, ...] = ()) -> list[str]:
 def munin_values(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> list[str]:
     """The lines that tell Munin how many tasks wait, zeros included."""
     chosen = queues.check_names(names)
+    # Munin takes a field without a value for unknown, and leaves a gap in the graph.
     counts = Counter(dict.fromkeys(_jobs(chosen), 0))
     with broker.client(settings) as client:
         for queue in chosen:
@@ -116,6 +117,7 @@ def munin_values(settings: Mapping[str, Any], names: tuple[str, ...] = ()) -> li
 
 def munin_field(name: str) -> str:
     """The name of a field, of which Munin takes letters, digits and underscores alone."""
+    # In two ways, so that `a.b` and `a-b` stay two fields.
     field = name.replace(".", "__").replace("-", "_")
     return re.sub(r"^(?=\d)|[^A-Za-z0-9_]", "_", field)
 
@@ -125,6 +127,7 @@ def _queue(
 ) -> Queue:
     tasks = _tasks(client, settings, name)
     recorded, oldest = _recorded(name)
+    # A worker that is stopping takes nothing any more.
     listening = [worker.name for worker in workers if worker.lives and not worker.stopping and name in worker.queues]
     return Queue(name, sum(tasks.values()), tasks, unacked, recorded, oldest, listening)
 
@@ -144,6 +147,7 @@ def _recorded(queue: str) -> tuple[int, float | None]:
     since = {"$ifNull": ["$not_before", "$queued_at"]}
     # One scan for both: the embedded database takes seconds for a very long queue.
     group = {"$group": {"_id": None, "count": {"$sum": 1}, "oldest": {"$min": since}}}
+    # One document at most: none if nothing is due.
     for found in database()["job_run"].aggregate([{"$match": due}, group]):
         return found["count"], max(0.0, (moment - found["oldest"]).total_seconds())
     return 0, None
@@ -171,6 +175,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _problems(queue: Queue) -> list[str]:
+    # Most runs have a message; but other programs' messages have no record, and a run may have lost its message.
     left = max(queue.waiting, queue.recorded)
     if left and not queue.workers:
         return [f"no living worker listens to the queue {queue.name}, which holds {left:,}: start one"]

@@ -52,6 +52,7 @@ LANGUAGES = {
 # A portal in another language: no stop words and no stems rather than those of a foreign one.
 OTHER = Language()
 
+# The plain one comes first: engines replace the others by it.
 APOSTROPHES = "'’ʼ＇"
 
 
@@ -64,6 +65,7 @@ class Synonyms(NamedTuple):
 
 def language(name: str) -> Language:
     """The chain of the language with the code `name`, as in `fr` or `fr-CA`."""
+    # Both `fr_CA` and `fr-CA` are usual; the country makes no difference here.
     return LANGUAGES.get(name.replace("_", "-").split("-")[0].lower(), OTHER)
 
 
@@ -79,6 +81,7 @@ def parse_synonyms(lines: Iterable[str]) -> list[Synonyms]:
         left, arrow, right = line.partition("=>")
         words = _listed(left)
         meanings = _listed(right) if arrow else words
+        # A single word without an arrow would be a synonym of itself.
         if not words or not meanings or "=>" in right or (not arrow and len(words) < 2):
             raise ConfigurationError(
                 f"SEARCH_SYNONYMS holds {line!r}, which is no line of synonyms",

@@ -8,7 +8,7 @@ from udata.search.documents import context as contexts
 from udata.search.documents.building import Built, Unbuilt, built, built_few
 from udata.search.documents.kinds import Kind
 from udata.search.engines.base import Stored, digest
-from udata.search.indexing import MANY, Target, in_use, update
+from udata.search.indexing import MANY, Target, in_use, index_in_use, update
 from udata.search.selection import object_id
 from udata.search.session import SILENT, Listener, Session
 from udata.store.scan import Scan, Unreadable, chunks, split
@@ -59,13 +59,11 @@ class _Side(NamedTuple):
 def verify(session: Session, kind: Kind, *, repair: bool = False, listener: Listener = SILENT) -> Verified:
     """Compare every document in the index in use with what the database gives; with `repair` mend what differs.
 
-    What differs is looked at again, since a portal goes on working meanwhile. Raises NoSuchIndex, ServerError.
+    What differs is looked at again, since a portal goes on working meanwhile. Raises NoSuchIndex, UdataError,
+    ServerError.
     """
-    (index_name,) = session.engine.aliases([session.alias(kind.name)])[session.alias(kind.name)] or [""]
+    index_name = index_in_use(session, kind)
     target = in_use(session, kind)
-    if not index_name:
-        # Raises what says that there is no such alias.
-        session.engine.refresh(target.name)
     return compare(session, kind, index_name, target, repair=repair, listener=listener)
 
 
@@ -77,6 +75,7 @@ def compare(
     failed: dict[str, str] = {}
     counts = {"checked": 0, "missing": 0, "superfluous": 0, "different": 0, "mended": 0}
     examples: list[Difference] = []
+    # For the progress alone: an exact count would be a scan of its own.
     total = session.database[kind.name].estimated_document_count()
 
     def counted(sides: Iterator[_Side]) -> Iterator[_Side]:
@@ -87,7 +86,9 @@ def compare(
             yield side
 
     differing = differences(counted(_digests(session, kind, failed)), session.engine.stored(index_name))
+    # A document that could not be built looks superfluous here. It is told as failed instead.
     for some in chunks((one for one in differing if one.id not in failed), MANY):
+        # The two streams were read at different moments: only what still differs counts.
         again = look_again(session, kind, index_name, [one.id for one in some])
         for one in again:
             counts[one.kind] += 1
@@ -112,6 +113,7 @@ def differences(database: Iterable[_Side], index: Iterable[Stored]) -> Iterator[
     """What two streams that are sorted by id do not hold alike; without a digest only the ids are compared."""
     ours, theirs = iter(database), iter(index)
     left, right = next(ours, None), next(theirs, None)
+    # Both sides are sorted: the smaller id cannot come on the other side any more.
     while left is not None or right is not None:
         if right is None or (left is not None and left.id < right.id):
             assert left is not None  # noqa: S101 (for the type checker)
@@ -136,6 +138,7 @@ def _digests(session: Session, kind: Kind, failed: dict[str, str]) -> Iterator[_
             else:
                 yield _Side(one.id, digest(one.document))
 
+    # Only the odd ids are sorted here, in memory: there are few of them.
     regular = sides(built(session.database, kind, context, REGULAR, ordered=True))
     return heapq.merge(regular, sorted(sides(built(session.database, kind, context, ODD))), key=lambda side: side.id)
 

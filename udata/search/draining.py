@@ -38,6 +38,7 @@ def drain(session: Session, listener: Listener = SILENT) -> dict[str, Tally]:
 
     def bring(model: str, ids: Sequence[Any]) -> None:
         for kind, some in _with_dependents(session.database, kinds()[model], ids):
+            # Before each batch, so that no second process joins a drain that takes long.
             extend_turn(session.database)
             try:
                 tally = update(session, kind, some, in_use(session, kind), listener)
@@ -54,6 +55,7 @@ def is_due(database: Database[Document], settings: Mapping[str, Any]) -> bool:
     """Whether something waits, and it is the caller's turn to see to it: of several at once one is told so."""
     if not outbox.is_wanted(settings):
         return False
+    # The turn is taken only if there is something to do.
     return outbox.has_due(database, records.building(database)) and _take_turn(database)
 
 
@@ -74,9 +76,11 @@ def end_turn(database: Database[Document]) -> None:
 
 def _take_turn(database: Database[Document]) -> bool:
     turns, moment = _turns(database), now()
+    # First a turn that has run out: its process was killed, or its message was lost.
     over = {"_id": TURN, "until": {"$lt": moment}}
     if turns.update_one(over, {"$set": {"until": moment + TURN_SECONDS}}).modified_count:
         return True
+    # Either there is no turn, or somebody has it. The unique `_id` tells which, even to two that ask at once.
     try:
         turns.insert_one({"_id": TURN, "until": moment + TURN_SECONDS})
     except DuplicateKeyError:
@@ -95,9 +99,11 @@ def _with_dependents(database: Database[Document], kind: Kind, ids: Sequence[Any
     if kind.name == "organization":
         # Its name, badges and followers stand in what it owns.
         for owned in kinds().values():
+            # The query does not matter here, only whether there is one.
             if owned.name != "organization" and owned.of_organization(None) is not None:
                 yield from _found(database, owned, "organization", ids)
     elif kind.name == "topic":
+        # What a topic gathers names the topic in its own search document.
         named: dict[str, list[Any]] = {}
         for some in chunks(ids, IN_QUERY):
             for row in database["topic_element"].find({"topic": {"$in": some}}, {"element": 1}):

@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
         return self.bytes <= self.free - self.watermark
 
     def require(self) -> None:
-        """Raises UdataError where the new indices do not fit."""
+        """Raises UdataError if the new indices do not fit."""
         if not self.fits:
             raise UdataError(
                 f"the new indices need some {size(self.bytes)}, and {size(max(self.free - self.watermark, 0))} are"
@@ -52,6 +52,7 @@ def estimate(session: Session, kinds: Sequence[Kind]) -> Estimate:
         count = session.database[kind.name].count_documents(dict(kind.visible))
         each, pace = _sampled(session, kind)
         total += count
+        # What was measured, on the index in use and in the last rebuild, is better than a sample.
         needed += count * (_stored(session, kind) or each)
         seconds += count * (_last_pace(records.record(session.database, kind.name)) or pace)
     disk = session.engine.disk()
@@ -62,6 +63,7 @@ def _stored(session: Session, kind: Kind) -> float | None:
     """Bytes a document, by the index in use."""
     alias = session.alias(kind.name)
     for index in session.engine.indices(alias):
+        # An empty index says nothing of the size of a document.
         if alias in index.aliases and index.documents:
             return index.size / index.documents
     return None
@@ -77,6 +79,7 @@ def _last_pace(record: Mapping[str, Any] | None) -> float | None:
 def _sampled(session: Session, kind: Kind) -> tuple[float, float]:
     """Bytes and seconds a document, by a few of them."""
     started = perf_counter()
+    # Empty: what a document refers to adds little to its size, and reading all of it takes long.
     context = contexts.Context(session.settings)
     projection = dict.fromkeys(sorted(kind.fields), 1)
     batches: Iterable[bytes] = session.database[kind.name].find_raw_batches(

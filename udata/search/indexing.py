@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from udata.errors import UdataError
 from udata.search.documents import context as contexts
 from udata.search.documents.building import Built, Unbuilt, built, built_few, hidden
 from udata.search.documents.kinds import Kind
-from udata.search.engines.base import Action, Failure
+from udata.search.engines.base import Action, Failure, NoSuchIndex
 from udata.search.engines.sender import send
 from udata.search.selection import Selection
 from udata.search.session import SILENT, Listener, Session, version
@@ -41,11 +42,12 @@ def index(
 ) -> dict[str, Tally]:
     """Index what is selected of each kind; returns what became of it, by model.
 
-    A document that fails is told to the listener, and stops no other. Raises NoSuchIndex where there is no index yet,
+    A document that fails is told to the listener, and stops no other. Raises NoSuchIndex if there is no index yet,
     ServerError.
     """
     if selection.ids:
         return {kind.name: update(session, kind, selection.ids, in_use(session, kind), listener) for kind in kinds}
+    # Before the first row is read: what is written later must win over what is read now.
     moment = session.clock()
     needs = {collection for kind in kinds for collection in kind.needs}
     context = contexts.whole(session.database, session.settings, needs)
@@ -54,11 +56,13 @@ def index(
         query = selection.query(kind)
         if query is None:
             continue
+        # Ids packed into 12 bytes: millions of them must not fill the memory.
         seen = CompactSet(12)
         documents = _noting(built(session.database, kind, context, query), seen)
         removed = hidden(session.database, kind, query)
         total = session.database[kind.name].estimated_document_count() if selection.is_all else None
         tally = write(session, kind, in_use(session, kind), version(moment), documents, removed, listener, total)
+        # Only a scan of everything shows that what it has not seen is gone.
         if selection.is_all:
             tally += _remove_the_unseen(session, kind, seen, version(moment), listener)
         tallies[kind.name] = tally
@@ -82,6 +86,7 @@ def update(
             seen.add(item.id)
             yield item
 
+    # Read when `found` has ended, since `seen` is complete only then.
     gone = (id for id in map(str, ids) if id not in seen)
     return write(session, kind, target, version(moment), found(), gone, listener, len(ids))
 
@@ -89,6 +94,22 @@ def update(
 def in_use(session: Session, kind: Kind) -> Target:
     """What the portal searches."""
     return Target(session.alias(kind.name), is_alias=True)
+
+
+def index_in_use(session: Session, kind: Kind) -> str:
+    """The name of the index that the portal searches.
+
+    Raises NoSuchIndex, and UdataError if another program has let the alias name several.
+    """
+    alias = session.alias(kind.name)
+    found = session.engine.aliases([alias])[alias]
+    if not found:
+        raise NoSuchIndex(alias, "alias")
+    if len(found) > 1:
+        raise UdataError(
+            f"the alias {alias} names several indices: {', '.join(sorted(found))}", "udata search set-alias chooses one"
+        )
+    return found[0]
 
 
 def write(
@@ -114,6 +135,7 @@ def write(
                 fail(item.id, item.reason)
             else:
                 yield Action(item.id, read_at, item.document)
+        # Behind the documents: which ids are gone may become known while these are read.
         for id in removed:
             counts["removed"] += 1
             yield Action(id, read_at)
@@ -126,6 +148,7 @@ def write(
         listener.progress(counts["answered"], total, kind.name)
 
     sent = send(session.engine, target.name, actions(), alias=target.is_alias, on_failure=failed, on_progress=answered)
+    # The sender counts removals as done, but not the stale and failed ones: hence the lower bound.
     return Tally(max(sent.done - counts["removed"], 0), counts["removed"], sent.stale, counts["failed"])
 
 
@@ -136,10 +159,12 @@ def _noting(documents: Iterable[Built | Unbuilt], seen: CompactSet) -> Iterator[
 
 
 def _remove_the_unseen(session: Session, kind: Kind, seen: CompactSet, read_at: int, listener: Listener) -> Tally:
-    """Remove from the index what the database does not hold any more, where there is more in it than was seen."""
+    """Remove from the index what the database does not hold any more, if it holds more than was seen."""
     target = in_use(session, kind)
-    (held,) = session.engine.aliases([target.name])[target.name]
+    # By the name of the index, so that both looks are at the same one if the alias moves.
+    held = index_in_use(session, kind)
     session.engine.refresh(held)
+    # Reading all ids of the index takes long; comparing two counts does not.
     if session.engine.count(held) <= len(seen):
         return Tally()
     # What was added since has a newer version, and stays.

@@ -8,6 +8,7 @@ from typing import Any
 from udata.errors import UsageError
 
 SUFFIX = "%Y-%m-%d-%H-%M"
+# Only indices with a suffix of this form are ours to move and to remove.
 _SUFFIX = re.compile(r"\d{4}-\d\d-\d\d-\d\d-\d\d")
 
 
@@ -25,6 +26,7 @@ def index_name(alias: str, suffix: str) -> str:
 def suffix_of(alias: str, name: str) -> str | None:
     """The suffix of an index of the alias; None for what another program may have named."""
     rest = name.removeprefix(f"{alias}-")
+    # A name that does not begin with the alias comes back whole.
     return rest if rest != name and _SUFFIX.fullmatch(rest) else None
 
 
@@ -41,4 +43,5 @@ def parse_moment(text: str) -> datetime:
         moment = datetime.strptime(text, SUFFIX) if _SUFFIX.fullmatch(text) else datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no moment", "as in 2022-02-20-20-02 or 2022-02-20T20:02:00, in UTC") from error
+    # Without a zone it is in UTC already.
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

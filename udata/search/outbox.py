@@ -84,6 +84,7 @@ def is_wanted(settings: Mapping[str, Any]) -> bool:
 def backlog(database: Database[Document]) -> Backlog:
     """What waits to be indexed."""
     count, oldest = 0, None
+    # What is kept for a rebuild has been brought into the index in use already.
     for note in _outbox(database).find({"rebuild": None}, {"count": 1, "noted_at": 1}):
         count += note["count"]
         oldest = min(oldest or note["noted_at"], note["noted_at"])
@@ -103,7 +104,7 @@ def drain(
     """Hand what waits to `index(collection, ids)`, the oldest first, until nothing waits; returns how many ids.
 
     A note is removed when `index` has returned, and only if its writer has not touched it since. What `index` raises
-    leaves the notes where they are. Where a collection's index is being rebuilt, as `rebuilding` says (collection:
+    leaves the notes where they are. If a collection's index is being rebuilt, as `rebuilding` says (collection:
     index), the note stays for that one.
     """
     drained = 0
@@ -118,9 +119,11 @@ def drain(
             if ids:
                 index(collection, ids)
                 drained += len(ids)
+            # It is in the index in use by now; the one that is being built needs it as well.
             if collection in building:
                 mine = [note["_id"] for note in notes if note["model"] == collection]
                 _outbox(database).update_many({"_id": {"$in": mine}}, {"$set": {"rebuild": building[collection]}})
+        # Last: after a kill before this the notes are still there, and indexing twice does no harm.
         _remove(database, [note for note in notes if note["model"] not in building])
 
 
@@ -131,6 +134,7 @@ def drain_for(database: Database[Document], index_name: str, index: Callable[[Se
     """
     drained = 0
     kept = [note["_id"] for note in _outbox(database).find({"rebuild": index_name}, {"_id": 1})]
+    # In hundreds, since the embedded database is slow with longer lists.
     for some in chunks(kept, NOTES):
         notes = list(_outbox(database).find({"_id": {"$in": some}}))
         ids = _ids(notes)
@@ -166,11 +170,14 @@ def _ids(notes: Iterable[Document]) -> list[Any]:
 
 def _due(database: Database[Document], kept_for: Iterable[str]) -> list[Document]:
     """The oldest notes whose writers are done, or gone, and that are not kept for one of these rebuilds."""
+    # An ObjectId begins with the moment at which it was made.
     return list(_outbox(database).find(_free(kept_for)).sort("_id", 1).limit(NOTES))
 
 
 def _free(kept_for: Iterable[str]) -> Document:
+    # `None` also matches a note without the field.
     released = {"$or": [{"held_until": None}, {"held_until": {"$lte": now()}}]}
+    # A note that was kept for a rebuild which has died is free again.
     return {**released, "rebuild": {"$nin": list(kept_for)}}
 
 

@@ -42,7 +42,7 @@ Item = TypeVar("Item")
 
 
 class Options(NamedTuple):
-    """`swap`: the alias moves when the index is complete. `force`: also where documents failed."""
+    """`swap`: the alias moves when the index is complete. `force`: also if documents failed."""
 
     swap: bool = False
     force: bool = False
@@ -92,15 +92,17 @@ def rebuild(
     """Build a new index for each kind, all with one suffix; with `swap` their aliases move together, in one step.
 
     Interrupted, the half-built indices are removed. Raises UsageError for a selection that makes no complete index,
-    RebuildRunsError where another run builds one of them; UdataError where documents failed, so that no alias moves.
+    RebuildRunsError if another run builds one of them; UdataError if documents failed, so that no alias moves.
     """
     if selection.ids or selection.organization is not None:
         raise UsageError("an index that is built anew holds all documents", "leave out the ids or the organization")
     if selection.since and options.swap:
         raise UsageError("an index of what changed since then is not complete", "leave out --swap, or -f")
+    # Before anything is read: what changes from here on is caught up with.
     moment = session.clock()
     suffix = _suffix(session, kinds, moment)
     with ExitStack() as stack:
+        # All claims come before any work: if another run has one of them, nothing is built in vain.
         builds = [_begin(session, kind, suffix, selection, stack) for kind in kinds]
         context = contexts.whole(
             session.database, session.settings, {collection for kind in kinds for collection in kind.needs}
@@ -112,9 +114,11 @@ def rebuild(
             tallies[build.kind.name] = write(
                 session, build.kind, build.target, version(moment), documents, (), build.told(listener), total
             )
+        # When all are built, so that the first ones are not old when the aliases move.
         for build in builds:
             if not selection.since:
                 tallies[build.kind.name] += _complete(session, build, moment, build.told(listener))
+        # The last check before the aliases move: a run that was taken for dead must not move them.
         for build in builds:
             session.engine.refresh(build.index_name)
             build.holding.check()
@@ -146,11 +150,13 @@ def _begin(session: Session, kind: Kind, suffix: str, selection: Selection, stac
     alias = session.alias(kind.name)
     name = names.index_name(alias, suffix)
     lease = float(session.settings["JOB_LEASE_SECONDS"])
+    # The claim comes before the index: if this run dies, the next one finds the index by it.
     held = records.claim(session.database, kind.name, name, lease, partial=selection.since is not None)
     if held.abandoned:
         _remove(session, held.abandoned, alias)
     holding = Holding(session.database, held, lease)
     build = _Building(kind, holding, name, monotonic(), CompactSet(12))
+    # Before the index exists, so that it is removed whatever happens from here on.
     stack.callback(_clean_up, session, build)
     stack.enter_context(holding)
     definition = session.definitions(kind.name)
@@ -160,6 +166,7 @@ def _begin(session: Session, kind: Kind, suffix: str, selection: Selection, stac
 
 
 def _checked(items: Iterator[Item], build: _Building) -> Iterator[Item]:
+    # Between any two documents: a run that was taken for dead must stop writing.
     for item in items:
         build.holding.check()
         yield item
@@ -176,7 +183,9 @@ def _complete(session: Session, build: _Building, moment: datetime, listener: Li
         if not differing:
             break
         tally += _mend(session, build, differing, listener)
+    # From this moment on `_settle` catches up, when the alias has moved.
     build.holding.note({"current_at": moment})
+    # What was written again has been counted in the first pass.
     return tally._replace(indexed=0)
 
 
@@ -220,6 +229,7 @@ def _finish(
     listener: Listener,
     suffix: str,
 ) -> list[Rebuilt]:
+    # By the set: a document that failed in several passes is one failure.
     tallies = {build.kind.name: tallies[build.kind.name]._replace(failed=len(build.failed)) for build in builds}
     failed = sum(tally.failed for tally in tallies.values())
     live = options.swap and (options.force or not failed)
@@ -266,6 +276,7 @@ def _clean_up(session: Session, build: _Building) -> None:
             if stored and stored["state"] == "building" and stored.get("token") == build.holding.held.token:
                 _remove(session, build.index_name, session.alias(build.kind.name))
                 build.holding.give_up()
+    # Raised, it would hide the error that ended the rebuild.
     except UdataError as error:
         log.warning("The next rebuild cleans up behind this one: %s", error)
 
@@ -277,7 +288,9 @@ def _remove(session: Session, index_name: str, alias: str) -> None:
     try:
         session.engine.delete_index(index_name)
         log.warning("The half-built index %s is removed", index_name)
+    # The run may have ended before the index was created.
     except NoSuchIndex:
         pass
+    # It takes room on the disk, and is no reason to stop.
     except UdataError as error:
         log.warning("The half-built index %s could not be removed, udata search clean does: %s", index_name, error)

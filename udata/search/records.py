@@ -53,7 +53,7 @@ class Claim(NamedTuple):
 def claim(database: Database[Document], model: str, index_name: str, lease: float, *, partial: bool) -> Claim:
     """Begin a rebuild of `model`, as `index_name`, for `lease` seconds at first.
 
-    Raises RebuildRunsError where another run that lives is at it.
+    Raises RebuildRunsError if another run that lives is at it.
     """
     records, moment, token = _records(database), now(), secrets.token_hex(8)
     record = {
@@ -65,11 +65,14 @@ def claim(database: Database[Document], model: str, index_name: str, lease: floa
         raise RebuildRunsError(model, old)
     if old is None:
         try:
+            # Of two first runs at once the unique `_id` lets one through.
             records.insert_one({"_id": model, **record})
         except DuplicateKeyError as error:
             raise RebuildRunsError(model, record) from error
+    # The token tells whether somebody has replaced the record since it was read.
     elif not records.replace_one({"_id": model, "token": old.get("token")}, record).modified_count:
         raise RebuildRunsError(model, records.find_one({"_id": model}) or record)
+    # One that is not alive and still `building` was killed before it could clean up.
     return Claim(model, index_name, token, old["index"] if old and old["state"] == "building" else None)
 
 
@@ -80,6 +83,7 @@ class Holding:
         self.database = database
         self.held = held
         self.lease = lease
+        # Of the monotonic clock, since the one of the machine may be set meanwhile.
         self.beaten = monotonic()
         self.lost = False
         self.thread = Repeated("sign of life of a rebuild", lease / BEATS, self._beat)
@@ -92,7 +96,7 @@ class Holding:
         self.thread.stop()
 
     def check(self) -> None:
-        """Raises TakenOverError where another run has begun anew, or may have: this process stood still for long."""
+        """Raises TakenOverError if another run has begun anew, or may have: this process stood still for long."""
         if self.lost or monotonic() - self.beaten > self.lease:
             raise TakenOverError(self.held.model)
 
@@ -100,6 +104,7 @@ class Holding:
         """Write into the record. Raises TakenOverError."""
         self.check()
         mine = {"_id": self.held.model, "token": self.held.token}
+        # Taken before the write, which may take long: the lease must not seem longer than it is.
         begun = monotonic()
         alive = {"lease_until": now() + timedelta(seconds=self.lease)}
         found = _records(self.database).update_one(mine, {"$set": {**alive, **change}})
@@ -109,12 +114,13 @@ class Holding:
         self.beaten = begun
 
     def give_up(self) -> bool:
-        """Forget the rebuild; False where another run has it."""
+        """Forget the rebuild; False if another run has it."""
         mine = {"_id": self.held.model, "token": self.held.token}
         return bool(_records(self.database).delete_one(mine).deleted_count)
 
     def _beat(self) -> None:
         if not self.lost:
+            # Errors of ours do not end the thread: a database that is away may come back within the lease.
             with translated_errors():
                 self.note({})
 
@@ -131,12 +137,14 @@ def moved(database: Database[Document], model: str, index_name: str, previous: s
         # The rebuild that goes on notes its own end.
         return
     change = {"index": index_name, "state": "live", "previous": previous, "ended_at": now()}
+    # Whoever reads a record expects these, even if there was no rebuild yet.
     began = {"started_at": now(), "lease_until": now()}
     _records(database).update_one({"_id": model}, {"$set": change, "$setOnInsert": began}, upsert=True)
 
 
 def forget(database: Database[Document], index: str) -> None:
     """The index is gone: so is what is known of it."""
+    # The record of a rebuild that lives stays; that of one that has died goes.
     _records(database).delete_many({"index": index, "state": {"$ne": "building"}})
     _records(database).delete_many({"index": index, "lease_until": {"$lte": now()}})
 

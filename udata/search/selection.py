@@ -28,7 +28,7 @@ class Selection(NamedTuple):
         return self == Selection()
 
     def query(self, kind: Kind) -> Document | None:
-        """The query, without the ids; None where no document of this kind can be meant."""
+        """The query, without the ids; None if no document of this kind can be meant."""
         conditions = []
         if self.organization is not None:
             owned = kind.of_organization(self.organization)
@@ -56,11 +56,12 @@ def select(
     """What an operator means by `ids`, and an organization's id or slug.
 
     Raises UsageError for ids beside another selection; UnknownName for an organization that is not there, and for the
-    ids where none of them is in one of the collections.
+    ids if none of them is in one of the collections.
     """
     wanted = tuple(dict.fromkeys(object_id(text.strip()) for text in ids if text.strip()))
     if wanted and (organization is not None or since is not None):
         raise UsageError("ids say by themselves which documents are meant", "leave the other selection out")
+    # One that exists is enough: those that do not are removed from the index.
     if wanted and not any(_existing(database, kind, wanted) for kind in kinds):
         raise UnknownName("document", str(wanted[0]))
     found = None if organization is None else _organization(database, organization)
@@ -76,6 +77,7 @@ def _organization(database: Database[Document], name: str) -> Any:
     wanted = {"$or": [{"_id": object_id(name)}, {"slug": name}]}
     found = database["organization"].find_one(wanted, {"_id": 1})
     if found is None:
+        # Read for the error alone, which proposes what is spelled alike.
         slugs = (row.get("slug") for row in database["organization"].find({}, {"slug": 1}))
         raise UnknownName("organization", name, [slug for slug in slugs if isinstance(slug, str)])
     return found["_id"]

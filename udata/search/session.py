@@ -32,6 +32,7 @@ class Session(NamedTuple):
     def clock(self) -> datetime:
         """What time it is by the database (UTC), which is the same for all who write."""
         moment: datetime = self.database.command("hello")["localTime"]
+        # Naive, as the dates with which it is compared.
         return moment.replace(tzinfo=None)
 
 
@@ -42,12 +43,13 @@ def opened(
     batch_size: int | None = None,
     concurrency: int | None = None,
 ) -> Iterator[Session]:
-    """A session with the engine that the settings name. Raises ConfigurationError where they name none.
+    """A session with the engine that the settings name. Raises ConfigurationError if they name no engine.
 
     `batch_size` and `concurrency` take the place of the engine's own: documents a request, and requests at once.
     """
     with open_engine(settings) as engine:
         own = {"batch_actions": batch_size, "concurrency": concurrency}
+        # They are attributes of the class: this engine's own go before them.
         vars(engine).update({name: value for name, value in own.items() if value})
         yield Session(engine, database, settings, lambda model: definition(settings, model))
 

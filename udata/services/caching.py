@@ -22,7 +22,7 @@ NOT_SHARED = ("null", "simple")
 class Flushed(NamedTuple):
     """What was removed, or would be: the number of `keys` and their `prefix`.
 
-    `keys` is 0 and `prefix` None where the cache is in the memory of the portal's processes, or nowhere.
+    `keys` is 0 and `prefix` None if the cache is in the memory of the portal's processes, or nowhere.
     """
 
     keys: int
@@ -33,8 +33,8 @@ def flush(config: Mapping[str, Any], *, dry_run: bool = False, report: Progress 
     """Remove every key of the portal's cache; with `dry_run` only count them. `report` is told the count so far.
 
     Only texts are removed, and only those whose name begins with `CACHE_KEY_PREFIX`: what a cache stores is a text,
-    and no queue is one. Memory does not grow with the number of keys. Raises ConfigurationError where the settings
-    name no cache of which the keys are known, ServerError where its Redis cannot be used.
+    and no queue is one. Memory does not grow with the number of keys. Raises ConfigurationError if the settings
+    name no cache of which the keys are known, ServerError if its Redis cannot be used.
     """
     if kind(config) in NOT_SHARED:
         return Flushed(0, None)
@@ -46,6 +46,7 @@ def flush(config: Mapping[str, Any], *, dry_run: bool = False, report: Progress 
     keys = 0
     with client(config) as redis_client:
         for page in _pages(redis_client, prefix):
+            # UNLINK frees the memory in the background, while Redis goes on answering.
             keys += len(page) if dry_run else redis_client.unlink(*page)
             report(keys, None, None)
     return Flushed(keys, prefix)
@@ -97,10 +98,12 @@ def client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
 
 
 def _pages(client: "redis.Redis", prefix: str) -> Iterator[list[bytes]]:
+    # The prefix is no pattern: wildcards in it are escaped.
     pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
     cursor = 0
     while True:
         cursor, keys = client.scan(cursor, match=pattern, count=BATCH, _type="string")
+        # An empty page is not the end: SCAN ends with the cursor 0.
         if keys:
             yield keys
         if cursor == 0:

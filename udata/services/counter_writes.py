@@ -19,7 +19,7 @@ NAMED = 100
 def noted(
     database: Database[Any], settings: Mapping[str, Any] | None, collection: str, ids: Sequence[Any]
 ) -> AbstractContextManager[None]:
-    """What is written in this context to the documents `ids` is noted for the search engine, where there is one."""
+    """What is written in this context to the documents `ids` is noted for the search engine, if there is one."""
     if settings is None or not ids:
         return nullcontext()
     from udata.search import outbox
@@ -44,6 +44,7 @@ class Failures:
             return 0
         done: Any
         try:
+            # Unordered, so that the server goes on behind a write that it refuses.
             done = collection.bulk_write(writes, ordered=False).bulk_api_result
         except BulkWriteError as error:
             done = error.details
@@ -53,7 +54,7 @@ class Failures:
         return int(done["nModified"] + len(done["upserted"]) + done["nRemoved"])
 
     def raise_any(self, done: str) -> None:
-        """Raise UdataError where anything could not be done; `done` says what was."""
+        """Raise UdataError if anything could not be done; `done` says what was."""
         if self.told:
             reasons = "; ".join(f"{what}: {why}" for what, why in list(self.told.items())[:5])
             more = max(self.count, len(self.told)) - 5

@@ -1,8 +1,8 @@
 """What becomes of a stored document when something that it refers to goes, read from the declarations of its fields.
 
-A reference says it by `on_gone`, else by `on_target_delete`; where it says nothing, what holds it decides: a list or a
+A reference says it by `on_gone`, else by `on_target_delete`; if it says nothing, what holds it decides: a list or a
 mapping loses the item, a field that is not required is emptied, and what requires the field goes with it: the embedded
-document, and where nothing around it may be without, the whole document.
+document, and if nothing around it may be without, the whole document.
 """
 
 from collections import Counter
@@ -45,7 +45,7 @@ _EMPTIED, _GONE, _AROUND = _Mark("emptied"), _Mark("gone"), _Mark("around")
 
 
 class Beside(NamedTuple):
-    """A value to be set beside; `once` only where nothing stands yet."""
+    """A value to be set beside; `once` only if nothing stands yet."""
 
     value: Any
     once: bool
@@ -55,7 +55,7 @@ class Beside(NamedTuple):
 class Fate:
     """What becomes of a document: it goes (`removed`), or holds `fields` instead, where None means none.
 
-    `detached` counts the references that went by their paths, `sets` holds what else is to be set where it is not so
+    `detached` counts the references that went by their paths, `sets` holds what else is to be set if it is not so
     yet, and `denied` the targets that may not go because of this document.
     """
 
@@ -75,7 +75,7 @@ ABSENT = _Mark("absent")
 
 
 def on_gone(reference: Reference, around: Stored, target: Target) -> str:
-    """What a reference in the document `around` says of the end of its target; `pull` where what holds it decides."""
+    """What a reference in the document `around` says of the end of its target; `pull` if what holds it decides."""
     declared = getattr(reference.field, "on_gone", None)
     return declared or _RULES.get(getattr(reference.field, "on_target_delete", None) or "", PULL)
 
@@ -88,7 +88,7 @@ def on_anonymised(reference: Reference, around: Stored, target: Target) -> str:
 
 
 def mending(reference: Reference, around: Stored, target: Target) -> str:
-    """What a reference says where its target is gone already: what should have been held cannot be any more."""
+    """What a reference says if its target is gone already: what should have been held cannot be any more."""
     what = on_gone(reference, around, target)
     return UNSET if what == DENY else what
 
@@ -104,6 +104,7 @@ def fate(shape: Shape, document: Stored, goes: Goes, rule: Rule = on_gone, at: A
     if isinstance(found, _Mark):
         walk.fate.removed = True
     elif found is not document:
+        # By identity: whatever is left as it was is the same object.
         names = {name for name in document if name not in found or found[name] is not document[name]}
         walk.fate.fields = {name: found.get(name, ABSENT) for name in document if name in names}
     sets = walk.fate.sets
@@ -124,12 +125,13 @@ class _Walk:
         self.around: Stored = {}
 
     def fields(self, shape: Shape, stored: Stored, prefix: str, *, in_list: bool) -> Any:
-        """The embedded document without what goes: itself where nothing does, a mark where it goes as well."""
+        """The embedded document without what goes: itself if nothing does, a mark if it goes as well."""
         changed: Stored | None = None
         for name, node, path in links(shape, prefix):
             value = stored.get(name)
             if value is None:
                 continue
+            # Set for each field anew, since the documents below set it as well.
             self.around = stored
             left = self.node(node, value, path)
             if left is value:
@@ -140,6 +142,7 @@ class _Walk:
             if not isinstance(left, _Mark):
                 changed[name] = left
             elif in_list:
+                # In a list it becomes null: so it can be written by an array filter.
                 changed[name] = None
             else:
                 del changed[name]
@@ -171,6 +174,7 @@ class _Walk:
             return value
         self.fate.detached[path] += 1
         if what == DOCUMENT:
+            # What becomes of the rest does not matter then.
             self.fate.removed = True
             return value
         return {UNSET: _EMPTIED, EMBEDDED: _AROUND}.get(what, _GONE)
@@ -234,7 +238,7 @@ def updates(shape: Shape, document: Stored, found: Fate) -> list[UpdateOne]:
 
 class Loss(NamedTuple):
     """What a field lost: its `path`, and the `values` that it held (`kind` is `value`) or that went out of its list
-    (`items`); `rewritten` where it is not to be said so simply.
+    (`items`); `rewritten` if it is not to be said so simply.
     """
 
     path: str
@@ -273,6 +277,7 @@ def _changes(node: Node | None, path: str, old: Any, left: Any) -> Iterator[_Cha
     if left is ABSENT:
         yield {path: old}, {"$unset": {path: ""}}, None
     elif isinstance(node, ListOf) and isinstance(node.item, Reference) and isinstance(old, list):
+        # What was kept are the very objects of the old list.
         gone = [one for one in old if not any(one is kept for kept in left)]
         yield {path: {"$in": gone}}, {"$pull": {path: {"$in": gone}}}, None
     elif isinstance(node, ListOf) and (emptied := _emptied(old, left)):
@@ -286,6 +291,7 @@ def _changes(node: Node | None, path: str, old: Any, left: Any) -> Iterator[_Cha
             if key not in left or left[key] is not old[key]:
                 yield from _changes(inner(key), f"{path}.{key}", old[key], left.get(key, ABSENT))
     else:
+        # What cannot be said by parts is written whole, while it is what was read.
         yield {path: old}, {"$set": {path: left}}, None
 
 
@@ -316,6 +322,7 @@ def _emptied(old: Any, left: Any) -> dict[str, list[Any]] | None:
 
 
 def _can_be_a_path(key: Any) -> bool:
+    # In a path a dot, a dollar or a number would mean something else.
     return isinstance(key, str) and bool(key) and "." not in key and not key.startswith("$") and not key.isdigit()
 
 

@@ -52,6 +52,7 @@ class Examination:
 
     def __init__(self, wanted: Wanted) -> None:
         for path in filter(None, (wanted.report, wanted.plan)):
+            # A long check must not end with a report that cannot be written.
             require_writable(path)
         self.wanted = wanted
         self.collections = collections(wanted.models, wanted.exclude)
@@ -70,6 +71,7 @@ class Examination:
         The database is not changed. Raises ServerError, and UsageError if a file cannot be written after all.
         """
         wanted = self.wanted
+        # A page needs examples, even if the screen is to show none.
         limit = max(wanted.limit, EXAMPLES) if wanted.report else wanted.limit
         page = Report(limit, {one.name: one.help for one in self.checks})
         with planning(wanted.plan, database) as planned:
@@ -92,5 +94,6 @@ class Examination:
         page.titles = read_titles(database, page.places.values(), settings["CDATA_BASE_URL"])
         if wanted.report:
             page.write(wanted.report, summary)
+        # A mistyped name gives an empty database, in which nothing is wrong.
         empty = wanted.require_data and not summary.documents
         return Examined(summary, page, summary.failed(wanted.fail_on) or empty)

@@ -45,6 +45,7 @@ def render(name: str, language: str, values: Mapping[str, Any]) -> Rendered:
     environment = _environment(language)
     subject, _, text = environment.get_template(f"{name}.txt").render(values).lstrip().partition("\n")
     html = environment.get_template(f"{name}.html").render({**values, "language": language})
+    # A header is one line.
     return Rendered(" ".join(subject.split()), text.strip() + "\n", html, language)
 
 
@@ -55,12 +56,14 @@ def _environment(language: str) -> Any:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
+        # A mail with a gap in it must not go out.
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.policies["ext.i18n.trimmed"] = True
+    # The templates' own language needs no catalogue; of any other a missing one is an error.
     translations = gettext.translation(DOMAIN, TRANSLATIONS, [language], fallback=language == WRITTEN_IN)
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
     # The order of a date is a message, too.

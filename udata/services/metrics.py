@@ -99,11 +99,12 @@ class Expected:
 
     @contextmanager
     def reading(self, collection: str, counters: Iterable[tuple[str, str]]) -> Iterator[None]:
-        """Go on without `counters` where the server refuses to read the `collection` that they rest on."""
+        """Go on without `counters` if the server refuses to read the `collection` that they rest on."""
         try:
             yield
         except OperationFailure as error:
             self.unread[collection] = str((error.details or {}).get("errmsg", error))
+            # Else they would be written as zero.
             self.unknown.update(counters)
 
 
@@ -111,6 +112,7 @@ def expected(database: Database[Document], collections: Iterable[str], site_id: 
     """What the counters of `collections` should be: a fixed number of scans, whatever their size."""
     wanted = set(collections)
     if "site" in wanted:
+        # The site's maxima rest on their counters.
         wanted |= {"dataset", "reuse", "organization"}
     right = Expected(site_id)
     visible = _count_published(database, right)
@@ -142,7 +144,7 @@ def bump(
 ) -> dict[str, int]:
     """Write the counters that are not what counting gives; returns how many documents changed, by collection.
 
-    With the portal's `settings` what changed is noted for the search engine, where there is one.
+    With the portal's `settings` what changed is noted for the search engine, if there is one.
 
     A counter that is unknown stays as it is, and a document that cannot be written stops no other: both are told by
     the UdataError that is raised at the end. Raises ServerError.
@@ -175,8 +177,10 @@ def _update(right: Expected, collection: str, document: Document) -> UpdateOne |
     if stored is not None and not isinstance(stored, dict):
         # Nothing of it is a counter. While it is what was seen, for a portal may be writing, too.
         return UpdateOne({"_id": document["_id"], "metrics": stored}, {"$set": {"metrics": counters}})
+    # Below a null no counter can be set.
     if stored is None and "metrics" in document:
         return UpdateOne({"_id": document["_id"], "metrics": None}, {"$set": {"metrics": counters}})
+    # Counter by counter, since the field holds others, too, such as views.
     wrong = {f"metrics.{name}": number for name, number in counters.items() if not _is(stored, name, number)}
     return UpdateOne({"_id": document["_id"]}, {"$set": wrong}) if wrong else None
 
@@ -198,6 +202,7 @@ def _count_published(database: Database[Document], right: Expected) -> dict[str,
         with right.reading(collection, rest | _maxima_of(rest)):
             for document in _read(database, right, collection, model.VISIBLE, fields):
                 right.add("site", name, right.site_id)
+                # No maximum is over dataservices, and nothing is kept of them.
                 visible.get(collection, set()).add(key(document["_id"]))
                 for owner, kind in (("organization", "organization"), ("owner", "user")):
                     if document.get(owner) is not None:
@@ -246,6 +251,7 @@ def _count_discussions(database: Database[Document], right: Expected) -> None:
 
 def _count_site(database: Database[Document], right: Expected, visible: dict[str, set[Any]]) -> None:
     counted: dict[str, tuple[str, Document]] = {
+        # Whoever never confirmed the e-mail does not count.
         "users": ("user", {"confirmed_at": {"$ne": None}, "deleted": None}),
         "organizations": ("organization", Organization.VISIBLE),
         "harvesters": ("harvest_source", {}),
@@ -281,7 +287,7 @@ def _read(
 
 
 def _each(listed: Any) -> list[Any]:
-    """What is in a list, each once; nothing where it is no list."""
+    """What is in a list, each once; nothing if it is no list."""
     return list({key(id): id for id in (listed if isinstance(listed, list) else [])}.values())
 
 

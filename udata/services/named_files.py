@@ -42,6 +42,7 @@ def named(collection: str, document: Mapping[str, Any]) -> Iterator[Named]:
     for path, storage in NAMED.get(collection, ()):
         for value in _values(document, path.split(".")):
             for name in _names(value):
+                # By `repr`, since what is stored may be of any type.
                 if (storage, repr(name)) not in seen:
                     seen.add((storage, repr(name)))
                     yield Named(storage, name, path)

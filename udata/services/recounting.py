@@ -59,7 +59,7 @@ def _wrong(
 
 
 def _counters(collection: Collection[Document], ids: Sequence[Any]) -> Iterator[Document]:
-    """The counters of documents: looked up, or found on one pass where they are a large part of the collection."""
+    """The counters of documents: looked up, or found on one pass if they are a large part of the collection."""
     if len(ids) > MANY and len(ids) * PART > collection.estimated_document_count():
         wanted = {key(id) for id in ids}
         found = documents(collection, None, ["metrics"])
@@ -73,6 +73,7 @@ def _counters(collection: Collection[Document], ids: Sequence[Any]) -> Iterator[
 
 def _update(document: Document, counters: dict[str, int]) -> UpdateOne:
     if not isinstance(document.get("metrics"), dict):
+        # Within what is no mapping no counter can be set.
         return UpdateOne({"_id": document["_id"]}, {"$set": {"metrics": counters}})
     return UpdateOne({"_id": document["_id"]}, {"$set": {f"metrics.{name}": n for name, n in counters.items()}})
 

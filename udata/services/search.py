@@ -29,7 +29,7 @@ Document = dict[str, Any]
 class Wanted(NamedTuple):
     """What to index: `models` (none: all), of them what is selected; into new indices with `reindex`.
 
-    With `swap` these are searched once they are complete; with `force` also where they may not fit or documents failed.
+    With `swap` these are searched once they are complete; with `force` also if they may not fit or documents failed.
     `since` is a moment as text. `batch_size` and `concurrency` are documents a request and requests at once.
     """
 
@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """What became of a model: `index` is the new one, where one was built, and `live` that it is searched."""
+    """What became of a model: `index` is the new one, if one was built, and `live` that it is searched."""
 
     model: str
     index_name: str | None
@@ -58,7 +58,7 @@ class Indexed(NamedTuple):
 
 
 def meant(models: Sequence[str]) -> list[Kind]:
-    """The kinds that the names mean, in the order in which they are indexed; all where none is given."""
+    """The kinds that the names mean, in the order in which they are indexed; all if no name is given."""
     named = {kind(name).name for name in models}
     return [one for one in kinds().values() if not named or one.name in named]
 
@@ -71,7 +71,7 @@ def run(
 ) -> dict[str, Any]:
     """Index, and return `models` (a list of `Indexed` as mappings) and `seconds`.
 
-    Each document that fails is logged with its reason. Raises PartlyDone, with the same result, where one did;
+    Each document that fails is logged with its reason. Raises PartlyDone, with the same result, if one did;
     UsageError and UnknownName for what cannot be meant, UdataError for a rebuild that does not fit, ServerError.
     """
     started = monotonic()
@@ -96,6 +96,7 @@ def drain(database: Database[Document], settings: Mapping[str, Any]) -> None:
             with opened(database, settings) as session:
                 tallies = draining.drain(session, Listener(failed=_log))
         finally:
+            # Whatever happened, the next turn must be able to begin.
             draining.end_turn(database)
     for model, tally in tallies.items():
         log.info("%s: %d indexed, %d removed, %d failed", model, tally.indexed, tally.removed, tally.failed)
@@ -104,7 +105,9 @@ def drain(database: Database[Document], settings: Mapping[str, Any]) -> None:
 def _index(
     session: Session, found: Sequence[Kind], wanted: Wanted, since: datetime | None, progress: Progress
 ) -> list[Indexed]:
+    # Names that mean nothing are refused before anything is created.
     selection = select(session.database, found, ids=wanted.ids, organization=wanted.organization, since=since)
+    # Else Elasticsearch would make an index at the first write, with fields that it guesses.
     for name in aliases.initialise(session, found):
         log.info("The index %s is created: there was none yet", name)
     tallies = index(session, found, selection, Listener(progress, _log))
@@ -118,6 +121,7 @@ def _reindex(
     needed = estimate(session, found)
     log.info("%s", _worded(needed))
     if not wanted.force:
+        # Before the first document: with a full disk the engine takes no writes at all.
         needed.require()
     options = Options(swap=wanted.swap, force=wanted.force)
     built = rebuild(session, found, selection, options, Listener(progress, _log))
@@ -138,4 +142,5 @@ def _failure(failed: int, wanted: Wanted) -> str:
 
 
 def _log(model: str, id: str, reason: str) -> None:
+    # An engine's reason may have many lines.
     log.warning("%s %s: %s", model, id, " ".join(reason.split()))

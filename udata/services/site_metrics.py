@@ -18,6 +18,7 @@ from udata.store.scan import Unreadable, documents
 
 Document = dict[str, Any]
 
+# A year and this month, which can so be compared with last year's.
 MONTHS = 13
 
 # Series by name: which documents of which collection are counted, and the field that says when they were created.
@@ -41,7 +42,7 @@ def compute(
     """Write the site's counters and series; returns how many of them there are, and how many changed.
 
     What is unknown, because what it counts cannot be read, stays as it is and is told by the UdataError at the end;
-    also raised where the site has no document. Raises ServerError.
+    also raised if the site has no document. Raises ServerError.
     """
     with translated_errors():
         site = database["site"].find_one({"_id": site_id}, ("metrics",))
@@ -62,6 +63,7 @@ def compute(
             update: Document = {f"metrics.{name}": value for name, value in changed.items()}
             database["site"].update_one({"_id": site_id}, {"$set": update})
         elif changed:
+            # What is no mapping takes no counter: it is replaced, while it is what was seen.
             database["site"].update_one({"_id": site_id, "metrics": stored}, {"$set": {"metrics": wanted}})
     if right.unread:
         reasons = "; ".join(f"{name} cannot be read: {why}" for name, why in right.unread.items())
@@ -71,6 +73,7 @@ def compute(
 
 def _months(now: datetime) -> list[datetime]:
     """The beginnings of the last months, this one last."""
+    # Counted in months, so that the turn of a year is nothing special.
     number = now.year * 12 + now.month - 1
     return [datetime(one // 12, one % 12 + 1, 1) for one in range(number - MONTHS + 1, number + 1)]
 

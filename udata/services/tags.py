@@ -27,11 +27,11 @@ class Counted(NamedTuple):
 
 
 def count(database: Database[Document], progress: Progress = silent) -> Counted:
-    """Write for each tag how many datasets and reuses carry it; one that none carries any more is removed.
+    """Write for each tag how many datasets and reuses carry it; one that no document carries any more is removed.
 
     Each collection is read once, and only what is wrong is written. What is no tag (null, empty, no text) is passed
     over; a tag that cannot be written stops no other, and is named by the UdataError at the end. Raises ServerError,
-    and OperationFailure where a collection cannot be read: then nothing was written.
+    and OperationFailure if a collection cannot be read: then nothing was written.
     """
     failures = Failures()
     with translated_errors():
@@ -46,6 +46,7 @@ def count(database: Database[Document], progress: Progress = silent) -> Counted:
                 if isinstance(one, Unreadable):
                     continue
                 name = one.get("name")
+                # A name that comes twice keeps its first document only.
                 if not isinstance(name, str) or name not in tags or name in seen:
                     stale.append(one["_id"])
                     continue
@@ -69,6 +70,7 @@ def _counts(database: Database[Document], collection: str, progress: Progress) -
     for document in documents(database[collection], fields=["tags"]):
         stored = None if isinstance(document, Unreadable) else document.get("tags")
         if isinstance(stored, list):
+            # A set, so that a tag counts once a document.
             found.update({tag for tag in stored if isinstance(tag, str) and tag})
     return found
 

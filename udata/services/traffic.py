@@ -27,6 +27,7 @@ from udata.store.scan import chunks, key
 
 Document = dict[str, Any]
 
+# How many rows are asked for in one answer.
 PAGE_SIZE = 50
 BATCH = 500
 # How many documents are asked for by their ids at a time.
@@ -54,7 +55,7 @@ KINDS = (
 
 
 class Row(NamedTuple):
-    """What is known of a document: its id, that of its dataset where it is a resource, and its counters."""
+    """What is known of a document: its id, that of its dataset if it is a resource, and its counters."""
 
     id: str
     dataset: str | None
@@ -69,7 +70,7 @@ def update(
     """Write the views and downloads that the API at `METRICS_API` tells; returns by kind what was read and changed.
 
     `odd` are rows that name no document or no number; they are passed over. Raises ConfigurationError without
-    `METRICS_API`; HttpError where an answer fails or is nonsense: then nothing was written. A document that cannot be
+    `METRICS_API`; HttpError if an answer fails or is nonsense: then nothing was written. A document that cannot be
     written stops no other and is named by the UdataError at the end. Raises ServerError.
     """
     base = settings["METRICS_API"]
@@ -81,6 +82,7 @@ def update(
         for kind in KINDS:
             progress(0, None, f"Reading the traffic of {kind.name}")
             done[kind.name] = _read(Pages(fetcher, str(base)), kind, spool, progress)
+        # All tables are read: only now is anything written.
         spool.seek(0)
         with translated_errors():
             for kind in KINDS:
@@ -121,6 +123,7 @@ class Pages:
         if not isinstance(following, str):
             raise BadAnswer(address, "names a next page that is no address")
         following = urljoin(address, following)
+        # The settings' server is trusted, and an answer of it must not lead to another.
         if urlsplit(following)[:2] != urlsplit(self._base)[:2]:
             raise BadAnswer(address, f"names a next page on another server: {following[:200]}")
         return following
@@ -144,6 +147,7 @@ def _read(pages: Pages, kind: Kind, spool: IO[str], progress: Progress) -> dict[
                     rows += 1
                     spool.write(json.dumps(found) + "\n")
             progress(rows, None, None)
+    # A few odd rows are passed over; nothing but odd ones is no such API.
     if odd and not rows:
         raise BadAnswer(f"{kind.name}_total", "answers with rows that name neither documents nor numbers")
     return {"rows": rows, "odd": odd}
@@ -157,12 +161,13 @@ def _identity(kind: Kind, row: Any) -> bytes:
 
 
 def _row(kind: Kind, row: Any) -> Row | None:
-    """What a row says; None where it names no document, or no number."""
+    """What a row says; None if it names no document, or no number."""
     if not isinstance(row, dict) or not isinstance(id := row.get(kind.id), str):
         return None
     found = {counter: row.get(column) for column, counter in kind.counters.items()}
     # A number that is not there is not known, which is not zero.
     known = {counter: value for counter, value in found.items() if value is not None}
+    # Python takes true for an int, and the database holds 64 bits.
     if not known or not all(type(value) is int and 0 <= value < 2**63 for value in known.values()):
         return None
     dataset = row.get("dataset_id") if kind.name == "resources" else None
@@ -186,6 +191,7 @@ def _write(
         with noted(database, settings, collection, list(wrong)):
             updates = [_set({"_id": id}, "metrics", row) for id, row in wrong.items()]
             return failures.write(database[collection], updates)
+    # A resource stands in its dataset; one without a dataset is a community resource.
     own = [one for row in rows if row.dataset is not None and (one := _of_resource(row)) is not None]
     community = [_set({"_id": row.id}, "metrics", row) for row in rows if row.dataset is None]
     return failures.write(database["dataset"], own) + failures.write(database["community_resource"], community)

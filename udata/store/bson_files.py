@@ -41,7 +41,7 @@ class Totals(NamedTuple):
 def documents(path: Path) -> Iterator[bytes]:
     """The documents of the file, undecoded; a name that ends in `.gz` is unpacked on the way.
 
-    Raises DamagedFileError where the file is cut short or is none, UdataError where it cannot be read.
+    Raises DamagedFileError if the file is cut short or holds no BSON, UdataError if it cannot be read.
     """
     offset = 0
     try:
@@ -69,6 +69,7 @@ def examine(path: Path) -> Iterator[Totals]:
             raise DamagedFileError(path, size, f"document {count + 1:,} is not valid BSON ({error})") from error
         count += 1
         size += len(document)
+        # Often enough for a bar, and too seldom to cost anything.
         if count % 1_000 == 0:
             yield Totals(count, size)
     yield Totals(count, size)
@@ -84,12 +85,13 @@ def count(batch: bytes) -> int:
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """The file's content, unpacked where its name ends in `.gz`."""
+    """The file's content, unpacked if its name ends in `.gz`."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def create(path: Path, *, packed: bool = False) -> BinaryIO:
-    """A new file that its owner alone can read. Raises FileExistsError where there is one."""
+    """A new file that its owner alone can read. Raises FileExistsError if there is one."""
+    # The mode is given when the file is made: before a later chmod others could open it.
     plain = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     return _Packed(plain) if packed else plain  # type: ignore[return-value]
 
@@ -97,6 +99,7 @@ def create(path: Path, *, packed: bool = False) -> BinaryIO:
 def settle(stream: BinaryIO, part: Path, path: Path) -> None:
     """Close a file that was written as `part`, on the disk for good, and give it its name."""
     stream.close()
+    # On the disk before it has its name: a crash must not leave the name on half a file.
     descriptor = os.open(part, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -116,6 +119,7 @@ class _Packed(gzip.GzipFile):
         try:
             super().close()
         finally:
+            # GzipFile leaves open what it was given, and its own end may fail on a full disk.
             self.below.close()
 
 
@@ -123,11 +127,13 @@ def _rest(stream: BinaryIO, prefix: bytes, path: Path, offset: int) -> bytes:
     if len(prefix) < 4:
         raise DamagedFileError(path, offset, "it ends in the middle of a document")
     size = struct.unpack("<i", prefix)[0]
+    # The size stands in the file, and decides how much memory is asked for next.
     if not SMALLEST <= size <= LARGEST:
         raise DamagedFileError(path, offset, f"a document cannot be of {size:,} bytes")
     rest = stream.read(size - 4)
     if len(rest) < size - 4:
         raise DamagedFileError(path, offset, "it ends in the middle of a document")
+    # Every document ends with a null byte: a cheap sign that the sizes lead astray.
     if rest[-1] != 0:
         raise DamagedFileError(path, offset, "a document does not end where it says")
     return rest

@@ -1,5 +1,7 @@
 """Sets of very many short byte strings, held at little more than what they are long."""
 
+# How many buckets there are at first, how many items each has on average before there are more, and how many times
+# more.
 FIRST_BUCKETS = 64
 FULL = 40
 GROWTH = 8
@@ -13,6 +15,7 @@ class CompactSet:
     def __init__(self, size: int) -> None:
         self.size = size
         self.count = 0
+        # Their number is a power of two, so that a mask picks the bucket.
         self.mask = FIRST_BUCKETS - 1
         self.buckets: list[bytearray | None] = [None] * FIRST_BUCKETS
 
@@ -58,4 +61,5 @@ class CompactSet:
                     self.buckets[place] = bytearray(item)
                 else:
                     there += item
+            # Given back at once: the old and the new are never held both in full.
             old[index] = None

@@ -48,9 +48,10 @@ _settings: Settings | None = None
 def connect(settings: Settings) -> None:
     """Make the database of `settings` the one of all models. Nothing is sent before the first query.
 
-    Raises ConfigurationError where the address cannot be one.
+    Raises ConfigurationError if the address cannot be one.
     """
     global _settings
+    # MongoEngine refuses another address under a name that is connected.
     disconnect()
     _settings = settings
     uri = address(settings)
@@ -61,6 +62,7 @@ def connect(settings: Settings) -> None:
             name,
             host=uri,
             uuidRepresentation="standard",
+            # Moments are naive and in UTC throughout, as `udata.clock` makes them.
             tz_aware=False,
             # What a document holds must not stop who reads it: see `udata.store.codec`.
             unicode_decode_error_handler="replace",
@@ -77,7 +79,7 @@ def connect(settings: Settings) -> None:
 
 
 def address(settings: Mapping[str, Any]) -> str:
-    """The database's address, made of three settings where `MONGODB_HOST` is a bare host name."""
+    """The database's address, made of three settings if `MONGODB_HOST` is a bare host name."""
     host: str = settings["MONGODB_HOST"]
     return host if "://" in host else f"mongodb://{host}:{settings['MONGODB_PORT']}/{settings['MONGODB_DB']}"
 
@@ -86,6 +88,7 @@ def _parsed(uri: str, seconds: float) -> dict[str, Any]:
     """The parts of the address. Raises ValueError or the driver's errors for what is none, ServerError if the name
     server that `mongodb+srv://` asks does not answer within `seconds`.
     """
+    # A password may have a space in it, a host or a database's name may not.
     if re.search(r"\s", uri.partition("@")[0] if "@" not in uri else uri.rpartition("@")[2]):
         raise ValueError("it has a space in it")
     try:
@@ -103,7 +106,7 @@ def _parsed(uri: str, seconds: float) -> dict[str, Any]:
 
 
 def disconnect() -> None:
-    """Close the connection, where there is one."""
+    """Close the connection, if there is one."""
     mongoengine.disconnect_all()
 
 
@@ -119,6 +122,7 @@ def end_at_once() -> None:
     The driver's monitors sleep half a second between two looks at their server, and at the end of a process the driver
     waits for them. They are daemon threads that hold nothing: the interpreter may end without them.
     """
+    # A private name of the driver: if it goes, processes only end later.
     wait = getattr(monitor, "_shutdown_resources", None)
     if wait is not None:
         atexit.unregister(wait)
@@ -127,7 +131,7 @@ def end_at_once() -> None:
 def database() -> Database[dict[str, Any]]:
     """The connected database; what anybody may have written is read as well as it can be.
 
-    Raises ConfigurationError where there is none.
+    Raises ConfigurationError if there is none.
     """
     try:
         connected: Database[dict[str, Any]] = mongoengine.get_db()
@@ -155,6 +159,7 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except (ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout) as error:
+        # The driver's timeouts are failures of a connection or an operation, too: hence first.
         raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _REMEDY) from error
     except ConnectionFailure as error:
         raise ServerError(f"the connection to the database at {_server()} broke: {_reason(error)}", _REMEDY) from error
@@ -168,6 +173,7 @@ def translated_errors() -> Iterator[None]:
             f"the database at {_server()} has no majority of its members that answers", "see rs.status() on it"
         ) from error
     except WriteConcernError:
+        # An OperationFailure as well, but of a single write, which the caller knows how to name.
         raise
     except OperationFailure as error:
         if error.code not in AUTHENTICATION_CODES:

@@ -35,6 +35,7 @@ class Lossless(BaseDocument):
     @classmethod
     def _from_son(cls, son: Any, *args: Any, **kwargs: Any) -> Any:
         loaded = super()._from_son(cls._readable(son), *args, **kwargs)
+        # With what could not be read: it is given back when the document is saved.
         loaded._stored = son
         return loaded
 
@@ -56,11 +57,13 @@ class Lossless(BaseDocument):
         """What is stored, or would be."""
         if self._stored is None or not use_db_field:
             return super().to_mongo(use_db_field, fields)
+        # A change at any depth counts for its top field; what is embedded there keeps its own in the same way.
         changed = {path.split(".")[0] for path in self._get_changed_fields()}
         kept = SON((name, value) for name, value in self._stored.items() if name not in changed)
         if changed:
             names = [self._reverse_db_field_map.get(name, name) for name in changed]
             written = super().to_mongo(fields=names)
+            # MongoEngine adds some that were not asked for, such as `_cls`.
             kept.update((name, value) for name, value in written.items() if name in changed)
         return kept
 
@@ -97,6 +100,7 @@ class Document(Lossless, mongoengine.Document):
 
     @classmethod
     def _from_son(cls, son: Any, *args: Any, **kwargs: Any) -> Any:
+        # What is read may name classes whose modules nobody has imported yet.
         load()
         try:
             return super()._from_son(son, *args, **kwargs)
@@ -112,16 +116,19 @@ class Document(Lossless, mongoengine.Document):
         return changes, {path: 1 for path in found if path not in changes}
 
     def _clear_changed_fields(self) -> None:
+        # MongoEngine calls this when a save is done: what was written is what is stored now.
         self._remember(self.to_mongo())
         super()._clear_changed_fields()
 
     def reload(self) -> Self:
-        """Read the document again, following no reference. Raises DoesNotExist where it is gone."""
+        """Read the document again, following no reference. Raises DoesNotExist if it is gone."""
+        # By the id as it is stored, which may be of another type than its field declares.
         stored = self._get_collection().find_one({"_id": self.to_mongo()["_id"]})
         if stored is None:
             raise self.DoesNotExist(f"{self._get_collection_name()} {self.pk} is gone")
         fresh = self._from_son(stored)
         for name, value in fresh._data.items():
+            # Past the attributes, which would note each as a change.
             self._data[name] = self._reload(name, value)
         self._stored = stored
         self._changed_fields: list[str] = []

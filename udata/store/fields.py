@@ -2,7 +2,7 @@
 
 A reference says by `on_target_delete` what becomes of it when its target goes: `NULLIFY`, `PULL` (out of a list),
 `CASCADE` (the document that holds it goes as well) or `DENY`. Nothing happens on its own: the declaration is read by
-what purges. Where it is silent, the purge decides by what the field requires.
+what purges. If it is silent, the purge decides by what the field requires.
 """
 
 from datetime import date, datetime
@@ -66,6 +66,7 @@ class ReferenceField(mongoengine.ReferenceField):
     @property
     def document_type(self) -> Any:
         """The class of the target."""
+        # The target may stand in a module that nobody has imported yet.
         load()
         return super().document_type
 
@@ -99,6 +100,7 @@ class GenericReferenceField(mongoengine.GenericReferenceField):
     """
 
     def __get__(self, instance: Any, owner: Any) -> Any:
+        # MongoEngine raises for a class that it does not know; the rest of the document is to be read all the same.
         stored = None if instance is None else instance._data.get(self.name)
         return stored if isinstance(stored, dict) and not _can_be_followed(stored) else super().__get__(instance, owner)
 
@@ -118,6 +120,7 @@ class ActorField(GenericReferenceField):
 
     def validate(self, value: Any) -> None:
         """Raise ValidationError for what names no document."""
+        # A bare id names no class, which MongoEngine asks for.
         if not isinstance(value, ObjectId):
             super().validate(value)
 
@@ -129,6 +132,7 @@ class ActorField(GenericReferenceField):
 def _can_be_followed(stored: dict[str, Any]) -> bool:
     if not isinstance(stored.get("_cls"), str) or not isinstance(stored.get("_ref"), DBRef):
         return False
+    # Before the question whether a class is known, all have to be.
     load()
     try:
         get_document(stored["_cls"])
@@ -152,7 +156,7 @@ class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
     """An embedded document that names its class; one of a class that is not known here is kept as it is stored."""
 
     def to_python(self, value: Any) -> Any:
-        """The embedded document, or what is stored where its class is unknown."""
+        """The embedded document, or what is stored if its class is unknown."""
         if not (isinstance(value, dict) and isinstance(value.get("_cls"), str)):
             return value
         try:
@@ -168,6 +172,7 @@ class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
 
     def validate(self, value: Any, clean: bool = True) -> None:
         """Raise ValidationError for what is no embedded document of the choices."""
+        # What could not be read is kept as it is stored, and must not stop a save.
         if not isinstance(value, dict | str):
             super().validate(value, clean=clean)
 
@@ -210,6 +215,7 @@ class DateField(BaseField):
 
     def to_mongo(self, value: Any) -> Any:
         """What is stored: a `date` becomes text."""
+        # To Python a `datetime` is a `date` as well; one that was stored stays as it is.
         return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 

@@ -25,6 +25,7 @@ Spec = Mapping[str, Any]
 # What makes two indexes over the same fields different.
 OPTIONS = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
 
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 DUPLICATE_KEY = 11000
 NAMESPACE_NOT_FOUND = 26
 
@@ -97,7 +98,7 @@ class Outcome(NamedTuple):
 
 
 def existing(database: Database[dict[str, Any]], collection: str) -> list[dict[str, Any]]:
-    """The collection's indexes, read where the address says that reads go; none where there is no collection."""
+    """The collection's indexes, read where the address says that reads go; none if there is no collection."""
     command = {"listIndexes": collection}
     try:
         found = list(database.cursor_command(command, read_preference=database.read_preference))
@@ -105,6 +106,7 @@ def existing(database: Database[dict[str, Any]], collection: str) -> list[dict[s
         if error.code != NAMESPACE_NOT_FOUND:
             raise
         return []
+    # Old servers add the namespace, which makes no difference between two indexes.
     return [{key: value for key, value in index.items() if key != "ns"} for index in found]
 
 
@@ -133,7 +135,7 @@ def create(
 
 
 def declared(collection: str) -> list[dict[str, Any]]:
-    """The indexes that the collection's model declares; none where there is no model."""
+    """The indexes that the collection's model declares; none if there is no model."""
     root = registry.by_collection().get(collection)
     return declared_by(root) if root else []
 
@@ -147,13 +149,14 @@ def counterpart(spec: Spec, present: Iterable[Spec]) -> Spec | None:
     """The index of `present` that stands where `spec` would: over the same fields, or else of the same name."""
     present = list(present)
     same = [one for one in present if keys(one) == keys(spec)]
+    # Several may be over the same fields, with other options or another collation.
     equal = [one for one in same if differences(spec, one) == []]
     named = [one for one in present if one["name"] == spec["name"]]
     return next(iter(equal or same or named), None)
 
 
 def differences(spec: Spec, other: Spec) -> list[str]:
-    """What `other` has otherwise than `spec`, in words; nothing where it serves as well. Names do not matter."""
+    """What `other` has otherwise than `spec`, in words; nothing if it serves as well. Names do not matter."""
     if keys(spec) != keys(other):
         return [f"fields {describe(other)}"]
     found = []
@@ -180,7 +183,7 @@ def keys(spec: Spec) -> tuple[tuple[str, Any], ...]:
 
 
 def problem(spec: Spec) -> str | None:
-    """Why no server can make this index, as far as its description tells; None where one may."""
+    """Why no server can make this index, as far as its description tells; None if one may."""
     for field, direction in spec["key"].items():
         number = isinstance(direction, int | float) and not isinstance(direction, bool)
         if not (number and direction and isfinite(direction)) and direction not in KINDS:
@@ -221,9 +224,9 @@ def is_embedded(database: Database[dict[str, Any]]) -> bool:
 
 
 def ensure_indexes(document_class: type["Document"], *, unique_only: bool = True) -> None:
-    """Make the unique indexes of the class's collection where they are missing, or all of them.
+    """Make the unique indexes of the class's collection that are missing, or all indexes.
 
-    Costs two commands the first time and none after that. Raises UdataError where the documents violate one of them.
+    Costs two commands the first time and none after that. Raises UdataError if the documents violate one of them.
     """
     database = connected()
     name = document_class._get_collection_name()
@@ -231,6 +234,7 @@ def ensure_indexes(document_class: type["Document"], *, unique_only: bool = True
     if mark in _sure:
         return
     wanted = [_spec(index) for index in document_class.INDEXES if index.unique or not unique_only]
+    # A plain index over the same fields keeps out no duplicates.
     present = [spec for spec in existing(database, name) if spec.get("unique") or not unique_only]
     missing = [spec for spec in wanted if keys(spec) not in [keys(one) for one in present]]
     try:
@@ -258,7 +262,7 @@ def _spec(index: Index) -> dict[str, Any]:
 
 
 def _create(database: Database[dict[str, Any]], collection: str, missing: list[Spec]) -> Iterator[Outcome]:
-    """All at once, so that the documents are read once; one by one where that fails."""
+    """All at once, so that the documents are read once; one by one if that fails."""
     if not missing:
         return
     try:
@@ -299,6 +303,7 @@ def _example(collection: Collection[dict[str, Any]], error: OperationFailure) ->
 
 
 def _shown(field: str, value: Any) -> str:
+    # A code of OAuth opens a door as a token does.
     return HIDDEN if sounds_secret(field) or field.endswith("code") else repr(value)
 
 

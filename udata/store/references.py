@@ -15,8 +15,8 @@ Found = list[tuple[str, Reference, Any]]
 
 
 def aims(reference: Reference, value: Any) -> tuple[tuple[str, Any], ...]:
-    """The collections and ids that a stored reference may name: several where its class is not stored; none of a
-    value that can be none.
+    """The collections and ids that a stored reference may name: several if its class is not stored; no ids
+    of a value that can be no reference.
     """
     inner = value
     if isinstance(value, dict):
@@ -32,8 +32,8 @@ def aims(reference: Reference, value: Any) -> tuple[tuple[str, Any], ...]:
 def references(shape: Shape, document: dict[str, Any]) -> Found:
     """Each reference in a stored document of `shape`: its path, its declaration and what is stored, null left out.
 
-    What is stored may be anything, also where the declaration says otherwise; an embedded document, list or map
-    that is none is passed over. Where anything may be stored, the DBRefs in it are references.
+    What is stored may be anything, whatever the declaration says; an embedded document, list or map that is none
+    is passed over. Where anything may be stored, the DBRefs in it are references.
     """
     found: Found = []
     _walk_document(shape.of(document), document, "", found)
@@ -41,6 +41,7 @@ def references(shape: Shape, document: dict[str, Any]) -> Found:
 
 
 def _walk_document(shape: Shape, document: dict[str, Any], prefix: str, found: Found) -> None:
+    # The cache is asked here, without a call: this runs for every document.
     for name, node, path in shape.links.get(prefix) or links(shape, prefix):
         value = document.get(name)
         if value is not None:
@@ -114,6 +115,7 @@ def _holds(node: Node, seen: set[int]) -> bool:
     if isinstance(node, Reference):
         return True
     if isinstance(node, Value):
+        # Where anything may be stored, a reference may be.
         return not node.types
     if isinstance(node, ListOf):
         return _holds(node.item, seen)
@@ -123,6 +125,7 @@ def _holds(node: Node, seen: set[int]) -> bool:
 
 
 def _shape_holds(shape: Shape, seen: set[int]) -> bool:
+    # A shape that holds itself adds nothing that is not asked already.
     if id(shape) in seen:
         return False
     seen.add(id(shape))
@@ -130,11 +133,12 @@ def _shape_holds(shape: Shape, seen: set[int]) -> bool:
 
 
 def projection(shape: Shape) -> frozenset[str]:
-    """The stored fields that a query must fetch so that `references` finds all; dotted where a part is enough."""
+    """The stored fields that a query must fetch so that `references` finds all; dotted if a part is enough."""
     paths: set[str] = set()
     for one in shape.all():
         paths.update(path for name, node, _ in links(one, "") for path in _paths(node, name))
     if paths and shape.variants:
+        # Without it nobody could tell which variant a document is.
         paths.add("_cls")
     return without_children(paths)
 
@@ -160,7 +164,7 @@ def without_children(paths: Iterable[str]) -> frozenset[str]:
 class Place(NamedTuple):
     """Where a declaration holds a reference: a query finds it under `path`, unless it stands in a mapping.
 
-    `asked` is false where a query does not reach it: below the keys of a mapping, or at any depth.
+    `asked` is false if a query does not reach it: below the keys of a mapping, or at any depth.
     """
 
     path: str
@@ -194,9 +198,11 @@ def _places(node: Node | None, path: str, asked: bool, around: tuple[int, ...]) 
     elif isinstance(node, ListOf):
         yield from _places(node.item, path, asked, around)
     elif isinstance(node, MapOf):
+        # The keys belong to the stored path, and a query cannot name them all.
         yield from _places(node.item, path, False, around)
     elif isinstance(node, Embedded):
         for shape in _embedded_shapes(node):
+            # Blocs hold blocs: without this the walk would not end.
             if id(shape) not in around:
                 for name, inner in shape.fields.items():
                     yield from _places(inner, f"{path}.{name}", asked, (*around, id(shape)))

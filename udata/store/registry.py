@@ -55,6 +55,7 @@ def documents() -> dict[str, type["Document"]]:
 
 def by_collection() -> dict[str, type["Document"]]:
     """The root class of each collection, sorted by the collection's name."""
+    # MongoEngine's name of a class begins with those of its bases: one part is a root.
     roots = {cls._get_collection_name(): cls for cls in documents().values() if len(cls._class_name.split(".")) == 1}
     return dict(sorted(roots.items()))
 
@@ -68,6 +69,7 @@ def document(name: str) -> type["Document"]:
     spelled = {cls.__name__.casefold(): cls for cls in roots.values()}
     spelled |= {collection.casefold(): cls for collection, cls in roots.items()}
     wanted = name.casefold().replace("-", "_")
+    # As people type them: plural, or with hyphens.
     spellings = (wanted, wanted.removesuffix("s"), wanted.removesuffix("ies") + "y", f"{wanted}s")
     found = next((spelled[one] for one in spellings if one in spelled), None)
     if found is None:

@@ -21,23 +21,23 @@ Item = TypeVar("Item")
 BATCH = 1000
 # How long a key is that stands for an id.
 KEY_BYTES = 12
-# How much is read ahead of who looks at it, in bytes; one batch more where a batch is larger.
+# How much is read ahead of who looks at it, in bytes; one batch more if a batch is larger.
 AHEAD = 4 * 2**20
 # How long a reader that is no longer wanted is waited for, in seconds.
 GRACE = 2.0
 
 
 class Unreadable(NamedTuple):
-    """A document that is no BSON: why, and its `_id` where that much can be read."""
+    """A document that is no BSON: why, and its `_id` if that much can be read."""
 
     id: Any
     reason: str
 
 
 class Scan(NamedTuple):
-    """What to read of a collection: its `fields` and `_id`, or whole documents where that is None.
+    """What to read of a collection: its `fields` and `_id`, or whole documents if that is None.
 
-    Of the documents that match `query`, where it is given; by `_id` where `ordered`.
+    Only the documents that match `query`, if it is given; by `_id` if `ordered`.
     """
 
     collection: str
@@ -61,7 +61,7 @@ def scan(
 ) -> Iterator[tuple[Scan, Iterator[Item]]]:
     """Each of `scans` with what `split` makes of its batches.
 
-    The server goes on reading, the next collection too, while these are used. Where a collection cannot be read its
+    The server goes on reading, the next collection too, while these are used. If a collection cannot be read its
     items end with OperationFailure, and the others are read all the same.
     """
     reader = _Reader(database, scans)
@@ -69,6 +69,7 @@ def scan(
         for one in scans:
             found = (item for batch in reader.batches() for item in split(batch))
             yield one, found
+            # What the caller left unread has to go, or the next scan would begin in the middle of this one.
             for _ in found:
                 pass
     finally:
@@ -78,7 +79,7 @@ def scan(
 def documents(
     collection: "Collection[Document]", query: Document | None = None, fields: Iterable[str] | None = None
 ) -> Iterator[Document | Unreadable]:
-    """Each document that matches `query`, with `fields` and `_id`, or whole where `fields` is None."""
+    """Each document that matches `query`, with `fields` and `_id`, or whole if `fields` is None."""
     wanted = None if fields is None else frozenset(fields)
     for batch in Scan(collection.name, wanted).batches(collection.database, query):
         yield from split(batch)
@@ -193,7 +194,7 @@ _TEXT = 0x02
 
 
 def _id(raw: bytes) -> Any:
-    """The `_id` of a document of which nothing else may be right; None where it is not the first field."""
+    """The `_id` of a document of which nothing else may be right; None if it is not the first field."""
     kind, value = raw[4], 9
     if raw[5:value] != b"_id\0":
         return None

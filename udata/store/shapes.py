@@ -38,7 +38,7 @@ STORED_TYPES: tuple[tuple[type, tuple[type, ...]], ...] = (
 
 
 class Value:
-    """A plain value. `types` are those that it may be decoded as; empty where anything may be stored."""
+    """A plain value. `types` are those that it may be decoded as; empty if anything may be stored."""
 
     __slots__ = ("kind", "types", "unique")
 
@@ -51,7 +51,7 @@ class Value:
 class Reference:
     """A reference. `targets` are collections: one, several for a bare id whose class is not stored, or none.
 
-    `generic` ones are stored as `{_cls, _ref: DBRef}`; where `bare` names a collection, a bare id of it may stand
+    `generic` ones are stored as `{_cls, _ref: DBRef}`; if `bare` names a collection, a bare id of it may stand
     instead.
     """
 
@@ -74,7 +74,7 @@ class ListOf:
 
 
 class MapOf:
-    """A mapping whose values are all of one kind; `item` is None where anything may be stored."""
+    """A mapping whose values are all of one kind; `item` is None if anything may be stored."""
 
     __slots__ = ("item",)
 
@@ -85,7 +85,7 @@ class MapOf:
 class Embedded:
     """A document inside another. Without a `shape` its class is only known by its `_cls`.
 
-    `choices` are the names of the classes that are allowed there, empty where any is.
+    `choices` are the names of the classes that are allowed there, empty if any is.
     """
 
     __slots__ = ("choices", "shape")
@@ -118,7 +118,7 @@ class Shape:
         self.links: dict[str, tuple[Link, ...]] = {}
 
     def of(self, stored: dict[str, Any]) -> "Shape":
-        """The shape of what is stored: that of the subclass which it names, where it names one that is known."""
+        """The shape of what is stored: that of the subclass which it names, if that is known."""
         if not self.variants:
             return self
         name = stored.get("_cls")
@@ -136,7 +136,9 @@ def shape(cls: Any) -> Shape:
     """The shape of a document class, embedded or not."""
     if cls in _made:
         return _made[cls]
+    # Noted before it is filled, since its fields may lead back to it.
     made = _made[cls] = Shape(cls.__name__)
+    # `_cls` is MongoEngine's own, and told by the variants.
     fields = [field for field in cls._fields.values() if field.db_field != "_cls"]
     made.fields = {field.db_field: node(field) for field in fields}
     made.required = frozenset(field.db_field for field in fields if field.required and not _has_default(field))
@@ -196,7 +198,7 @@ def _name(choice: Any) -> str:
 
 
 def embedded_shape(embedded: Embedded, stored: dict[str, Any]) -> Shape | None:
-    """The shape of an embedded document as it is stored; None where its class is not known."""
+    """The shape of an embedded document as it is stored; None if its class is not known."""
     if embedded.shape is not None:
         return embedded.shape.of(stored)
     cls = known_class(stored.get("_cls"))
@@ -204,7 +206,7 @@ def embedded_shape(embedded: Embedded, stored: dict[str, Any]) -> Shape | None:
 
 
 def known_class(name: Any) -> Any:
-    """The class that a stored `_cls` names, or None where none is known."""
+    """The class that a stored `_cls` names, or None if no such class is known."""
     # A piece of code is a text to Python, and can be no key.
     if type(name) is not str:
         return None
@@ -216,7 +218,7 @@ def known_class(name: Any) -> Any:
 
 @cache
 def id_types(collection: str) -> tuple[type, ...]:
-    """The types that the ids of a collection are decoded as; empty where anything may be one, or it is not known."""
+    """The types that the ids of a collection are decoded as; empty if anything may be one, or it is not known."""
     from udata.store.registry import by_collection
 
     cls = by_collection().get(collection)
@@ -227,6 +229,6 @@ def id_types(collection: str) -> tuple[type, ...]:
 
 
 def forget() -> None:
-    """Forget the shapes made so far, where classes have been declared since."""
+    """Forget the shapes made so far, if classes have been declared since."""
     _made.clear()
     id_types.cache_clear()

@@ -28,6 +28,7 @@ def unique_slug(database: Database[dict[str, Any]], collection: str, text: str) 
     Costs one query. Another process may take the slug before it is stored: the unique index then refuses the write,
     and a second call finds the next one. Raises ServerError.
     """
+    # Leaves room for a hyphen and a number; a text without any letter gives no slug at all.
     base = slugify(text, MAX_LENGTH - 12) or collection.replace("_", "-")
     query: dict[str, Any] = {"slug": {"$regex": f"^{re.escape(base)}(-[0-9]+)?$"}}
     with translated_errors():

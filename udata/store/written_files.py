@@ -10,7 +10,7 @@ from udata.errors import UsageError
 
 
 def require_writable(path: Path) -> None:
-    """Raise UsageError where `write` could not write to `path`: better now than after long work. Leaves nothing."""
+    """Raise UsageError if `write` could not write to `path`: better now than after long work. Leaves nothing."""
     try:
         target = path.resolve()
         if not target.exists():
@@ -27,7 +27,7 @@ def write(path: Path, text: str) -> None:
     """Write `text` to `path`, in UTF-8.
 
     A regular file, or a new one, is replaced in one step and keeps its mode; a symbolic link stays one and its target
-    is written. What is no regular file (a pipe, a device) is written into. Raises UsageError where that cannot be.
+    is written. What is no regular file (a pipe, a device) is written into. Raises UsageError if that cannot be.
     """
     data = text.encode(errors="backslashreplace")
     try:

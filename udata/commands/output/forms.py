@@ -54,6 +54,7 @@ def jsonl(item: Any) -> None:
 
 
 def _json_list(items: Iterable[Any]) -> None:
+    # Each is held back until it is known whether a comma follows.
     held = None
     for item in items:
         write("[" if held is None else f"{held},", sys.stdout)
@@ -62,6 +63,7 @@ def _json_list(items: Iterable[Any]) -> None:
 
 
 def _dumped(document: Any, indent: int | None = None) -> str:
+    # What the stream lacks is escaped as JSON does: otherwise it would be no JSON any more.
     ascii_only = not encodes(sys.stdout, "é✔")
     return printable_json(jsonlib.dumps(_plain(document), indent=indent, ensure_ascii=ascii_only, allow_nan=False))
 
@@ -76,6 +78,7 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    # Before the lists, for a named tuple is one as well.
     if hasattr(value, "_asdict"):
         return _plain(value._asdict())
     if hasattr(value, "__dataclass_fields__"):

@@ -98,6 +98,7 @@ def detail(text: str) -> None:
 def log_line(level: str, text: str) -> None:
     """Note what a job logs; with `-q` only its errors."""
     colour = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}.get(level)
+    # Errors are red, and -q does not silence what went wrong.
     if colour == "red" or not options.quiet:
         write_line(text, sys.stderr, f"{level:<8}", colour)
 
@@ -117,6 +118,7 @@ def folded(text: str, used: int = 2, hanging: str = "", piped: int | None = None
     columns = get_terminal_size().columns if sys.stdout.isatty() else piped
     if columns is None:
         return [text]
+    # Names and ids have hyphens and are copied whole; below 20 letters nothing can be read.
     return wrap(printable(text), max(20, columns - used), subsequent_indent=hanging, break_on_hyphens=False) or [""]
 
 

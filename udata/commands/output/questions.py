@@ -27,6 +27,7 @@ def confirm(question: str) -> bool:
         return True
     if not can_ask():
         raise UsageError(f"{question} Nobody is there to answer", "give --yes")
+    # On standard error: what reads the answer must not find questions in it.
     return click.confirm(_harmless(question), err=True)
 
 

@@ -23,7 +23,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[
     """Answer with columns under `headers`. Numbers are aligned to the right.
 
     On a terminal that is too narrow columns are left out, those named by `drop` first and then from the right, down to
-    two; `-v` shows them all. Nothing is cut where the output is no terminal.
+    two; `-v` shows them all. Nothing is cut if the output is no terminal.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -39,6 +39,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[
         drawn.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in printed:
         drawn.add_row(*(Text(value) for value in row))
+    # Without a terminal Rich takes 80 letters for the width, and would fold what programs read.
     width = None if sys.stdout.isatty() else 10_000
     console = Console(file=sys.stdout, width=width, no_color=not colours(sys.stdout))
     with console.capture() as capture:
@@ -57,6 +58,7 @@ def _narrowed(
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
     kept = list(range(len(headers)))
     first = [headers.index(name) for name in drop if name in headers]
+    # Two columns stay in any case: with one alone a row says nothing.
     for place in [*first, *(place for place in reversed(kept) if place not in first)]:
         if sum(widths[one] + GAP for one in kept) - GAP <= columns or len(kept) <= 2:
             break

@@ -47,7 +47,7 @@ class Fetch(Protocol):
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Answer:
-        """The answer of the server. Raises a ServerError if there is none."""
+        """The answer of the server. Raises a ServerError if there is no answer."""
 
 
 class Filter(NamedTuple):
@@ -77,6 +77,7 @@ class Source:
     @classmethod
     def configured(cls, url: str, config: Mapping[str, Any] | None = None) -> "Source":
         """A source from its address and the `config` that is stored with it; what has another shape is left out."""
+        # The portal's forms of many years wrote the configuration: an odd part of it stops no run.
         config = config or {}
         filters = [
             Filter(str(one["key"]), str(one["value"]), one.get("type") == "exclude")
@@ -93,6 +94,7 @@ class Source:
 
 
 def _dictionaries(value: Any) -> list[Mapping[str, Any]]:
+    # A text is a sequence, too, but none of its letters is a mapping.
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, Sequence) else []
 
 
@@ -131,5 +133,6 @@ class Backend(Protocol):
 
 def charset(answer: Answer) -> str | None:
     """The encoding that the head of an answer names; None if it names none."""
+    # Servers quote the name, and some put blanks around the sign, which the standard does not allow.
     match = re.search(r"charset\s*=\s*[\"']?([\w.:\-]+)", answer.headers.get("Content-Type", ""), re.IGNORECASE)
     return match[1] if match else None

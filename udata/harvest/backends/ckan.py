@@ -20,6 +20,7 @@ _FIELDS = {"organization": "organization", "tags": "tags", "groups": "groups"}
 
 def api(url: str) -> tuple[str, str]:
     """The address of a portal and of its actions, from that of either."""
+    # Operators give the portal's page or the address of any action: both mean the same portal.
     site = url.partition("/api/")[0].rstrip("/")
     return site, f"{site}/api/3/action"
 
@@ -30,12 +31,14 @@ def result(answer: Answer) -> Any:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
+        # A page of an error is no JSON either: then the status tells more than the parser does.
         answer.checked()
         raise UnreadableCatalogue(
             f"{answer.url} answers with what is no JSON", "is it a portal of this kind?"
         ) from error
     if not isinstance(given, dict):
         raise UnreadableCatalogue(f"{answer.url} answers with what is no action's result")
+    # Proxies and old versions tell errors with a status of 200: the body decides, too.
     if given.get("success") is False or (answer.status >= 400 and "error" in given):
         told = one_object(given.get("error"))
         words = plain(told.get("message")) or json.dumps(told or given.get("error"))[:200]
@@ -54,6 +57,7 @@ def query(filters: tuple[Filter, ...]) -> str:
 
 
 def _escaped(value: str) -> str:
+    # Unescaped, a quotation mark would end the value, and the rest of it would be read as a query.
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -62,6 +66,7 @@ def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
     found, unread = list[Dataset](), list[Unread]()
     for one in given if isinstance(given, list) else [given]:
         name = plain(one_object(one).get("name")) or plain(one_object(one).get("id")) or "a package without name"
+        # Some portals list them nonetheless; as records they would never count as gone.
         if (plain(one_object(one).get("state")) or "active").lower() in ("deleted", "draft"):
             continue
         try:
@@ -87,6 +92,7 @@ class CKANBackend:
         start, first = 0, None
         seen: set[str] = set()
         while True:
+            # By id, since the default order changes with every edit, and packages would slip between two pages.
             asked = {"start": start, "rows": PAGE_SIZE, "sort": "id asc"}
             if source.filters:
                 asked["fq"] = query(source.filters)
@@ -97,14 +103,19 @@ class CKANBackend:
             entries = list(objects(given.get("results")))
             if "results" not in given:
                 raise UnreadableCatalogue(f"{address} answers without results")
+            # Two empty pages are equal, and no circle.
             if entries:
                 paging.content(address, answer.body)
             total = given.get("count")
             count = total if isinstance(total, int) and total >= 0 else None
             found, unread = packages(entries, site)
+            # The count of the first page is held against the last one: a difference means that pages shifted.
             first = count if first is None else first
+            # Read or not, deleted or not: what was given is not missing.
             seen.update(plain(one.get("id")) or "" for one in entries)
+            # By what came and not by what was asked: a portal may give fewer rows than that.
             start += len(entries)
+            # Without a count only an empty page is the end.
             is_last = not entries or (count is not None and start >= count)
             yield Page(
                 address,
@@ -140,6 +151,7 @@ class DKANBackend:
         given = result(fetch(address, headers={"Accept": "application/json"}))
         if not isinstance(given, list):
             raise UnreadableCatalogue(f"{address} answers with what is no list")
+        # Sorted, so that a run that is cut at its limit sees the same packages each time.
         names = sorted({name for one in given if (name := plain(one))})
         failures = 0
         for start in range(0, len(names), PAGE_SIZE):
@@ -150,6 +162,7 @@ class DKANBackend:
                     read, odd = packages(shown, site)
                     found += read
                     unread += odd
+                    # Only failures in a row mean that the portal is down.
                     failures = 0
                 except (ServerError, RemoteFault, UnreadableCatalogue) as error:
                     failures += 1
@@ -162,5 +175,6 @@ class DKANBackend:
                 unread=tuple(unread),
                 total=len(names),
             )
+        # Even an empty portal gives one page, so that its extent is known.
         if not names:
             yield Page(address, total=0)

@@ -17,6 +17,7 @@ from udata.harvest.records import Damage, Record, Unread
 from udata.harvest.safe_xml import local_name, read_xml
 from udata.harvest.values.addresses import web_address
 
+# Full records are large: with more of them a request, slow servers run into their own limits.
 PAGE_SIZE = 50
 # Records that the server cannot write, beyond which it is the server.
 MAX_BROKEN = 50
@@ -64,8 +65,10 @@ def results(body: bytes, encoding: str | None = None) -> Results:
             f"the catalogue says: {text or 'an error without a text'}",
             code=told.get("exceptionCode") if told is not None else None,
         )
+    # Some answers are the bare record, without results around it.
     if name in ("MD_Metadata", "RDF"):
         return Results([root], None, None, damages, body)
+    # GetRecordsResponse has the results as a child, an envelope of SOAP has them deeper.
     wrapper = root if name in _WRAPPERS else root.find(".//{*}SearchResults")
     if wrapper is None:
         raise UnreadableCatalogue(f"the answer is no result of a search, but {name!r}", "is it the address of a CSW?")
@@ -100,12 +103,14 @@ class _CSWBackend:
         paging = Paging()
         position, unread_so_far = 1, 0
         while True:
+            # All requests go to one address: the position tells the pages apart.
             address = f"{source.url}#{position}"
             paging.visit(address)
             parts, broken = asking.page(position)
             found, unread, damages = list[Record](), list[Unread](broken), list[Damage]()
             for part in parts:
                 damages += part.damages
+                # An empty part equals every other empty part, which is no circle.
                 if part.elements:
                     paging.content(address, part.body)
                 for element in part.elements:
@@ -114,6 +119,7 @@ class _CSWBackend:
                     unread += odd
                     damages += harmed
             given = sum(len(part.elements) for part in parts)
+            # Each piece of a page tells the number of the whole, if it tells any.
             matched = next((part.matched for part in parts if part.matched is not None), None)
             fresh = paging.new(address, found)
             unread_so_far += len(unread)
@@ -121,6 +127,7 @@ class _CSWBackend:
                 following = _following(position, given, matched, parts[0].following)
             else:  # of a page in pieces no piece knows what follows the whole
                 following = _following(position, PAGE_SIZE, matched, None)
+            # A record that comes on two pages counts once: what was withheld in its place shows as missing.
             seen = paging.identities + unread_so_far
             missing = (matched or 0) - seen if following is None else 0
             yield Page(
@@ -138,9 +145,11 @@ class _CSWBackend:
 
 def _following(position: int, given: int, matched: int | None, named: int | None) -> int | None:
     """Where the next page starts; None behind the last. Never back, whatever the server names as the next record."""
+    # The standard's sign for the end is a next record of 0.
     if named == 0 or given == 0:
         return None
     following = named if named is not None and named > position else position + given
+    # Nothing says that there is more, and asking on might never end.
     if named is None and matched is None:
         return None
     return following if matched is None or following <= matched else None
@@ -164,6 +173,7 @@ class _Asking:
         return self._halved(position, PAGE_SIZE)
 
     def _first(self, position: int) -> tuple[list[Results], list[Unread]]:
+        # Only an error of the server's own is a reason to try another spelling; a lost connection ends the run.
         refused: list[RemoteFault] = []
         for spelling in _SPELLINGS:
             try:
@@ -175,6 +185,7 @@ class _Asking:
             return [found], []
         # Neither is understood, or one of the first records is broken: a single record tells which.
         for spelling in _SPELLINGS:
+            # Three, since one or two of the first records may be the broken ones.
             for start in (position, position + 1, position + 2):
                 try:
                     self._ask(start, 1, spelling)
@@ -182,6 +193,7 @@ class _Asking:
                     continue
                 self._spelling = spelling
                 return self._halved(position, PAGE_SIZE)
+        # The first answer is about the whole page; those to the guesses behind it say less.
         raise refused[0]
 
     def _halved(self, position: int, count: int) -> tuple[list[Results], list[Unread]]:
@@ -192,11 +204,13 @@ class _Asking:
             if count > 1:
                 half = count // 2
                 left, broken = self._halved(position, half)
+                # Behind the last record there is nothing to ask for; some servers answer that with an error.
                 if left and left[-1].matched is not None and position + half > left[-1].matched:
                     return left, broken
                 right, more = self._halved(position + half, count - half)
                 return [*left, *right], [*broken, *more]
             self._broken += 1
+            # Halving costs about a dozen requests a record: a server that fails at all must not get thousands.
             if self._broken > MAX_BROKEN:
                 raise
             return [], [Unread(f"record {position}", error.message)]
@@ -214,6 +228,7 @@ class _Asking:
         )
         headers = {"Content-Type": "application/xml", "Accept": "application/xml, text/xml"}
         answer = self._fetch(self._url, method="POST", headers=headers, data=request.encode())
+        # Servers report their errors with any status; the report says more than the number.
         if answer.status >= 400 and b"ExceptionReport" not in answer.body[:2000]:
             answer.checked()
         return results(answer.body, charset(answer))

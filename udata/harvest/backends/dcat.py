@@ -10,6 +10,7 @@ from udata.harvest.dcat.catalogue import records
 from udata.harvest.dcat.paging import next_page, total_items
 from udata.harvest.rdf.read import read
 
+# Some servers look at the head alone and give HTML without it; `*/*` is for those that refuse the rest.
 _ACCEPT = (
     "application/rdf+xml, text/turtle, application/ld+json, application/n-triples, application/json;q=0.8, */*;q=0.5"
 )
@@ -29,6 +30,7 @@ class DCATBackend:
         paging = Paging()
         contexts: dict[str, bytes] = {}
 
+        # Each page of a catalogue names the same contexts: they are fetched once.
         def context(address: str) -> bytes:
             if address not in contexts:
                 accept = {"Accept": "application/ld+json, application/json;q=0.8"}
@@ -40,6 +42,7 @@ class DCATBackend:
             paging.visit(address)
             answer = fetch(address, headers={"Accept": _ACCEPT}).checked()
             paging.content(address, answer.body)
+            # Not around the yield: what the caller does with the page must not run without the collector.
             with paused_collector():
                 graph = read(answer.body, answer.url, charset(answer), context)
                 found, unread = records(graph)
@@ -50,4 +53,5 @@ class DCATBackend:
                 damages=tuple(graph.damages),
                 total=total_items(graph),
             )
+            # Relative to where the page came from in the end, redirects included.
             address = paging.following(answer.url, next_page(graph, address, answer.url))

@@ -9,6 +9,7 @@ from udata.harvest.backends.base import Backend
 from udata.plugins import Plugin, PluginError, load, plugins
 
 GROUP = "udata.harvesters"
+# By name and not by class: a backend's libraries are loaded only if it is used.
 _OWN = {
     "dcat": ("udata.harvest.backends.dcat", "DCATBackend"),
     "ckan": ("udata.harvest.backends.ckan", "CKANBackend"),
@@ -30,6 +31,7 @@ def known(enabled: list[str] | None = None) -> list[Known]:
     """All backends, sorted by name. `enabled` holds the names or globs of those in use (`HARVESTER_BACKENDS`)."""
     found = dict.fromkeys(_OWN, "udata")
     for plugin in plugins(GROUP):
+        # Another package cannot take the place of a backend of ours.
         found.setdefault(plugin.name, plugin.distribution)
     patterns = ["*"] if enabled is None else enabled
     return [Known(name, found[name], any(fnmatch(name, one) for one in patterns)) for name in sorted(found)]
@@ -39,7 +41,7 @@ def backend(name: str, enabled: list[str] | None = None) -> Backend:
     """The backend of that name.
 
     Raises UnknownName if there is none, ConfigurationError if the settings leave it out, and PluginError if another
-    package's cannot be loaded or is none.
+    package's cannot be loaded or is no backend.
     """
     named = {one.name: one for one in known(enabled)}
     if name not in named:
@@ -54,7 +56,9 @@ def backend(name: str, enabled: list[str] | None = None) -> Backend:
 
 def _loaded(plugin: Plugin) -> Backend:
     found: Any = load(plugin)
+    # An entry point may name the class, or an object that is made already.
     made = found() if isinstance(found, type) else found
+    # Said now, with the package's name, and not as an AttributeError in the middle of a run.
     if not callable(getattr(made, "pages", None)):
         raise PluginError(f"the harvest backend {plugin.name} of {plugin.distribution} has no method `pages`")
     return cast(Backend, made)

@@ -17,6 +17,7 @@ from udata.harvest.values.addresses import is_uri
 from udata.harvest.values.frequency import frequency
 from udata.harvest.values.languages import language
 
+# Some catalogues list these among their datasets; each is read as what it is, or not at all.
 _NOT_DATASETS = (DCAT.DatasetSeries, DCAT.DataService, DCAT.Catalog, DCAT.CatalogRecord, DCAT.Distribution)
 _HIGH_VALUE_LAW = "reg_impl/2023/138"
 _HIGH_VALUE_CATEGORY = "http://data.europa.eu/bna/"
@@ -39,10 +40,11 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
 
     Beside them what could not be read: one bad thing costs no other.
 
-    Identity is `dct:identifier`, else the address that names the thing, never the name of a blank node. Where
+    Identity is `dct:identifier`, else the address that names the thing, never the name of a blank node. If
     several things of a page share an identifier, their addresses tell them apart. `now` is what moments may not
     be ahead of.
     """
+    # One moment for the whole page, as the database keeps moments: naive UTC.
     now = now or datetime.now(UTC).replace(tzinfo=None)
     unread: list[Unread] = []
     found: list[Record] = []
@@ -51,6 +53,7 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
         (_datasets(graph), _dataset),
         (_services(graph), _service),
     ):
+        # Each kind by itself: a dataset and its service may share an identifier.
         found += _told_apart(_read(names, reader, graph, now, unread))
     return found, unread
 
@@ -76,6 +79,7 @@ def _datasets(graph: Graph) -> list[str]:
     found = dict.fromkeys(graph.of_type(DCAT.Dataset))
     for _, term in graph.with_property(DCAT.dataset, DCAT.seriesMember):
         name = node(term)
+        # One that is only named is described on another page, or nowhere.
         if name and name not in found and graph.properties(name):
             found[name] = None
     return [name for name in found if not graph.is_of_type(name, *_NOT_DATASETS)]
@@ -92,6 +96,7 @@ def _services(graph: Graph) -> list[str]:
 
 
 def _told_apart(found: list[Record]) -> Iterator[Record]:
+    # All are counted before the first is given out, so that the first one is told apart, too.
     sharing: dict[str, set[str | None]] = defaultdict(set)
     for record in found:
         if record.identifier:
@@ -103,6 +108,7 @@ def _told_apart(found: list[Record]) -> Iterator[Record]:
             if record.identifier in nameless:
                 continue
             nameless.add(record.identifier)
+        # The identifier would make one document of them, each run with another content.
         if record.identifier and len(sharing[record.identifier]) > 1 and record.uri:
             remark = Remark("identifier", record.identifier, "shared by several; the address identifies it")
             record = replace(record, remote_id=record.uri, remarks=(*record.remarks, remark))
@@ -113,16 +119,19 @@ def _common(thing: Thing) -> dict[str, object]:
     """The fields that every kind of record has. The remarks are taken last, when all is read."""
     identifier = thing.word(DCT.identifier)
     themes = _themes(thing)
+    # High-value data are marked by the law that demands them, or by a category.
     laws = [node(term) or "" for term in thing.terms(DCATAP.applicableLegislation)]
     access_rights = thing.published(DCT.accessRights)
     rights = thing.published(DCT.rights)
     titles = thing.texts(DCT.title, DC.title, RDFS.label, SKOS.prefLabel, FOAF.name)
+    # Said, since without an address and an identifier the record is refused.
     if thing.uri is None and not thing.name.startswith("_:"):
         thing.remark("uri", thing.name, "no address")
     return {
         "remote_id": identifier or thing.uri,
         "identifier": identifier,
         "uri": thing.uri,
+        # `landindPage` is a slip that catalogues make.
         "landing_page": thing.address("landingPage", DCAT.landingPage, DCAT["landindPage"], FOAF.page),
         "titles": titles,
         "descriptions": thing.texts(DCT.description, DCT.abstract, DC.description, RDFS.comment),
@@ -130,6 +139,7 @@ def _common(thing: Thing) -> dict[str, object]:
         "themes": themes,
         "languages": _languages(thing),
         "contacts": contacts(thing),
+        # Some catalogues write a hash too many.
         "licenses": thing.licenses(DCT.license, DCT.licence, DCT["#license"]),
         "rights": rights,
         "access_rights": access_rights,
@@ -147,12 +157,14 @@ def _common(thing: Thing) -> dict[str, object]:
 def _dataset(thing: Thing) -> Dataset:
     fields = _common(thing)
     published = thing.word(DCT.accrualPeriodicity, DCAT.accrualPeriodicity)
+    # The label of a described frequency may be in any language; its address is not.
     named = next((node(term) for term in thing.terms(DCT.accrualPeriodicity) if node(term)), None)
     term = frequency(published) if published else None
     if term is None and named:
         term = frequency(named)
     if published and term is None:
         thing.remark("frequency", published, "no frequency that is known")
+    # Before the record is made, since the reading adds to the remarks.
     period = temporal(thing)
     read = distributions(thing)
     return Dataset(
@@ -188,6 +200,7 @@ def _series(thing: Thing) -> Series:
     fields = _common(thing)
     members = dict.fromkeys(_names(thing, DCAT.seriesMember, DCAT.first, DCAT.last))
     for name, term in thing.graph.with_property(DCAT.inSeries):
+        # A member may name its series, and the series need not know.
         if node(term) == thing.name and (uri := thing.other(name).uri):
             members[uri] = None
     return Series(**fields, members=tuple(members), remarks=tuple(thing.remarks))  # type: ignore[arg-type]
@@ -221,4 +234,5 @@ def _languages(thing: Thing) -> tuple[str, ...]:
 def _access(published: tuple[str, ...]) -> Access | None:
     """The strictest access that any of the statements stands for."""
     found = [one for text in published if (one := access(text))]
+    # A dataset that is called open and restricted must not be opened by the first of the two words.
     return min(found, key=lambda one: (one.type == "open", one.reason_category is None), default=None)

@@ -39,6 +39,7 @@ _ROLES = {
     "user": (GEODCAT.user,),
 }
 _ROLE_OF = {predicate: kind for kind, predicates in _ROLES.items() for predicate in predicates}
+# vCard's ontology and its older form name the same things differently; `hasFN` is a slip.
 _NAMES = (VCARD.fn, FOAF.name, *SCHEMA.both("name"), VCARD["hasFN"], VCARD["full-name"])
 _OTHER_NAMES = (SKOS.prefLabel, RDFS.label, DCT.title, DC.title)
 _ORGANIZATION = (VCARD["organization-name"], VCARD.hasOrganizationName, VCARD["hasOrganizationUnit"])
@@ -48,7 +49,7 @@ _PHONE = (VCARD.hasTelephone, VCARD.tel, FOAF.phone, *SCHEMA.both("telephone"))
 
 
 def contacts(thing: Thing) -> tuple[Contact, ...]:
-    """The contacts of a dataset or a service, the same one once, sorted. Empty ones are none."""
+    """The contacts of a dataset or a service, the same one once, sorted. Empty ones are left out."""
     found = []
     for predicate, terms in thing.properties.items():
         if kind := _ROLE_OF.get(predicate):
@@ -59,6 +60,7 @@ def contacts(thing: Thing) -> tuple[Contact, ...]:
             found += [contact(thing, term, named) for term in attribution.terms(PROV.agent)]
         elif code:
             thing.remark("contacts", code, "no role that a contact can have")
+    # Reversed, so that the first of several equal ones is kept.
     once = {_key(one): one for one in reversed(found) if not one.is_empty}
     return tuple(sorted(once.values(), key=lambda one: (one.role, one.names, one.emails, one.uri or "")))
 
@@ -77,13 +79,16 @@ def contact(thing: Thing, term: Term, kind: str) -> Contact:
         return Contact(role=kind, names=(Text(value, tag),) if value else ())
     agent = thing.other(node(term) or "")
     names, organization = agent.texts(*_NAMES), agent.texts(*_ORGANIZATION)
+    # A person's organization may be described in a node of its own.
     for member in agent.things(ORG.memberOf, VCARD.hasOrganizationName, ORG.subOrganizationOf):
         organization = organization or member.labels()
+    # Sorted: the order of a graph is no order, and a change of it would count as a change.
     emails = sorted({_bare(value) for value in _values(agent, *_EMAIL)} - {""})
     urls = [found for value in _values(agent, *_URL) if (found := web_address(value))]
     phones = [value.removeprefix("tel:") for value in _values(agent, *_PHONE)]
     return Contact(
         role=kind,
+        # Labels last: they may be of the node and not of the person.
         names=names or organization or agent.texts(*_OTHER_NAMES),
         organization=organization,
         emails=tuple(emails),
@@ -95,6 +100,7 @@ def contact(thing: Thing, term: Term, kind: str) -> Contact:
 
 
 def _bare(email: str) -> str:
+    # Behind the question mark stand subject and body of a mail.
     bare = re.sub(r"^mailto:\s*", "", email.strip(), flags=re.IGNORECASE).partition("?")[0].strip()
     # Without `mailto:` it was taken for a relative address.
     return bare.rpartition("/")[2] if bare.startswith("http") and "@" in bare else bare
@@ -109,6 +115,7 @@ def _values(agent: Thing, *predicates: str) -> list[str]:
         elif (name := node(term)) and not name.startswith("_:"):
             found.append(name)
         elif name:
+            # A blank node: the value stands one step further.
             found += _values(agent.other(name), VCARD.hasValue, VCARD.value)
     return [value for value in found if value]
 

@@ -29,6 +29,7 @@ def _place(thing: Thing, term: Term) -> Place | None:
         value = term.value.strip()
         if not value:
             return None
+        # It may be a shape: GeoJSON, GML, WKT or four numbers. Names have brackets and commas, too.
         if value[0] in "{<" or "(" in value or value.count(",") == 3:
             try:
                 return Place(geometry=area(value))
@@ -38,13 +39,16 @@ def _place(thing: Thing, term: Term) -> Place | None:
                     return None
         return Place(uri=value) if is_uri(value) else Place(labels=(text(term),))
     place = thing.other(node(term) or "")
+    # The shape stands at the place itself, or in a node between.
     shapes = [place, *place.things(*_SHAPES)]
     published = [shape for one in shapes for shape in one.terms(*_SHAPES) if is_literal(shape)]
     found = Place(uri=place.uri, labels=place.labels(), geometry=_geometry(thing, published))
+    # A blank node that describes nothing names no place.
     return None if found == Place() else found
 
 
 def _geometry(thing: Thing, literals: list[Literal]) -> MultiPolygon | None:
+    # GeoJSON first, since its order of coordinates is the only one that is certain.
     literals.sort(key=lambda shape: _notation(shape.datatype.value))
     reasons = []
     for shape in literals:
@@ -52,6 +56,7 @@ def _geometry(thing: Thing, literals: list[Literal]) -> MultiPolygon | None:
             return area(shape.value)
         except NoArea as error:
             reasons.append((shape.value, str(error)))
+    # The other notations are of the same shape: one remark is enough.
     for value, reason in reasons[:1]:
         thing.remark("spatial", value, reason)
     return None
@@ -80,6 +85,7 @@ def _period(described: Thing) -> tuple[Period | None, str | None]:
     end = described.word(*_ENDS) or _instant(described, TIME.hasEnd)
     if start or end:
         return period(start, end)
+    # Without dates, some write the period into the label.
     if labels := described.labels():
         return period_in(labels[0].value)
     return None, described.uri and f"{described.uri} is not described"
@@ -89,6 +95,7 @@ def _instant(described: Thing, predicate: str) -> str | None:
     for term in described.terms(predicate):
         if is_literal(term):
             return term.value.strip()
+        # OWL-Time puts the date into an instant of its own.
         if found := described.other(node(term) or "").word(*_INSTANT):
             return found
     return None

@@ -16,6 +16,7 @@ def distributions(dataset: Thing) -> tuple[Distribution, ...]:
     """
     found, seen = [], set()
     for one in dataset.things(DCAT.distribution):
+        # A graph keeps a statement that a page makes twice.
         if one.name in seen:
             continue
         seen.add(one.name)
@@ -41,11 +42,13 @@ def _distribution(one: Thing, is_part: bool = False) -> Distribution | None:
     look = one.address("accessURL", DCAT.accessURL)
     has_service = bool(one.properties.get(DCAT.accessService))
     service, endpoint, protocol = _service(one)
+    # The file itself before the page about it: portals check and show what is downloaded.
     url = download or look or endpoint or (one.uri if is_part else None)
     if url is None:
         one.remark("distribution", one.name, "says no web address")
         return None
     kind_of_file = _format(one)
+    # Without a service of its own the format often tells, as `WMS`.
     protocol = protocol or next((found for word in one.words(DCT.format_) if (found := service_type(word))), None)
     return Distribution(
         url=url,
@@ -54,6 +57,7 @@ def _distribution(one: Thing, is_part: bool = False) -> Distribution | None:
         identifier=one.word(DCT.identifier),
         titles=one.texts(DCT.title, RDFS.label),
         descriptions=one.texts(DCT.description, DCT.abstract),
+        # A part of the dataset that is no distribution is a document about it.
         kind="other" if is_part else "api" if has_service or protocol else "main",
         format=kind_of_file.name,
         mime=kind_of_file.mime,
@@ -87,6 +91,7 @@ def _format(one: Thing) -> Format:
             found = file_format(term.value)
         else:
             thing = one.other(node(term) or "")
+            # Most formats are addresses of an authority, which the page does not describe.
             labels = [label.value for label in thing.labels()] if thing.properties else []
             types = [media_type(value) for value in (*labels, *thing.words(RDF.value))]
             found = file_format(labels[0] if labels else thing.uri or "")
@@ -102,11 +107,13 @@ def _size(one: Thing) -> int | None:
     for term in one.terms(DCAT.byteSize):
         value = term.value.strip() if is_literal(term) else ""
         try:
+            # Some write it as a decimal, as the standard once had it, or as 1.2E6.
             size = int(float(value))
         except (ValueError, OverflowError):
             if value:
                 one.remark("byteSize", value, "no number of bytes")
             continue
+        # More than eight bytes the database cannot store.
         if 0 <= size < 2**63:
             return size
         one.remark("byteSize", value, "no number of bytes")
@@ -116,6 +123,7 @@ def _size(one: Thing) -> int | None:
 def _checksum(one: Thing) -> Checksum | None:
     for checksum in one.things(SPDX.checksum):
         value = checksum.word(SPDX.checksumValue)
+        # Written as an address ending in `checksumAlgorithm_sha1`, or as the bare name.
         algorithm = (checksum.word(SPDX.algorithm) or "").lower().rpartition("checksumalgorithm_")[2]
         if value and algorithm:
             return Checksum(algorithm.rpartition("/")[2].replace("-", ""), value.lower())
@@ -124,6 +132,7 @@ def _checksum(one: Thing) -> Checksum | None:
 
 def _schema(one: Thing) -> Concept | None:
     for concept in one.concepts(DCT.conformsTo):
+        # The portal's model knows schemas by address alone.
         if concept.uri:
             return concept
         if concept.labels:

@@ -17,11 +17,14 @@ def next_page(graph: Graph, *addresses: str) -> str | None:
         address = term.value.strip() if is_literal(term) else node(term)
         if address:
             named.setdefault(name, address)
+    # The address that was asked for may differ from the one after redirects: either may be named.
     for address in addresses:
         if address in named:
             return named[address]
+    # This page is described and names no next: what others name leads elsewhere, often back.
     if any(graph.is_of_type(address, *_VIEWS) for address in addresses):
         return None
+    # Servers behind proxies name their views by inner addresses: one candidate is taken, of several none.
     return next(iter(named.values()), None) if len(set(named.values())) <= 1 else None
 
 

@@ -10,6 +10,7 @@ from udata.harvest.values.addresses import addresses_in, is_uri, last_segment, w
 from udata.harvest.values.languages import language
 from udata.harvest.values.moments import moment
 
+# From the most to the least likely to be meant for people.
 _NAMES = (
     SKOS.prefLabel, RDFS.label, DCT.title, DC.title, FOAF.name, *SCHEMA.both("name"), SKOS.altLabel, RDF.value,
     ADMS.schemeAgency,
@@ -19,6 +20,7 @@ _NAMES = (
 class Thing:
     """A thing named in a graph. `remarks` collects what it says and what was not taken."""
 
+    # Made anew at each step through the graph, hundreds of thousands of times in a large catalogue.
     __slots__ = ("graph", "name", "now", "properties", "remarks", "uri")
 
     def __init__(self, graph: Graph, name: str, now: datetime | None = None) -> None:
@@ -32,12 +34,14 @@ class Thing:
 
     def remark(self, field: str, value: str, reason: str) -> None:
         """Note that `value` was not taken as it stands."""
+        # Cut, since remarks are stored with the run.
         self.remarks.append(Remark(field, value[:200], reason))
 
     def terms(self, *predicates: str) -> Sequence[Term]:
         """The terms of the properties, in the order of `predicates` and of the page."""
         found: Sequence[Term] = ()
         for predicate in predicates:
+            # The graph's own list is given if there is just one: a copy each time would be costly.
             if more := self.properties.get(predicate):
                 found = [*found, *more] if found else more
         return found
@@ -51,6 +55,7 @@ class Thing:
     def other(self, name: str) -> "Thing":
         """Another thing of the same graph, which notes into the same remarks."""
         thing = Thing(self.graph, name, self.now)
+        # What is wrong with a distribution is told with its dataset.
         thing.remarks = self.remarks
         return thing
 
@@ -78,6 +83,7 @@ class Thing:
             elif name := node(term):
                 labels = self.labels_of(name)
                 found.update(label.value for label in labels)
+                # The name of a blank node is made up by the parser, and differs from run to run.
                 if not labels and not name.startswith("_:"):
                     found.add(name)
         return tuple(sorted(found - {""}))
@@ -96,6 +102,7 @@ class Thing:
             if is_literal(term):
                 found.append(term.value.strip())
             elif (name := node(term)) and not name.startswith("_:"):
+                # An address says exactly which is meant; its label may be cut or translated.
                 labels = () if is_uri(name) else self.labels_of(name, DCT.description)
                 found += [label.value for label in labels] or [name]
             elif name:
@@ -111,7 +118,7 @@ class Thing:
         return self.other(name).labels(*more) if self.graph.properties(name) else ()
 
     def moment(self, field: str, *predicates: str) -> datetime | None:
-        """The first moment among the properties; what is none is noted."""
+        """The first moment among the properties; what is no moment is noted."""
         for term in self.terms(*predicates):
             if is_literal(term) and (value := term.value.strip()):
                 read = moment(value, self.now)
@@ -121,13 +128,14 @@ class Thing:
         return None
 
     def address(self, field: str, *predicates: str) -> str | None:
-        """The first web address among the properties, from texts and names; what is none is noted."""
+        """The first web address among the properties, from texts and names; what is no address is noted."""
         return next(self.addresses(field, *predicates), None)
 
     def addresses(self, field: str, *predicates: str) -> Iterator[str]:
         """The web addresses among the properties, each once."""
         seen = set[str]()
         for term in self.terms(*predicates):
+            # Addresses are published as texts as often as properly.
             value = term.value.strip() if is_literal(term) else node(term) or ""
             if value.startswith("_:") or not value:
                 continue
@@ -183,5 +191,6 @@ def _license(thing: Thing) -> LicenseHint:
     uri = thing.name if not thing.name.startswith("_:") else None
     identifier = thing.texts(DCT.identifier)
     addresses = dict.fromkeys([*([uri] if uri and is_uri(uri) else []), *more])
+    # A name that is no address may still end in the key of a licence.
     published = uri if uri is None or is_uri(uri) else last_segment(uri)
     return LicenseHint(published or (identifier[0].value if identifier else None), labels, tuple(addresses))

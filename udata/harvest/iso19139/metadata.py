@@ -59,10 +59,12 @@ class _Metadata:
         self._now = now
         self._remarks: list[Remark] = []
         found = first(root, "identificationInfo/*")
+        # Without it there is neither title nor identifier: nothing could be kept.
         if found is None:
             raise ValueError("the record identifies nothing")
         self._info = found
         self._tongue = language(code(first(root, "language/*")))
+        # Texts in other languages refer to these by their id.
         self._locales = {
             locale.get("id", ""): tag
             for locale in root.iterfind("{*}locale/{*}PT_Locale")
@@ -78,6 +80,7 @@ class _Metadata:
         keywords, themes = self._keywords()
         licenses, rights, access_rights = self._constraints()
         fields: dict[str, object] = {
+            # The file identifier is the record's and not the data's: it serves if there is no other.
             "remote_id": identifier or word(first(self._root, "fileIdentifier")),
             "identifier": identifier,
             "uri": identifier if identifier and is_uri(identifier) else None,
@@ -93,6 +96,7 @@ class _Metadata:
             "licenses": licenses,
             "rights": rights,
             "access_rights": access_rights,
+            # The strictest: data that are called open and restricted must not be opened by the first word.
             "access": min(
                 (found for text in (*access_rights, *rights) if (found := access(text))),
                 key=lambda found: (found.type == "open", found.reason_category is None),
@@ -131,6 +135,7 @@ class _Metadata:
             value = next(iter(anchors(first(element, "code"))), None) or word(first(element, "code"))
             space = next(iter(anchors(first(element, "codeSpace"))), None) or word(first(element, "codeSpace"))
             if value and space and not is_uri(value):
+                # Unique only within its code space, as ISO 19115 has it.
                 return f"{space.rstrip('/')}/{value.lstrip('/')}"
             if value:
                 return value
@@ -142,6 +147,7 @@ class _Metadata:
                 read = moment(published, self._now)
                 if read.value:
                     return read.value
+                # The next date of the same kind may be readable.
                 self._remarks.append(Remark(kind, published, read.reason or ""))
         return None
 
@@ -158,6 +164,7 @@ class _Metadata:
             )
             for element in group.iterfind("{*}keyword"):
                 uri = next((address for address in anchors(element) if is_uri(address)), None)
+                # INSPIRE's classes of services say how data are served, not what they are about.
                 if _SERVICE_CATEGORY.search(named) or (uri and _SERVICE_CATEGORY.search(uri)):
                     continue
                 labels = self._texts(element)
@@ -175,6 +182,7 @@ class _Metadata:
         )
 
     def _contacts(self) -> tuple[Contact, ...]:
+        # Whom to ask about the data comes before whom to ask about the record.
         parties = self._info.findall("{*}pointOfContact/{*}CI_ResponsibleParty") or self._root.findall(
             "{*}contact/{*}CI_ResponsibleParty"
         )
@@ -225,6 +233,7 @@ class _Metadata:
                 text = word(other) or ""
                 if known := [address for address in addresses if access(address)]:
                     limits += known
+                # With both kinds of constraint in one element, a text without an address may be about either.
                 elif of_use and (addresses or not of_access):
                     found = (*addresses, *addresses_in(text))
                     licenses.append(LicenseHint(found[0] if found else text, self._texts(other), found))
@@ -238,6 +247,7 @@ class _Metadata:
         for result in self._root.iterfind(
             "{*}dataQualityInfo/{*}DQ_DataQuality/{*}report/*/{*}result/{*}DQ_ConformanceResult"
         ):
+            # Records also list specifications that they fail, or that nobody tested.
             if (word(first(result, "pass")) or "").lower() in ("true", "1"):
                 title = first(result, "specification/CI_Citation/title")
                 uri = next((address for address in anchors(title) if is_uri(address)), None)
@@ -250,6 +260,7 @@ class _Metadata:
             if local_name(extent) == "EX_GeographicBoundingBox":
                 bounds = [word(first(extent, bound)) or "" for bound in _BOUNDS]
                 try:
+                    # Some catalogues write decimals with a comma.
                     found.append(Place(geometry=box(*(float(bound.replace(",", ".")) for bound in bounds))))
                 except (NoArea, ValueError) as error:
                     self._remarks.append(Remark("spatial", " ".join(bounds), str(error)))
@@ -261,6 +272,7 @@ class _Metadata:
     def _period(self) -> Period | None:
         for element in self._info.iterfind("{*}extent/{*}EX_Extent/{*}temporalElement/*/{*}extent/*"):
             start, end = (word(element.find(f".//{{*}}{name}")) for name in ("beginPosition", "endPosition"))
+            # GML gives the ends themselves, or instants that hold them.
             start = start or word(element.find(".//{*}begin//{*}timePosition"))
             end = end or word(element.find(".//{*}end//{*}timePosition"))
             found, reason = period(start, end)
@@ -286,6 +298,7 @@ class _Metadata:
             for one in self._root.iterfind("{*}distributionInfo/*/{*}distributionFormat/*/{*}name")
             for address in anchors(one)
         ]
+        # Formats are listed beside the links: only one alone can be told to be that of every file.
         given = formats[0] if len(formats) == 1 else None
         mime = mimes[0].mime if len(mimes) == 1 else None
         for element in self._root.iterfind("{*}distributionInfo//{*}onLine/{*}CI_OnlineResource"):
@@ -298,6 +311,7 @@ class _Metadata:
             function = code(first(element, "function/*"))
             titles, descriptions = self._texts(first(element, "name")), self._texts(first(element, "description"))
             is_about = bool(_ABOUT_METADATA.search(url)) or function == "information"
+            # The protocol `atom` names a feed of files, not a service to be called.
             kind = None if is_about else service_in(url) or service_type(protocol if protocol != "atom" else None)
             # A link without protocol whose name speaks of services leads to them.
             is_service = bool(kind) or (not (is_about or protocol) and any(service_type(one.value) for one in titles))
@@ -315,6 +329,7 @@ class _Metadata:
     def _landing_page(self, links: list[Distribution]) -> str | None:
         """The page about the record: a link that leads to one, else the first that is neither file nor service."""
         pages = [link.url for link in links if link.kind == "documentation"]
+        # A raw record in XML is no page for people.
         return next((url for url in pages if "getrecordbyid" not in url.lower()), None)
 
     def _service(self, links: list[Distribution]) -> dict[str, object]:
@@ -326,6 +341,7 @@ class _Metadata:
         endpoints = [link.url for link in links if link.kind != "documentation"] or points
         return {
             "endpoint_url": endpoints[0] if endpoints else None,
+            # As a rule the address leads to the capabilities, which describe the service.
             "endpoint_descriptions": tuple(endpoints[:1]),
             "documentation": tuple(link.url for link in links if link.kind == "documentation"),
             "service_type": word(first(self._info, "serviceType")),
@@ -339,6 +355,7 @@ def _operated(element: etree._Element) -> Iterator[str]:
         yield uuid
     address = element.get("{http://www.w3.org/1999/xlink}href") or ""
     named = {key.lower(): value for key, value in parse_qs(urlsplit(address).query).items()}
+    # The address is a request for the record, whose id is the dataset's.
     if "id" in named:
         yield named["id"][0]
     elif is_uri(address) and not named:

@@ -24,6 +24,7 @@ def word(element: etree._Element | None) -> str | None:
     """The text of an element, whatever wraps it, without the blanks around it; not that of other languages."""
     if element is None:
         return None
+    # Some write the text into the element itself, without CharacterString.
     if (element.text or "").strip():
         return (element.text or "").strip()
     for child in element:
@@ -34,6 +35,7 @@ def word(element: etree._Element | None) -> str | None:
 
 def code(element: etree._Element | None) -> str | None:
     """The value of an element of a code list: its attribute, else its text."""
+    # The attribute is the code; the text is often a translation.
     return (element.get("codeListValue") or "").strip() or word(element) if element is not None else None
 
 
@@ -51,6 +53,7 @@ def texts(element: etree._Element | None, tongue: str | None, locales: Mapping[s
     found = {Text(main, tongue)} if (main := word(element)) else set()
     for one in element.iterfind("{*}PT_FreeText/{*}textGroup/{*}LocalisedCharacterString"):
         if value := (one.text or "").strip():
+            # A reference within the document, written with and without its hash.
             locale = (one.get("locale") or "").lstrip("#")
             found.add(Text(value, locales.get(locale)))
     return tuple(sorted(found, key=lambda text: (text.language or "", text.value)))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from udata.harvest.errors import UnreadableCatalogue
 
+# UTF-32 before UTF-16, whose mark is the beginning of the other's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -37,17 +38,21 @@ def content(data: bytes, charset: str | None = None) -> Content:
     explains is read as Windows-1252, which `doubt` says.
     """
     text, doubt = decoded(data, charset)
+    # The beginning decides: a page may be large.
     start = text[:4096].lstrip("\ufeff \t\r\n")
     if not start:
         raise UnreadableCatalogue("the page is empty")
     if "\x00" in start:
         raise UnreadableCatalogue("the page is no text")
+    # Many portals answer a lost address with a page and the status 200.
     if _HTML.match(re.sub(r"<!--.*?-->", "", start, flags=re.DOTALL).lstrip()):
         raise UnreadableCatalogue(
             "the page is HTML, not a catalogue", "does the address lead to a web page or a login?"
         )
+    # Turtle and N-Triples begin with `<`, too.
     if start.startswith("<") and _MARKUP.match(start):
         return Content("xml", None)
+    # Turtle may begin with a blank node in brackets.
     if start[0] in "{[" and not re.match(r"\[\s*(?:a\b|\]|<|\w*:)", start):
         return Content("json", text.lstrip("\ufeff"), doubt)
     lines = [line for line in map(str.strip, start.splitlines()[:20]) if line and not line.startswith("#")]
@@ -61,6 +66,7 @@ def decoded(data: bytes, charset: str | None = None) -> tuple[str, str | None]:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace"), None
+    # A sign that catalogues begin with and a null: UTF-16 without its mark.
     if data[:1] in b"{[<@#" and data[1:2] == b"\x00":
         return data.decode("utf-16-le", errors="replace"), "UTF-16 without a byte-order mark"
     if data[:1] == b"\x00" and data[1:2] in b"{[<@#":
@@ -70,8 +76,10 @@ def decoded(data: bytes, charset: str | None = None) -> tuple[str, str | None]:
     except UnicodeDecodeError:
         pass
     try:
+        # These two were tried just now.
         if charset and codecs.lookup(charset).name not in ("utf-8", "ascii"):
             return data.decode(charset), None
     except (LookupError, UnicodeDecodeError):
         pass
+    # Any byte can be read so: one odd letter must not cost the catalogue.
     return data.decode("cp1252", errors="replace"), "it is no valid UTF-8; read as Windows-1252"

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 from udata.harvest.errors import HarvestError, UnreadableCatalogue, UnsafeContent
 from udata.harvest.values.addresses import web_address
 
+# Real catalogues nest far less deep.
 MAX_DEPTH = 100
 MAX_CONTEXTS = 20
 _SHIPPED = {
@@ -36,6 +37,7 @@ def ready(text: str, address: str | None, contexts: Contexts | None = None) -> A
     for a context that cannot be had.
     """
     try:
+        # NaN and infinity are no JSON, and the parser behind would refuse the page for them.
         document = json.loads(text, parse_constant=lambda name: None)
     except RecursionError as error:
         raise UnsafeContent("the JSON is nested without measure") from error
@@ -45,6 +47,7 @@ def ready(text: str, address: str | None, contexts: Contexts | None = None) -> A
         document = {"dataset": document}  # version 1.0 of Project Open Data
     found = list(_contexts_in(document))
     if not found and isinstance(document, dict) and any(name in document for name in _LISTS):
+        # The document last: its own members stay.
         return {**shipped("dcat-us-3.jsonld"), **document}
     _replace(found, address, contexts)
     return document
@@ -62,6 +65,7 @@ def shipped(name: str) -> Any:
 
 def _contexts_in(document: Any) -> Iterator[dict[str, Any]]:
     """The objects that have a context; raises UnsafeContent for what is nested too deep."""
+    # Level by level and not by recursion, whose depth Python limits.
     level = [document]
     for _ in range(MAX_DEPTH):
         following: list[Any] = []
@@ -85,6 +89,7 @@ def _replace(objects: list[dict[str, Any]], address: str | None, contexts: Conte
         members = context if isinstance(context, list) else [context]
         for member in members:
             if isinstance(member, str) and member not in known:
+                # Each is a request: a page must not use the portal to flood a server.
                 if len(known) >= MAX_CONTEXTS:
                     raise UnsafeContent(f"the page names more than {MAX_CONTEXTS} contexts")
                 known[member] = _context(member, address, contexts)
@@ -93,6 +98,7 @@ def _replace(objects: list[dict[str, Any]], address: str | None, contexts: Conte
 
 
 def _context(name: str, address: str | None, contexts: Contexts | None) -> Any:
+    # With `http:` or `https:` it is the same context.
     bare = name.partition("://")[2] or name
     if bare in _SHIPPED:
         return shipped(_SHIPPED[bare])["@context"]
@@ -104,6 +110,7 @@ def _context(name: str, address: str | None, contexts: Contexts | None) -> Any:
         context = document["@context"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise HarvestError(f"the context at {target} is none: {error}") from error
+    # A chain of contexts could lead on without end.
     for value in _contexts_in({"context": context}):
         raise HarvestError(f"the context at {target} names further contexts: {str(value)[:80]}")
     if any(isinstance(member, str) for member in (context if isinstance(context, list) else [context])):

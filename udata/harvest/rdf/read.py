@@ -41,6 +41,7 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
         _read_json(page.text or "", graph, contexts)
     else:
         _take(graph, parse(page.text, format=_FORMATS[page.format], base_iri=graph.address, lenient=True))
+        # Turtle is the guess for any other text: with not one statement it was a wrong one.
         if not graph.size and page.format == "turtle":
             raise UnreadableCatalogue(f"the page is no RDF: {_first(graph.damages)}")
     return graph
@@ -48,11 +49,13 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
 
 def read_element(root: etree._Element, graph: Graph) -> None:
     """Add the statements of an element of RDF/XML to `graph`. Raises UnreadableCatalogue if it is no RDF."""
+    # There is no RDF without namespaces.
     if not str(root.tag).startswith("{"):
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {local_name(root)!r}")
     before = len(graph.damages)
     _mend(root, graph)
     _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
+    # An empty catalogue is one; another root without statements is just some XML.
     if not graph.size and root.tag != f"{_RDF}RDF":
         name = local_name(root)
         reason = graph.damages[before].reason if graph.damages[before:] else f"its root is {name!r}"
@@ -77,6 +80,7 @@ def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
 def _take(graph: Graph, statements: Iterator[Quad]) -> None:
     """Add `statements`, going on behind each place that the parser stumbles over, up to MAX_DAMAGES of them."""
     damages = 0
+    # The parser goes on behind its error when it is asked again.
     while damages < MAX_DAMAGES:
         try:
             graph.add(statements)

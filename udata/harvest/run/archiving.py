@@ -21,11 +21,14 @@ def withheld(
 
     Empty if the source itself wants no archiving, which is nothing to tell. None if archiving may be.
     """
+    # Only an outright false: a source without the field archives, as by the model's default.
     if source.get("autoarchive") is False:
         return ""
+    # What was not read cannot be told from what is gone: doubt of any kind keeps all.
     if reasons:
         return reasons[0]
     had = [(name, remote_id) for name, remote_id, _ in known.of_source()]
+    # A portal that is moved may give new identities to all entries: without the share all would be archived.
     found = sum(identity in seen for identity in had)
     if had and found / len(had) < min_share:
         return f"{found} of {len(had)} documents of the source were found again, less than the share of {min_share:g}"
@@ -44,6 +47,7 @@ def archive(
     """Archive the source's documents that were not seen and whose last sight is `before`; yields items by batch."""
     gone: dict[str, list[tuple[str, Entry]]] = {name: [] for name in COLLECTIONS}
     for name, remote_id, entry in known.of_source():
+        # The grace: servers lose entries for a day and give them back.
         if (name, remote_id) not in seen and (entry.seen is None or entry.seen < before):
             gone[name].append((remote_id, entry))
     for name, field in COLLECTIONS.items():
@@ -52,6 +56,8 @@ def archive(
             if not dry:
                 change = {"$set": {field: now, "harvest.archived_at": now, "harvest.archived_reason": REASON}}
                 ids = [entry.id for _, entry in some]
+                # Noted for the search before the write, so that a kill in between loses no change.
                 with changing(database, settings, name, ids):
+                    # What somebody archived since the scan keeps the date and the reason.
                     database[name].update_many({"_id": {"$in": ids}, field: None}, change)
             yield [Item(remote_id, "archived", name, entry.id) for remote_id, entry in some]

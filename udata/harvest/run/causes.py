@@ -44,6 +44,7 @@ class Causes:
     def _count(self, kind: str, cause: str, example: Example) -> None:
         key = kind, cause
         if key not in self._counts and len(self._counts) >= MOST:
+            # Reasons may quote the source, and a bad one has another text for each record.
             key = kind, OTHERS
         self._counts[key] += 1
         examples = self._examples.setdefault(key, [])
@@ -52,6 +53,7 @@ class Causes:
 
     def listed(self) -> Iterator[Cause]:
         """The causes: what failed first, then the most frequent."""
+        # Remarks come last: the records they are about were written.
         ranks = {"failed": 0, "skipped": 1}
         for key, count in sorted(self._counts.items(), key=lambda one: (ranks.get(one[0][0], 2), -one[1], one[0])):
             kind, cause = key

@@ -11,6 +11,7 @@ from udata.harvest.records import Contact, in_language
 from udata.harvest.values.roles import ROLES
 
 Document = dict[str, Any]
+# The portal's unique index is over these and the owner.
 _KEYS = ("name", "email", "contact_form", "role")
 MAX_LENGTH = 255
 
@@ -25,12 +26,14 @@ class ContactPoints:
         self._new: list[Document] = []
         self._ids: dict[tuple[str | None, ...], ObjectId] = {}
         if owner:
+            # All of them at once: an owner has few, and a query for each record would be many.
             for one in self._collection.find(dict(owner)):
                 self._ids[_identity(one)] = one["_id"]
 
     def id_of(self, contact: Contact) -> ObjectId | None:
         """The contact point of the owner that says the same; made if there is none. None if it would say nothing."""
         said = self._document(contact)
+        # The model allows these roles alone; another would keep the portal from saving it.
         if not (said.get("name") or said.get("email")) or contact.role not in ROLES:
             return None
         key = _identity(said)
@@ -42,11 +45,13 @@ class ContactPoints:
     def _document(self, contact: Contact) -> Document:
         name = in_language(contact.names, self._languages) or ""
         organization = in_language(contact.organization, self._languages)
+        # Many catalogues write the organization into the name already.
         if organization and organization not in name:
             name = f"{name} ({organization})" if name else organization
         said = {
             "name": name[:MAX_LENGTH] or None,
             "email": contact.emails[0][:MAX_LENGTH] if contact.emails else None,
+            # The address of another role is a home page, and no form by which to reach somebody.
             "contact_form": contact.url if contact.role == "contact" else None,
             "role": contact.role,
         }
@@ -59,12 +64,15 @@ class ContactPoints:
         if not new:
             return instead
         try:
+            # Unordered: one that exists does not keep the others from being written.
             self._collection.insert_many(new, ordered=False)
         except BulkWriteError as error:
+            # A double is expected when two sources of an owner run at once; anything else is a fault.
             if any(one.get("code") != 11000 for one in error.details.get("writeErrors", ())):
                 raise
             theirs = {_identity(one): one["_id"] for one in self._collection.find(dict(self._owner))}
             for one in new:
+                # What was written keeps its id; only those that lost to another run are exchanged.
                 if theirs.get(_identity(one), one["_id"]) != one["_id"]:
                     instead[one["_id"]] = self._ids[_identity(one)] = theirs[_identity(one)]
         return instead

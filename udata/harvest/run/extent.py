@@ -20,6 +20,7 @@ def guarded(pages: Iterator[Page], had: int, most: float) -> Iterator[Page]:
     first = next(pages, None)
     if first is None:
         return
+    # A second page is fetched only if the first does not say how many there are.
     second, failure = None, None
     if first.total is None:
         try:
@@ -28,6 +29,7 @@ def guarded(pages: Iterator[Page], had: int, most: float) -> Iterator[Page]:
             failure = error
     has = first.total
     if has is None and second is None and failure is None and first.is_whole:
+        # A single page that was read whole is the whole. Series become no documents.
         has = sum(not isinstance(record, Series) for record in first.records)
     if has is not None and had > FEW and not had / most <= has <= had * most:
         raise FarFromBefore(

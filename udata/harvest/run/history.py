@@ -42,7 +42,7 @@ def runs_of(database: Database[Document], source: Any = None, limit: int = 20) -
 
 
 def run_named(database: Database[Document], who: str) -> Document | None:
-    """The run with the id `who`, without its items; None if there is none."""
+    """The run with the id `who`, without its items; None if there is no such run."""
     with suppress(InvalidId), translated_errors():
         return database["harvest_job"].find_one({"_id": ObjectId(who)}, FIELDS)
     return None
@@ -52,6 +52,7 @@ def items_of(database: Database[Document], run: Mapping[str, Any]) -> Iterator[D
     """The items of a run, as stored; what is no item is left out."""
     with translated_errors():
         stored = database["harvest_job"].find_one({"_id": run["_id"]}, {"items": 1}) or {}
+    # The run may have been purged since it was listed: then it has no items.
     yield from (item for item in stored.get("items") or () if isinstance(item, dict))
 
 
@@ -69,6 +70,7 @@ def stuck(database: Database[Document], source: Any = None) -> list[Stuck]:
 
 
 def _run_of(job: Mapping[str, Any]) -> str | None:
+    # `data` is free for every backend of the portal: it may hold anything.
     data = job.get("data")
     run = data.get("run") if isinstance(data, dict) else None
     return run if isinstance(run, str) else None
@@ -76,8 +78,10 @@ def _run_of(job: Mapping[str, Any]) -> str | None:
 
 def _recorded(ids: list[str]) -> dict[str, JournalRun]:
     found: dict[str, JournalRun] = {}
+    # The embedded server is slow beyond a hundred values of `$in`.
     for start in range(0, len(ids), BATCH):
         for stored in pinned("job_run").find({"_id": {"$in": ids[start : start + BATCH]}}):
+            # A damaged record counts as missing, so that its harvest can be closed.
             with suppress(DamagedRunError):
                 found[stored["_id"]] = shown(stored)
     return found
@@ -88,6 +92,7 @@ def _reason(run_id: str | None, recorded: Mapping[str, JournalRun]) -> str | Non
     if run_id is None:
         return "no run of it is in the journal: another program began it"
     run = recorded.get(run_id)
+    # The journal may have forgotten an old run.
     if run is None:
         return f"its run {run_id} is not in the journal any more"
     if run.state == "running":
@@ -98,12 +103,13 @@ def _reason(run_id: str | None, recorded: Mapping[str, JournalRun]) -> str | Non
 def left_by(database: Database[Document], source: Any, run_id: str | None) -> list[Stuck]:
     """The open runs of a source that the run `run_id` follows: those of its own earlier attempts, and of dead runs.
 
-    What another program began is none of them: it may go on.
+    What another program began is left alone: it may go on.
     """
     query = {"source": source, "status": {"$in": list(OPEN)}, "data.run": {"$exists": True}}
     with translated_errors():
         found = list(database["harvest_job"].find(query, FIELDS))
         recorded = _recorded([run for one in found if (run := _run_of(one))])
+    # A run that is tried again keeps its id in the journal, and begins a new harvest each time.
     reasons = {
         one["_id"]: "it was begun anew" if _run_of(one) == run_id else _reason(_run_of(one), recorded) for one in found
     }
@@ -118,6 +124,7 @@ def run_going_on(source: Any) -> str | None:
     """The run in the journal that harvests the source with the id `source` now: the last that has begun."""
     with translated_errors():
         found = alive("running", {"job": "harvest", "args": [str(source)]}, {"started_at": 1})
+        # If two seem alive, the older one has died and its lease has not run out yet.
         last = max(found, key=lambda one: one["started_at"], default=None)
     return None if last is None else str(last["_id"])
 
@@ -132,6 +139,7 @@ def close(database: Database[Document], some: list[Stuck]) -> int:
                 "$set": {"status": "failed", "ended": moment},
                 "$push": {"errors": {"created_at": moment, "message": f"it was broken off: {one.reason}"}},
             }
+            # With the status that was read: a run that has ended meanwhile keeps its end.
             query = {"_id": one.id, "status": one.status}
             closed += database["harvest_job"].update_one(query, change).modified_count
     return closed

@@ -14,6 +14,7 @@ Document = dict[str, Any]
 STATUSES = ("pending", "started", "done", "failed", "skipped", "archived")
 # A document of the database holds 16 MB; near its end first the logs are left out, then items that say nothing new.
 FULL = 12 * 2**20
+# About the bytes of an item without its logs.
 _BASE = 300
 
 
@@ -37,6 +38,7 @@ class Item:
             "remote_id": self.remote_id,
             "status": self.status,
             "created": now,
+            # An entry is treated within its batch, so the three times are one.
             "started": now,
             "ended": now,
             "errors": [{"created_at": now, "message": self.error}] if self.error else [],
@@ -87,10 +89,13 @@ class Job:
         for item in items:
             self.statuses[item.status] += 1
             self.kinds[item.collection] += 1
+        # Failures and changes stay to the end: they are what the portal's page is opened for.
         kept = [item.stored(self.now, self.size < FULL) for item in items if self.size < FULL or not item.is_unchanged]
         self.left_out |= self.size >= FULL
+        # An estimate will do, since a quarter of the limit is left.
         self.size += sum(_BASE + sum(len(log["message"]) + 60 for log in one["logs"]) for one in kept)
         if self.database is not None and items:
+            # One write: a kill leaves counters and items that agree.
             change = {"$push": {"items": {"$each": kept}}, "$set": self._counts()}
             self.database["harvest_job"].update_one({"_id": self.id}, change)
 
@@ -107,5 +112,6 @@ class Job:
         return {
             "items_total": sum(self.statuses.values()),
             "items_by_status": {status: self.statuses[status] for status in STATUSES},
+            # An entry that could not be read counts as a dataset, since nobody knows its kind.
             "items_by_type": {kind: self.kinds[kind] for kind in ("dataset", "dataservice")},
         }

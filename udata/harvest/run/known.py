@@ -16,7 +16,9 @@ from udata.harvest.values.addresses import web_address
 Document = dict[str, Any]
 # Ours: which document an entry of a source is to become, noted before it is written.
 RESERVED = "harvest_identity"
+# The field in which each collection keeps when a document was archived.
 COLLECTIONS = {"dataset": "archived", "dataservice": "archived_at"}
+# The embedded server is slow beyond a hundred values of `$in`.
 BATCH = 100
 
 
@@ -50,15 +52,18 @@ class Known:
                 self._take(name, one, archived, domain)
 
     def _scanned(self, name: str, archived: str, domain: str) -> Iterator[Document]:
+        # Only what tells identity and owner: whole documents would be gigabytes to read.
         projection = {"harvest.remote_id": 1, "harvest.source_id": 1, "harvest.domain": 1, "harvest.uri": 1,
                       "harvest.last_update": 1, "organization": 1, "owner": 1, archived: 1}  # fmt: skip
         yield from self._database[name].find({"harvest.remote_id": {"$exists": True}}, projection)
 
     def _take(self, name: str, one: Document, archived: str, domain: str) -> None:
         harvest = one.get("harvest")
+        # Documents that others wrote may have any shape here; they are nobody's.
         if not isinstance(harvest, dict) or not isinstance(harvest.get("remote_id"), str):
             return
         remote_id = harvest["remote_id"]
+        # Stored as a text; whoever stored the id itself means the same.
         is_ours = str(harvest.get("source_id")) == str(self._source["_id"])
         # Within the same source or domain; one that is an address is found wherever it came from.
         if not (is_ours or harvest.get("domain") == domain or web_address(remote_id)):
@@ -71,15 +76,17 @@ class Known:
             harvest.get("last_update"),
         )
         before = self._entries.get((name, remote_id))
+        # The source's own document wins over one that another source has of the same record.
         if before is None or (entry.is_ours and not before.is_ours):
             self._entries[name, remote_id] = entry
         if name == "dataset":
             for address in (remote_id, harvest.get("uri")):
                 if address:
+                    # The first stays: an address that two datasets share would change its meaning with the order.
                     self._datasets.setdefault(str(address), one["_id"])
 
     def entry(self, collection: str, remote_id: str) -> Entry | None:
-        """The stored document of that identity; None if there is none."""
+        """The stored document of that identity; None if there is no such document."""
         return self._entries.get((collection, remote_id))
 
     def note(self, record: Record, identifier: ObjectId) -> None:
@@ -110,14 +117,17 @@ class Known:
         documents = [{"_id": key, "document": identifier} for key, identifier in reserved.items()]
         try:
             if documents:
+                # Unordered, so that one that is reserved already does not keep back the others.
                 collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             if any(one.get("code") != 11000 for one in error.details.get("writeErrors", ())):
                 raise
+            # Whoever reserved first is right, be it an earlier run or one at the same time.
             for one in collection.find({"_id": {"$in": list(keys)}}):
                 reserved[one["_id"]] = one["document"]
         return {keys[key]: identifier for key, identifier in reserved.items()}
 
 
 def _key(source: ObjectId, name: str, remote_id: str) -> str:
+    # A digest, since identities may be longer than a key of an index may be.
     return sha256(f"{source}\0{name}\0{remote_id}".encode()).hexdigest()

@@ -84,6 +84,7 @@ def refusal(source: Mapping[str, Any]) -> str | None:
         return "the source is deleted"
     if source.get("active") is False:
         return "the source is not active"
+    # Sources from before the validation have no word of it, and wait like new ones.
     state = (source.get("validation") or {}).get("state", "pending")
     return None if state == "accepted" else f"the source is {'not validated yet' if state == 'pending' else state}"
 
@@ -110,17 +111,19 @@ def run(
     A page that cannot be had ends the run; what was written before it stays. What is written is noted for the search.
 
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
-    also writes what is unchanged; `any_extent` goes on where the source has far more or fewer entries than before;
+    also writes what is unchanged; `any_extent` goes on if the source has far more or fewer entries than before;
     with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
     Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
     stored documents stand in the way of a unique index that the writing relies on.
     """
     if reason := refusal(
+        # Only what waits may be let through: a refusal is an administrator's word.
         {**source, "validation": {"state": "accepted"}} if not_validated and _waits(source) else source
     ):
         raise UsageError(f"{source.get('name') or source['_id']}: {reason}")
     with translated_errors():
         if not dry:
+            # Two runs at once rely on the unique indexes; a portal of another program may lack them.
             for model in (ContactPoint, Dataset, Dataservice):
                 ensure_indexes(model)
         rules = rules or Rules.of(settings)
@@ -155,6 +158,7 @@ class _Run:
         self._configured = Source.configured(str(source["url"]), source.get("config"))
         domain = urlsplit(self._configured.url).hostname or ""
         self._known = Known(database, source, domain)
+        # An organization and a person never own together, so this has one key at most.
         owner = {key: source[key] for key in ("organization", "owner") if source.get(key)}
         contacts = ContactPoints(database, owner, rules.languages)
         target = Target(
@@ -179,6 +183,7 @@ class _Run:
 
     def all(self, archive_anyway: bool, any_extent: bool) -> Report:
         """Read, write, archive."""
+        # Stored before the first request: the portal shows a run that hangs at its server, too.
         self._job.start()
         try:
             return self._all(archive_anyway, any_extent)
@@ -192,16 +197,19 @@ class _Run:
         try:
             for page in self._pages(any_extent):
                 self._page(page)
+            # Behind the last page, since a service may stand before its datasets.
             self._writing.attach_datasets()
         except UdataError as error:
             report.error, report.status = error, "failed"
             errors.append(str(error))
+            # Half a catalogue says nothing of what is gone.
             self._reasons.append("the run failed")
         else:
             report.status = "done-errors" if self._job.statuses["failed"] else "done"
         report.not_archived = withheld(
             self._source, self._known, self._seen, self._reasons, 0.0 if archive_anyway else self._rules.min_share
         )
+        # An empty text is the source's own wish, and no trouble to report.
         if report.not_archived is None:
             before = self._now - timedelta(days=self._rules.grace_days)
             for items in archive(self._database, self._settings, self._known, self._seen, before, self._now, self._dry):
@@ -218,18 +226,22 @@ class _Run:
         """The pages, up to the most items; what is behind them was not looked at."""
         left = self._rules.max_items
         pages = self._backend.pages(self._configured, self._fetch)
+        # What is archived does not count: it would make a shrunken source look far from before for ever.
         had = sum(1 for _ in self._known.of_source())
         for page in pages if any_extent else guarded(pages, had, self._rules.max_change):
             if left is not None and len(page.records) > left:
                 self._reasons.append(f"the run was cut after {self._rules.max_items} items")
+                # The page is cut, not left out: a limit below its length would give nothing.
                 yield Page(page.address, page.records[:left], page.unread, page.damages, page.total)
                 return
             left = left if left is None else left - len(page.records)
             yield page
 
     def _page(self, page: Page) -> None:
+        # A later page may not say it again.
         self._total = page.total or self._total
         if page.damages:
+            # One of them is enough to hold back the archiving; the reason is shown in one line.
             damage = page.damages[0]
             line = f" in line {damage.line}" if damage.line else ""
             self._reasons.append(f"a page is damaged{line}: {damage.reason}")
@@ -238,13 +250,16 @@ class _Run:
         if page.unread:
             self._reasons.append(f"{len(page.unread)} entries could not be read")
             self._items([Item(one.name, "failed", error=one.reason) for one in page.unread])
+        # Series have no place in the portal's models: their datasets are what is stored.
         records = iter(record for record in page.records if not isinstance(record, Series))
+        # A page may be a whole catalogue of a hundred thousand records.
         while batch := list(islice(records, BATCH)):
             self._batch(batch)
 
     def _batch(self, records: list[Record]) -> None:
         items, accepted = list[Item](), list[Record]()
         for record in records:
+            # Told as skipped: it is the source that has to be mended, and not the portal.
             if reason := record.refusal:
                 items.append(item_of(record, "skipped", error=reason))
             else:

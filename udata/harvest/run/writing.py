@@ -19,6 +19,7 @@ from udata.search.outbox import changing
 from udata.store.slugs import slugify, unique_slug
 
 Document = dict[str, Any]
+# The portal's own date of change, which is touched only if something changed.
 _MODIFIED = {"dataset": "last_modified_internal", "dataservice": "metadata_modified_at"}
 
 
@@ -57,29 +58,35 @@ class Writing:
 
     def batch(self, records: list[Record]) -> Iterator[Written]:
         """Write at most BATCH records; one that cannot be written fails alone."""
+        # Datasets first, so that a data service finds those of its own batch.
         for name in COLLECTIONS:
             yield from self._batch(name, [record for record in records if collection_of(record) == name])
 
     def _batch(self, name: str, records: list[Record]) -> list[Written]:
         ids = self._ids(name, records)
+        # One query a batch for what is compared; the scan at the start kept the identities alone.
         stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
         results: dict[str, Written] = {}
         documents: dict[str, Made] = {}
         for record in records:
             remote_id = record.remote_id or ""
             identifier = ids.get(remote_id)
+            # Taking it over would give one publisher's dataset to another.
             if identifier is None:
                 reason = "a document of another owner has this identity"
                 results[remote_id] = Written("failed", item_of(record, "failed", collection=name, error=reason), [])
                 continue
             try:
                 known = stored.get(identifier)
+                # The reserved id: the second run of a killed one writes the same document.
                 made = {**self._made(record, known), "_id": identifier}
                 documents[remote_id] = Made(known, made, changes(known, made) if known else [])
             except Exception as error:  # whatever the record or the stored document holds, the others are written
                 reason = f"{type(error).__name__}: {error}"
                 results[remote_id] = Written("failed", item_of(record, "failed", collection=name, error=reason), [])
+        # Before the documents: a kill in between leaves an unused contact, never a reference to nothing.
         instead = {} if self._dry else self._contacts.write()
+        # Only new ones: a slug is in links all over the web.
         self._slugs(name, [one.document for one in documents.values() if one.known is None])
         failed = self._write(name, documents, instead)
         for record in records:
@@ -89,7 +96,7 @@ class Writing:
         return list(results.values())
 
     def _ids(self, name: str, records: list[Record]) -> dict[str, ObjectId | None]:
-        """The id of each record's document, stored or to be made; None where it belongs to somebody else."""
+        """The id of each record's document, stored or to be made; None if it belongs to somebody else."""
         ids: dict[str, ObjectId | None] = {}
         new = list[tuple[str, str]]()
         for record in records:
@@ -98,6 +105,7 @@ class Writing:
             if entry is None:
                 new.append((name, remote_id))
             else:
+                # Two sources of one owner may share a record: who owns it does not change by that.
                 ids[remote_id] = entry.id if entry.is_ours or entry.owner == self._known.owner else None
         if self._dry:
             return ids | {remote_id: ObjectId() for _, remote_id in new}
@@ -112,6 +120,7 @@ class Writing:
 
     def _made(self, record: Record, known: Document | None) -> Document:
         if isinstance(record, DataService):
+            # What comes on later pages is not known yet; it is attached at the end.
             served = [identifier for one in record.serves if (identifier := self._known.dataset(one))]
             return data_service(record, known, self._target, served)
         if not isinstance(record, Dataset):
@@ -125,6 +134,7 @@ class Writing:
         taken = {one["slug"] for one in self._database[name].find(query, {"slug": 1})} if new else set[str]()
         for made, slug in zip(new, wanted, strict=True):
             if slug in taken:
+                # It knows the database alone, so others of this batch are told apart below.
                 slug = unique_slug(self._database, name, made["title"])
                 number = 1
                 while slug in taken:
@@ -141,20 +151,24 @@ class Writing:
         """Write what is new or changed; returns what could not be written, with the reason."""
         operations, of_operation, indexed = list[UpdateOne](), list[str](), list[ObjectId]()
         for remote_id, one in documents.items():
+            # Another run may have made the same contact first: then its id counts.
             points = one.document["contact_points"]
             one.document["contact_points"] = [instead.get(point, point) for point in points]
             if operation := _operation(name, one, self._target.now, self._force):
                 operations.append(operation)
                 of_operation.append(remote_id)
                 if one.known is None or one.changes or self._force:
+                    # A mere sight changes nothing that the search finds.
                     indexed.append(one.document["_id"])
         failed: dict[str, str] = {}
         if operations and not self._dry:
             try:
                 with changing(self._database, self._settings, name, indexed):
+                    # Unordered: one that the database refuses costs no other.
                     self._database[name].bulk_write(operations, ordered=False)
             except BulkWriteError as error:
                 for one in error.details.get("writeErrors", ()):
+                    # The server may quote the whole document.
                     failed[of_operation[one["index"]]] = str(one.get("errmsg", "could not be written"))[:300]
         return failed
 
@@ -162,6 +176,7 @@ class Writing:
         identifier = made.document["_id"]
         if error:
             return Written("failed", item_of(record, "failed", collection=name, error=error), [])
+        # Only what is written: a service must not refer to a dataset that does not exist.
         self._known.note(record, identifier)
         if isinstance(record, DataService) and record.serves:
             self._serving.append((identifier, record.serves, made.document["datasets"]))
@@ -175,6 +190,7 @@ class Writing:
         for identifier, names, attached in self._serving:
             served = [one for name in names if (one := self._known.dataset(name)) and one not in attached]
             if served:
+                # Added and not set: what was attached by hand meanwhile stays.
                 operations.append(UpdateOne({"_id": identifier}, {"$addToSet": {"datasets": {"$each": served}}}))
         for start in range(0, 0 if self._dry else len(operations), BATCH):
             self._database["dataservice"].bulk_write(operations[start : start + BATCH], ordered=False)
@@ -187,17 +203,22 @@ def _operation(name: str, one: Made, now: datetime, force: bool) -> UpdateOne | 
     """
     known, made = one.known, one.document
     if known is None:
+        # If another run made it meanwhile, this writes nothing over it.
         return UpdateOne({"_id": made["_id"]}, {"$setOnInsert": made}, upsert=True)
     if not one.changes and force:
         same = {key: value for key, value in made.items() if key not in ("_id", _MODIFIED[name])}
         return UpdateOne({"_id": made["_id"]}, {"$set": same})
     if not one.changes:
+        # Within a day nothing is written: a run over an unchanged catalogue costs no write.
         if made["harvest"]["last_update"] == known.get("harvest", {}).get("last_update"):
             return None
         return UpdateOne({"_id": made["_id"]}, {"$set": {"harvest.last_update": made["harvest"]["last_update"]}})
     made[_MODIFIED[name]] = now
     if name == "dataset" and not made["harvest"].get("modified_at"):
+        # If it fell back on the document's own date of change, it follows that date to its new value.
         made["last_update"] = made["last_update"] if made["last_update"] != known.get(_MODIFIED[name]) else now
+    # Only fields that differ, so that what the portal writes at the same time into others is kept.
     new = {key: value for key, value in made.items() if key != "_id" and (key not in known or known[key] != value)}
+    # Such as the archiving of what came back, or a licence that may not be there any more.
     gone = {key: "" for key in known if key not in made}
     return UpdateOne({"_id": made["_id"]}, {"$set": new, **({"$unset": gone} if gone else {})})

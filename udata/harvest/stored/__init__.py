@@ -1,1 +1,1 @@
-"""Records as a portal stores them: fields of documents, with what was there before kept where the source is silent."""
+"""Records as a portal stores them: fields of documents, with what was there before kept if the source is silent."""

@@ -25,7 +25,7 @@ class Target:
     """Whose documents are made, and what of the portal they refer to.
 
     `owner` holds `owner` or `organization` and its id; empty if nobody owns the source. `contact_point` gives the id
-    of a contact among the owner's, None if none can be had.
+    of a contact among the owner's, None if it cannot be had.
     """
 
     source_id: str
@@ -54,10 +54,12 @@ def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) ->
         spatial=_spatial(record, known.get("spatial") or {}),
     )
     made["last_update"] = _last_update(made)
+    # The defaults of the model, as the portal itself would store them.
     if not known:
         made |= {"badges": [], "metrics": {}, "ext": {}, "private": False, "featured": False, "access_audiences": []}
     # The portal computes it when it is empty.
     made["quality_cached"] = {}
+    # Only what a harvest archived: what a person archived stays so, though the source has it.
     if known.get("archived") and (known.get("harvest") or {}).get("archived_reason"):
         made.pop("archived", None)
     return made
@@ -69,6 +71,7 @@ def data_service(
     """The document of a data service. `datasets` are those that it serves, as far as they are known by now."""
     known = known or {}
     made = _common(record, known, target, "created_at", "metadata_modified_at")
+    # Those that were attached by hand stay.
     attached = [*(known.get("datasets") or ()), *(one for one in datasets if one not in (known.get("datasets") or ()))]
     made |= {"datasets": attached} | _said(
         base_api_url=record.endpoint_url,
@@ -83,10 +86,12 @@ def data_service(
 
 
 def _said(**fields: Any) -> Document:
+    # Silence of the source is no statement: it clears nothing.
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _common(record: Record, known: Mapping[str, Any], target: Target, created: str, modified: str) -> Document:
+    # The owner is the source's for new documents alone: a transfer is not undone.
     made: Document = dict(known) or {created: target.now, modified: target.now, **target.owner, "access_type": "open"}
     description = in_language(record.descriptions, target.languages)
     made |= _said(
@@ -102,6 +107,7 @@ def _common(record: Record, known: Mapping[str, Any], target: Target, created: s
     made["harvest"] = _harvest(record, known.get("harvest") or {}, target)
     if record.access:
         made["access_type"] = record.access.type
+        # The old reason belongs to the old access.
         made.pop("access_type_reason_category", None)
         made |= _said(access_type_reason_category=record.access.reason_category)
     found = target.licenses.of(record)
@@ -114,7 +120,7 @@ def _common(record: Record, known: Mapping[str, Any], target: Target, created: s
 
 
 def _contact_points(record: Record, target: Target) -> list[ObjectId]:
-    """Contact points are the owner's; whoever owns nothing has none."""
+    """Contact points are the owner's; without an owner there are no contact points."""
     if not target.owner:
         return []
     found = (target.contact_point(contact) for contact in record.contacts)
@@ -130,6 +136,7 @@ def _extras(record: Record, known: Mapping[str, Any]) -> Document:
         "spatial_resolution": list(getattr(record, "spatial_resolution", ())),
     }
     said = {key: texts for key, values in published.items() if (texts := [text for text in values if text])}
+    # Others keep extras of their own beside those of the source.
     extras = {**known, **{_key(key): value for key, value in record.extras}}
     if said:
         extras["dcat"] = {**(known.get("dcat") or {}), **said}
@@ -143,6 +150,7 @@ def _key(name: str) -> str:
 
 def _harvest(record: Record, known: Mapping[str, Any], target: Target) -> Document:
     prefix = target.remote_url_prefix
+    # What the source has is not archived by a harvest any more.
     made = {key: value for key, value in known.items() if key not in ("archived_at", "archived_reason")}
     seen = known.get("last_update")
     return {
@@ -156,6 +164,7 @@ def _harvest(record: Record, known: Mapping[str, Any], target: Target) -> Docume
             remote_url=f"{prefix.rstrip('/')}/{record.remote_id}"
             if prefix
             else record.landing_page or _web(record.uri),
+            # The model of data services takes addresses of the web alone here, that of datasets any.
             uri=_web(record.uri) if isinstance(record, DataService) else record.uri,
             dct_identifier=record.identifier if isinstance(record, Dataset) else None,
             ckan_name=record.name if isinstance(record, Dataset) else None,
@@ -163,6 +172,7 @@ def _harvest(record: Record, known: Mapping[str, Any], target: Target) -> Docume
             issued_at=stored_moment(record.issued),
             modified_at=stored_moment(record.modified),
         ),
+        # Within a day it stays, so that an unchanged document is not written; from the future it is put right.
         "last_update": seen if seen and timedelta() <= target.now - seen < SEEN else target.now,
     }
 

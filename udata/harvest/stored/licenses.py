@@ -27,6 +27,7 @@ _AUTHORITY = re.compile(
     r"(?:publications\.europa\.eu/resource/authority/licence|dcat-ap\.de/def/licenses|opendefinition\.org/licenses)"
     r"/cc[_\-](by(?:[_\-](?:sa|nd|nc))*)(?:[_\-/](\d)[_.](\d))?"
 )
+# Portals often know a licence without its version, or its translation.
 _VERSION = re.compile(r"/\d(?:\.\d)?(?:/[a-z]{2})?$")
 
 
@@ -37,6 +38,7 @@ class Licenses:
         self._by_id: dict[str, str] = {}
         self._by_address: dict[str, str] = {}
         self._by_title: dict[str, str] = {}
+        # `setdefault` below: of two licences with the same address or title the first in the database counts.
         for one in stored:
             identifier = str(one["_id"])
             self._by_id[identifier.casefold()] = identifier
@@ -58,14 +60,17 @@ class Licenses:
         for hint in hints:
             if found := self._match(hint):
                 return found
+        # A portal without that licence could not show the reference.
         return (UNKNOWN if UNKNOWN in self._by_id else None) if hints else None
 
     def _match(self, hint: LicenseHint) -> str | None:
         published = hint.published or ""
+        # The id is exact; a title may be part of a longer sentence.
         if found := self._by_id.get(published.casefold()):
             return found
         for address in (published, *hint.addresses):
             key = bare(address)
+            # With the version first, since the portal may have several.
             for one in (key, _VERSION.sub("", key)):
                 if found := self._by_address.get(one):
                     return found
@@ -76,6 +81,7 @@ class Licenses:
         """A licence whose title the text is, or of which it names nothing but the title and an address."""
         for address in addresses_in(text):
             text = text.replace(address, " ")
+        # No title is longer: whole paragraphs of terms are not worth the work.
         slug = slugify(text) if len(text) <= 200 else ""
         return self._by_title.get(slug)
 
@@ -85,6 +91,7 @@ def bare(address: str) -> str:
     key = re.sub(r"^https?://(?:www\.)?", "", address.strip().lower()).partition("#")[0]
     key = re.sub(r"/(?:legalcode|deed)(?:\.\w+)*$", "", key.rstrip("/")).rstrip("/")
     if match := _AUTHORITY.fullmatch(key):
+        # An address without a version is taken for the newest.
         version = f"{match[2]}.{match[3]}" if match[2] else "4.0"
         return f"{_CREATIVE_COMMONS}/{match[1].replace('_', '-')}/{version}"
     return _SAME.get(key, key)

@@ -8,7 +8,9 @@ from lxml import etree, html
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:[a-z]+|#\d+);")
 _BLOCKS = ("p", "div", "section", "article", "table", "tr", "blockquote", "ul", "ol", "dl", "pre", "body", "html")
 _EMPHASIS = {"b": "**", "strong": "**", "i": "*", "em": "*"}
+# What would run, or show a page of strangers, never reaches a portal's page.
 _DROPPED = ("script", "style", "head", "iframe", "object")
+# Python's own limit of recursion is not far behind.
 MAX_DEPTH = 200
 
 
@@ -38,6 +40,7 @@ def _written(element: html.HtmlElement, depth: int) -> Iterator[str]:
         yield f"\n- {inner.strip()}"
     elif tag in _EMPHASIS and inner.strip():
         yield f"{_EMPHASIS[tag]}{inner.strip()}{_EMPHASIS[tag]}"
+    # Relative links lead nowhere from here, and `javascript:` must not be followed.
     elif tag == "a" and (href := (element.get("href") or "").strip()).startswith(("http:", "https:", "mailto:")):
         yield f"[{inner.strip()}]({href})" if inner.strip() and inner.strip() != href else href
     elif tag in _BLOCKS:

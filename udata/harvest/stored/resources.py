@@ -28,6 +28,7 @@ def resources(
     that the record does not name goes when it was last seen before `forget`; without `forget` all stay, and those
     that never came from a source stay anyway.
     """
+    # Each stored resource is taken once: two distributions never share one.
     rest = list(stored)
     made = []
     for distribution in record.distributions:
@@ -49,6 +50,7 @@ def _same(one: Distribution, stored: Iterable[Stored], title: str | None) -> Sto
     def matches(resource: Stored, key: str, value: str | None) -> bool:
         return value is not None and (resource.get("harvest") or {}).get(key) == value
 
+    # Names before addresses: a file that moved keeps its name.
     candidates = list(stored)
     for key, value in (("uri", one.uri), ("dct_identifier", one.identifier), ("remote_id", one.remote_id)):
         if found := next((each for each in candidates if matches(each, key, value)), None):
@@ -60,6 +62,7 @@ def _same(one: Distribution, stored: Iterable[Stored], title: str | None) -> Sto
         if each.get("url") == one.url and (not titled or each.get("title") == title):
             return each
     for each in candidates:
+        # Tokens and session ids behind the question mark change with each export.
         if not titled and _place(str(each.get("url"))) == _place(one.url) and each.get("format") == one.format:
             return each
     return None
@@ -88,6 +91,7 @@ def _resource(one: Distribution, known: Stored, languages: Sequence[str], now: d
         "filetype": "remote",
         "type": one.kind,
         "url": one.url,
+        # Not for security: the portal's field holds a SHA-1.
         "urlhash": sha1(one.url.encode(), usedforsecurity=False).hexdigest(),
         "format": one.format,
         "mime": one.mime,
@@ -101,12 +105,14 @@ def _resource(one: Distribution, known: Stored, languages: Sequence[str], now: d
 
 
 def _named(url: str) -> str:
-    """A title for what has none: the file's name in its address."""
+    """A title for what has no title: the file's name in its address."""
     name = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+    # Only what looks like a file: the end of a service's address is no title.
     return name if re.fullmatch(r"[\w.\- ()]*\.\w{2,7}", name) else NAMELESS
 
 
 def _checksum(one: Distribution) -> dict[str, str] | None:
+    # The model refuses any other kind.
     if one.checksum and one.checksum.algorithm in CHECKSUM_TYPES:
         return {"type": one.checksum.algorithm, "value": one.checksum.value}
     return None

@@ -6,11 +6,13 @@ from functools import lru_cache
 from udata.harvest.records import Record, in_language, values
 from udata.store.slugs import slugify
 
+# The shortest and the longest tag that a portal takes.
 MIN_LENGTH = 3
 MAX_LENGTH = 96
 _INSPIRE = "inspire.ec.europa.eu/theme"
 
 
+# The same few thousand words come back in every record.
 @lru_cache(maxsize=16_384)
 def _tag(word: str) -> str:
     return slugify(word, MAX_LENGTH)
@@ -19,7 +21,7 @@ def _tag(word: str) -> str:
 def tags(record: Record, languages: Sequence[str]) -> list[str]:
     """The tags of a record, sorted: keywords in all languages, the names of themes in the first of `languages`.
 
-    Data of high value are tagged `hvd`, those of a theme of INSPIRE `inspire`. What is too short for a tag is none.
+    Data of high value are tagged `hvd`, those of a theme of INSPIRE `inspire`. What is too short for a tag is left out.
     """
     found = {_tag(word) for word in values(record.keywords)}
     for theme in record.themes:

@@ -32,6 +32,7 @@ def access(published: str) -> Access | None:
         return Access("restricted", _ARTICLE_13[article[1].lower()])
     if _NO_LIMITS.search(text):
         return Access("open")
+    # Another address may end in `public` by chance.
     if "/" in text and not any(authority in text.lower() for authority in _AUTHORITIES):
         return None
     kind = _RIGHTS.get(re.sub(r"[\s_\-]", "", word).lower())

@@ -17,17 +17,19 @@ def is_uri(text: str) -> bool:
 
 
 def web_address(text: str | None, base: str | None = None) -> str | None:
-    """`text` as an `http` or `https` address with a host, resolved against `base`; None if it is none.
+    """`text` as an `http` or `https` address with a host, resolved against `base`; None if it is no such address.
 
-    Blanks in an address are escaped, since files are often named so; two addresses in one text are none.
+    Blanks in an address are escaped, since files are often named so; two addresses in one text are no address.
     """
     text = (text or "").strip()
+    # Judged by one expression, since `urlsplit` is slow for a million addresses.
     if not text or _PLAIN.fullmatch(text):
         return text or None
     if base and not _SCHEME.match(text):
         text = urljoin(base, text)
     try:
         parts = urlsplit(text)
+        # Reading the port raises if it is no number.
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
@@ -57,4 +59,5 @@ def is_same_origin(one: str, other: str) -> bool:
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(address)
+    # The standard port may be written out.
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -41,7 +41,7 @@ class Format(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def media_type(text: str) -> str | None:
-    """The media type in a text or an address of IANA's, in lower case; None if there is none."""
+    """The media type in a text or an address of IANA's, in lower case; None if there is no media type."""
     match = _MEDIA_TYPE.search(text.strip().lower().partition(";")[0])
     return (
         match[0] if match and (match[0] == text.strip().lower().partition(";")[0] or "media-types/" in text) else None
@@ -68,7 +68,7 @@ def file_format(published: str) -> Format:
 
 @lru_cache(maxsize=4096)
 def service_type(text: str | None) -> str | None:
-    """The kind of service that a protocol such as `OGC:WMS-1.3.0-http-get-map` or a label names; None if none."""
+    """The kind of service that a protocol such as `OGC:WMS-1.3.0-http-get-map` or a label names, or None."""
     match = _SERVICE.search((text or "").replace("_", " "))
     return match[1].lower() if match else None
 

@@ -1,7 +1,7 @@
 """Areas as catalogues publish them (GeoJSON, WKT, GML, four numbers), as polygons.
 
 Coordinates are longitude, latitude. Catalogues that name EPSG:4326, whose order is the other one, write longitude
-first nonetheless; where that cannot be, the two are exchanged.
+first nonetheless; if that cannot be, the two are exchanged.
 """
 
 import json
@@ -16,6 +16,7 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = re.compile(
     r"(?:<[^>]*>\s*|SRID=\d+;\s*)?(POLYGON|MULTIPOLYGON|ENVELOPE)\s*Z?\s*(\(.*\))", re.IGNORECASE | re.DOTALL
 )
+# By expression and not by a parser: it is a snippet within a text, often without its namespaces.
 _GML_CORNERS = re.compile(r"<(?:\w+:)?(?:lower|upper)Corner[^>]*>([^<]*)<")
 _GML_RING = re.compile(r"<(?:\w+:)?posList[^>]*>([^<]*)<")
 
@@ -28,6 +29,7 @@ def area(published: str) -> MultiPolygon:
     if match := _WKT.fullmatch(text):
         return _wkt(match[1].upper(), match[2])
     if text.startswith("<") and (corners := _GML_CORNERS.findall(text)):
+        # A third number of a corner is a height.
         numbers = [float(number) for corner in corners for number in _floats(corner)[:2]]
         return box(*numbers) if len(numbers) == 4 else _fail("an envelope needs two corners")
     if text.startswith("<") and (rings := _GML_RING.findall(text)):
@@ -65,6 +67,7 @@ def _geojson(text: str) -> MultiPolygon:
     if kind == "polygon":
         coordinates = [coordinates]
     elif kind != "multipolygon":
+        # Points and lines cover nothing, and the portal stores polygons alone.
         raise NoArea(f"{kind or 'this'} has no area")
     return _polygons(coordinates)
 
@@ -88,9 +91,11 @@ def _polygons(coordinates: Any) -> MultiPolygon:
     except (TypeError, ValueError) as error:
         raise NoArea("its coordinates are no numbers") from error
     points = [point for polygon in shape for ring in polygon for point in ring]
+    # NaN and infinity are floats, too.
     if not points or not all(math.isfinite(number) for point in points for number in point):
         raise NoArea("its coordinates are no numbers")
     if not _on_earth(points):
+        # Probably projected coordinates in metres: there is no way to tell which.
         if not _on_earth([(y, x) for x, y in points]):
             raise NoArea("its coordinates are no longitude and latitude")
         shape = [[[(y, x) for x, y in ring] for ring in polygon] for polygon in shape]
@@ -106,6 +111,7 @@ def _closed(points: list[tuple[float, float]]) -> Ring:
     ring = tuple(points)
     if ring and ring[0] != ring[-1]:
         ring = (*ring, ring[0])
+    # Three corners, and the first once more, by which the ring is closed.
     if len(ring) < 4:
         raise NoArea("a ring needs three corners")
     return ring

@@ -19,7 +19,7 @@ _SHORT = {
 
 @lru_cache(maxsize=4096)
 def language(published: str | None) -> str | None:
-    """The code for a language named by a code of two or three letters or an authority's address; None if none.
+    """The code for a language named by a code of two or three letters or an authority's address; None if it is no code.
 
     `FRA`, `fre` and `http://…/authority/language/FRA` are `fr`; a word such as `français` is no code.
     """

@@ -48,12 +48,14 @@ def _read(text: str) -> datetime | None:
         text = "-".join(compact.groups())
     if spoken := _SPOKEN.fullmatch(text):
         weekday, first, second, year, hour = spoken.groups()
+        # The weekday tells the language, and that the order: English portals put the month first.
         month, day = (first, second) if weekday.lower() in _ENGLISH else (second, first)
         text = f"{year}-{month}-{day} {hour}"
     match = _MOMENT.fullmatch(text)
     if match is None:
         return None
     part = match.groupdict()
+    # Python knows six digits, and catalogues write up to nine.
     fraction = f"{part['fraction'] or 0:0<6}"[:6]
     try:
         read = datetime(
@@ -102,6 +104,7 @@ def period_in(text: str) -> tuple[Period | None, str | None]:
         return period(start, end)
     if re.fullmatch(r"\d{4}", text):
         return period(f"{text}-01-01", f"{text}-12-31")
+    # The last day of a month is the day before the next one.
     if re.fullmatch(r"\d{4}-\d{2}", text) and (first := _read(text)):
         following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
         return period(f"{text}-01", (following - timedelta(days=1)).isoformat())

@@ -15,6 +15,7 @@ ROLES = (
     "resourceProvider",
     "user",
 )
+# INSPIRE has roles that portals lack: the nearest ones that they know.
 _CODES = {
     "pointofcontact": "contact",
     "owner": "rightsHolder",
@@ -24,5 +25,5 @@ _CODES = {
 
 
 def role(code: str) -> str | None:
-    """The role for a code of ISO 19115 or INSPIRE's address of one; None if it is none that a contact can have."""
+    """The role for a code of ISO 19115 or INSPIRE's address of one; None if no contact can have it."""
     return _CODES.get(last_segment(code).lower())

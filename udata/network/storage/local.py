@@ -15,18 +15,18 @@ from pathlib import Path
 from udata.network.storage.storage import PIECE, Deletion, File, FileMissing, FileRefused, Storage, StorageError, parts
 
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC
-# A folder on the way need not be readable, where the system knows such handles.
+# A folder on the way need not be readable, if the system knows such handles.
 _STEP = _FOLDER | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-# What a path fails with where a part of it is a link, or a file.
+# What a path fails with if a part of it is a link, or a file.
 _NO_FOLDER = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 # What is wrong with the disk and not with one file.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 
 class Local(Storage):
-    """The files below `root`; those of `prefix`, a folder in it, where one is given. The root may itself be a link.
+    """The files below `root`; those of `prefix`, a folder in it, if one is given. The root may itself be a link.
 
-    Where the root is not there, `within` says whether that means anything: while that folder is, nothing has been
+    If the root is not there, `within` says whether that means anything: while that folder is, nothing has been
     stored yet. Else the storage is gone, a disk that is not mounted, say: its files are not missing one by one.
     """
 
@@ -55,7 +55,7 @@ class Local(Storage):
             except FileRefused as error:
                 unread(folder, error.reason)
             except FileMissing:
-                # It has gone meanwhile; where the root itself is not there, nothing is stored yet.
+                # It has gone meanwhile; if the root itself is not there, nothing is stored yet.
                 continue
 
     def size(self, name: str) -> int | None:
@@ -95,6 +95,7 @@ class Local(Storage):
     def write(self, name: str, content: Iterable[bytes]) -> int:
         """Store a file beside its place, and move it there when it is whole and on the disk."""
         with self._parent(name, make=True) as (folder, own):
+            # What is there must be a file: a link or a folder is not replaced.
             with suppress(FileNotFoundError):
                 _regular(name, folder, own)
             beside = f".{secrets.token_hex(8)}.part"
@@ -107,6 +108,7 @@ class Local(Storage):
                     stream.flush()
                     os.fsync(stream.fileno())
                 os.replace(beside, own, src_dir_fd=folder, dst_dir_fd=folder)
+            # Also on Ctrl-C: half a file would lie there for good.
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(beside, dir_fd=folder)
@@ -123,6 +125,7 @@ class Local(Storage):
     def _entries(self, folder: str) -> Iterator[tuple[str, os.stat_result]]:
         """What is in a folder: names from the root on, and their states."""
         with self._translated(folder), self._folder(folder.split("/") if folder else []) as step:
+            # The step may be a handle that cannot be read.
             handle = os.open(".", os.O_RDONLY | _FOLDER, dir_fd=step)
             try:
                 with os.scandir(handle) as entries:
@@ -151,8 +154,9 @@ class Local(Storage):
             os.close(handle)
 
     def _opened(self, *, make: bool) -> int:
-        """A handle on the root. Raises StorageError where it is gone."""
+        """A handle on the root. Raises StorageError if it is gone."""
         try:
+            # A storage's own folder is made. The one that holds them all is not: its disk may not be mounted.
             if make and self._within and self._within.is_dir():
                 self.root.mkdir(exist_ok=True)
             return os.open(self.root, _FOLDER | getattr(os, "O_PATH", os.O_RDONLY))
@@ -188,7 +192,7 @@ def _regular(name: str, folder: int, own: str) -> os.stat_result:
 
 
 def _status(entry: "os.DirEntry[str]") -> os.stat_result | None:
-    """What an entry is; None where it has gone meanwhile."""
+    """What an entry is; None if it has gone meanwhile."""
     try:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:

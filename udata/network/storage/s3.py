@@ -23,7 +23,7 @@ class S3(Storage):
     """The files of a bucket whose names begin with `prefix`.
 
     `options` are `endpoint`, `region`, `access_key` and `secret_key`; what is not given is taken from where Amazon's
-    own programs look. Raises ConfigurationError where obstore is not installed, or an option cannot be meant.
+    own programs look. Raises ConfigurationError if obstore is not installed, or an option cannot be meant.
     """
 
     def __init__(self, bucket: str, options: dict[str, Any], prefix: str = "", timeout: float = 30.0) -> None:
@@ -44,6 +44,7 @@ class S3(Storage):
             self._store = S3Store(
                 bucket,
                 client_options={
+                    # Only if the operator has written http:// do requests go unencrypted.
                     "allow_http": str(endpoint or "").startswith("http://"),
                     "timeout": f"{timeout:g}s",
                     "connect_timeout": f"{min(timeout, 10.0):g}s",
@@ -120,6 +121,7 @@ class S3(Storage):
             except FileRefused as error:
                 refused[_mark(name)] = Deletion(name, "refused", reason=error.reason)
         with self._translated(), ThreadPoolExecutor(AT_A_TIME) as pool:
+            # Before the removal: S3 says of a key that was not there that it is deleted.
             sizes = dict(zip(keys, pool.map(self._size, keys.values()), strict=True))
             there = [keys[name] for name, size in sizes.items() if size is not None]
             if there:

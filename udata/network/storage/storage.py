@@ -50,7 +50,7 @@ class Deletion(NamedTuple):
 class Storage(ABC):
     """Files by name, and nothing but them: no name reaches what is outside.
 
-    Each method raises StorageError where the storage as a whole cannot be used. `place` names it to an operator.
+    Each method raises StorageError if the storage as a whole cannot be used. `place` names it to an operator.
     """
 
     place: str
@@ -65,7 +65,7 @@ class Storage(ABC):
 
     @abstractmethod
     def size(self, name: str) -> int | None:
-        """The bytes of a file; None where there is none. Raises FileRefused."""
+        """The bytes of a file; None if there is no such file. Raises FileRefused."""
 
     @abstractmethod
     def delete(self, names: Iterable[str]) -> Iterator[Deletion]:
@@ -97,6 +97,7 @@ def parts(name: object) -> list[str]:
     found = name.split("/")
     if any(part in ("", ".", "..") for part in found):
         raise FileRefused(name, "has a name with an empty part, . or ..")
+    # In a list of names they would pass for line ends, or move the cursor.
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise FileRefused(name, "has a name with control characters")
     return found

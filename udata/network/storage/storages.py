@@ -24,7 +24,7 @@ def storage(settings: Mapping[str, Any], name: str, *, timeout: float = 30.0) ->
 
     A server that does not answer within `timeout` seconds is given up.
 
-    Raises UnknownName, and ConfigurationError where it is not configured, or wrongly.
+    Raises UnknownName, and ConfigurationError if it is not configured, or wrongly.
     """
     backend = backend_of(settings, name)
     options = _options(settings, name, backend)
@@ -62,6 +62,7 @@ def _options(settings: Mapping[str, Any], name: str, backend: str) -> dict[str, 
     for key in KEYS[backend]:
         own, common = settings.get(f"{name.upper()}_FS_{key.upper()}"), settings.get(f"FS_{backend}_{key}".upper())
         if own is not None or common is not None:
+            # An empty setting of the storage's own is a setting, too.
             found[key] = common if own is None else own
     return found
 
@@ -77,4 +78,5 @@ def _local(settings: Mapping[str, Any], name: str, options: Mapping[str, Any], p
         )
     if not isinstance(root, str | os.PathLike):
         raise ConfigurationError(f"the folder of {name} is no path but {type(root).__name__}", "mend FS_ROOT")
+    # A folder of its own has to be there; one below the common root comes with its first file.
     return Local(Path(root), prefix) if own else Local(Path(root) / name, prefix, within=Path(root))

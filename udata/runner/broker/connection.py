@@ -53,7 +53,7 @@ def connection(settings: Mapping[str, Any], *, timeout: float | None = None) -> 
     """A lazy connection to the broker of `settings`; `timeout` (seconds) is that of each operation.
 
     Redis is taken as `redis://`, `rediss://` and `redis+socket://`. A certificate is checked unless the address or
-    `CELERY_BROKER_USE_SSL` says otherwise. Raises ConfigurationError for an address that is none, and for options that
+    `CELERY_BROKER_USE_SSL` says otherwise. Raises ConfigurationError for what is no address, and for options that
     cannot be kept.
     """
     use_transport()
@@ -120,7 +120,7 @@ def transport_options(settings: Mapping[str, Any], timeout: float | None = None)
 
 def is_redis(settings: Mapping[str, Any]) -> bool:
     """Whether the broker is a Redis, into which one can look."""
-    # Not by urlsplit, which raises on an address that is none: whoever connects says so.
+    # Not by urlsplit, which raises on what is no address: whoever connects says so.
     return settings["CELERY_BROKER_URL"].partition("://")[0].lower() in ("redis", "rediss", "redis+socket")
 
 

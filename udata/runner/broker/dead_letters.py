@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# How many letters are read at a time.
 PAGE = 200
 
 # Instead of an id: the newest letter.
@@ -126,7 +127,7 @@ def letters(settings: Mapping[str, Any], ids: tuple[str, ...] = ()) -> Iterator[
 def message(settings: Mapping[str, Any], letter_id: str) -> tuple[Letter, bytes] | None:
     """A dead letter by its id or the beginning of it, and its message as it lay in the queue. Raises as `letters`.
 
-    `last` is the newest; None when there is none.
+    `last` is the newest; None when there is no letter.
     """
     with broker.client(settings) as client:
         if letter_id == LAST:
@@ -166,11 +167,13 @@ def _take(settings: Mapping[str, Any], ids: tuple[str, ...], *, dry_run: bool, b
     dead = key(settings)
     with broker.client(settings) as client:
         script = client.register_script(TAKE)
+        # A script takes each letter as a whole: a kill leaves none half taken, and of two operators one takes it.
         for encoded, found in _removable(client, dead, ids):
             raw = _raw(client, dead, encoded, found) if back else b""
             if script(keys=[*_keys(dead)[:3], found.queue], args=[encoded, found.id, raw]):
                 yield found
         if not ids:
+            # With all letters gone, the count of those that made room begins anew.
             client.delete(_keys(dead)[3])
 
 
@@ -187,6 +190,7 @@ def _chosen(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> set[str]:
     chosen = set()
     for given in ids:
         meant = [one for one in known if one.startswith(given)] if given else []
+        # A whole id means itself, even if another one begins with it.
         if given in known:
             meant = [given]
         if not meant:
@@ -215,6 +219,7 @@ def _removable(client: "redis.Redis", key: str, ids: tuple[str, ...]) -> Iterato
         for encoded in page:
             found = _decode(encoded)
             if found is None or (ids and found.id not in chosen):
+                # It stays in the list, so the next page begins behind it.
                 start += 1
             else:
                 yield encoded, found

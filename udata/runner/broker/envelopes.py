@@ -49,6 +49,7 @@ UNPACKING: dict[str, Callable[[], _Unpacking]] = {
 
 def refused(raw: bytes, limit: int) -> tuple[str, str] | None:
     """Why kombu must not be given the message `raw`, and the remedy; None when it may. `limit` is that of a body."""
+    # Before it is parsed, which may take many times as much memory.
     if len(raw) > ENVELOPE_SHARE * limit + ENVELOPE_BYTES:
         return f"it has {len(raw):,} bytes", SIZE_REMEDY
     found = problem(raw)
@@ -79,6 +80,7 @@ def addressed(envelope: dict[str, Any], queue: str) -> dict[str, Any]:
     properties = {
         "delivery_tag": str(uuid.uuid4()),
         "delivery_info": {"exchange": "", "routing_key": queue},
+        # Persistent, in the words of AMQP.
         "delivery_mode": 2,
         "body_encoding": given.get("body_encoding"),
         "priority": _priority(given.get("priority")),
@@ -114,6 +116,7 @@ def opened(raw: bytes, limit: int) -> Opened:
     envelope = loads(bytes_to_str(raw))
     headers, content_type = envelope.get("headers") or {}, envelope.get("content-type")
     body = None
+    # A pickle is never opened: reading one runs what its sender put into it.
     if content_type in JSON_TYPES:
         encoding = envelope["properties"].get("body_encoding")
         packed = envelope.get("body") or ""
@@ -137,6 +140,7 @@ def _unpack(body: bytes, packing: Any, limit: int) -> bytes:
 
 def _priority(given: Any) -> int:
     least, greatest = PRIORITIES
+    # Not `isinstance`, for which true is an int.
     return max(least, min(given, greatest)) if type(given) is int else least
 
 

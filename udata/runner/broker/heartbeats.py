@@ -50,6 +50,7 @@ class Worker(NamedTuple):
     @property
     def lives(self) -> bool:
         """Whether the worker has spoken lately."""
+        # The second is for workers that beat very often, on a machine that is busy.
         return self.seconds <= SILENT_BEATS * self.every + 1
 
     @property
@@ -101,6 +102,7 @@ def _key(settings: Mapping[str, Any]) -> str:
 
 
 def _now(client: "redis.Redis") -> float:
+    # The clocks of two machines may differ by more than a heartbeat.
     seconds, microseconds = client.time()
     return float(seconds + microseconds / 1_000_000)
 
@@ -124,11 +126,12 @@ def _worker(name: str, plain: Mapping[str, Any], now: float) -> Worker:
 
 def _running(plain: Mapping[str, Any]) -> Running:
     message = str(plain.get("id", ""))
+    # The message of a wake-up has the id of its run.
     run_id = str(plain.get("run_id") or message)
     return Running(message, str(plain.get("job", "")), _moment(plain.get("since")), run_id)
 
 
 def _moment(text: Any) -> datetime:
-    """The moment, in UTC, as another version may write it, too; the epoch for none."""
+    """The moment, in UTC, as another version may write it, too; the epoch if there is no text."""
     found = datetime.fromisoformat(text) if text else EPOCH
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

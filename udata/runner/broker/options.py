@@ -24,6 +24,7 @@ NUMBERS = (
     "socket_timeout", "socket_connect_timeout", "health_check_interval", "max_connections", "max_retries",
     "interval_start", "interval_step", "interval_max", "unacked_restore_limit", "polling_interval",
 )  # fmt: skip
+# Ten years, in seconds: nobody means a timeout that is longer.
 FOREVER = 10 * 365 * 24 * 3600
 TEXTS = ("global_keyprefix", "sep", "client_name", "queue_order_strategy")
 
@@ -84,6 +85,7 @@ def steps(settings: Mapping[str, Any]) -> list[int]:
     found = given(settings).get("priority_steps") or PRIORITY_STEPS
     if not isinstance(found, list | tuple) or not all(type(step) is int and 0 <= step <= 9 for step in found):
         raise _wrong("priority_steps", "must be a list of whole numbers from 0 to 9")
+    # The list of step 0 has the queue's plain name, under which all programs look for it.
     if list(found) != sorted(set(found)) or found[0] != 0:
         raise _wrong("priority_steps", "must begin with 0 and rise")
     return list(found)

@@ -33,6 +33,7 @@ NO_MESSAGE = "not a message"
 NOT_BEFORE_HEADER = "udata-not-before"
 EXPIRES_HEADER = "udata-expires"
 
+# How many messages, and bytes, are read at a time.
 PAGE = 1_000
 PAGE_BYTES = 2 * 1024 * 1024
 
@@ -40,6 +41,7 @@ PAGE_BYTES = 2 * 1024 * 1024
 MESSAGES = uuid.UUID("b5f5a1f0-6a8e-5f0e-9f57-5d0f2f6f7a11")
 
 # Moves a message that is still unacknowledged, and unchanged, back into its queue; ARGV: tag, stored, message.
+# kombu takes from the right end of a list, so the message is the next to be taken.
 GIVE_BACK = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
@@ -169,6 +171,7 @@ def _about(envelope: dict[str, Any]) -> Message:
 
 
 def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:
+    # One message at first, since they may be huge. What is added meanwhile is not followed, or it might never end.
     left, start, page = int(client.llen(key)), 0, 1
     while left > 0 and (found := client.lrange(key, start, start + min(page, left) - 1)):
         yield from found
@@ -178,6 +181,7 @@ def _read(client: "redis.Redis", key: str) -> Iterator[bytes]:
 
 
 def _unacked(settings: Mapping[str, Any], tag: bytes, since: float, stored: bytes) -> Unacked:
+    # kombu stores the envelope, the exchange and the routing key.
     envelope, _, routing_key = json.loads(stored)
     queue = str(routing_key).removeprefix(broker.queue_prefix(settings))
     return Unacked(tag.decode(), queue, since, message(json.dumps(envelope).encode()), stored)

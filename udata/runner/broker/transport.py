@@ -45,8 +45,10 @@ class Message(virtual.Message):  # type: ignore[misc]
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
         headers = dict(payload["headers"])
+        # kombu unpacks what has this header, however large it becomes.
         self.packing = headers.pop("compression", None)
         super().__init__({**payload, "headers": headers}, channel=channel, **kwargs)
+        # With the header: as such it goes back into the queue, or among the dead letters.
         self._raw = payload
 
     def ack_log_error(self, logger: Any, errors: Any, multiple: bool = False) -> None:
@@ -100,6 +102,7 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
     QoS = QoS
     Message = Message
 
+    # Of a channel that is made without our options; `options.kept` gives the portal's.
     dead_key = "dead"
     dead_bounds = Bounds(10_000, 64 * 1024 * 1024)
     message_bytes = 4 * 1024 * 1024
@@ -120,11 +123,13 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
         if refused is None:
             return False
         name = key.decode(errors="replace")
+        # The list of a priority is named after the queue and the step.
         queue = next((one for one in self._active_queues if name.startswith(f"{one}{self.sep}")), name)
         log.error("A message of the queue %s is put among the dead letters: %s (%s)", queue, *refused)
         try:
             self.bury(client, dead_letters.letter(queue, raw, *refused), raw)
         except (redis.RedisError, OSError):
+            # BRPOP has taken it off the queue already: nothing else holds it now.
             self.QoS.untaken.append((queue, raw))
             raise
         return True
@@ -147,6 +152,7 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
 
     Channel = Channel
 
+    # Such as OOM and READONLY: the worker waits until they pass.
     connection_errors = (*kombu_redis.Transport.connection_errors, redis.ResponseError)
 
     def _deliver(self, message: dict[str, Any], queue: str) -> Any:
@@ -161,6 +167,7 @@ def put_back(client: redis.Redis) -> int:
     count = 0
     while QoS.untaken:
         queue, raw = QoS.untaken[-1]
+        # Forgotten only when it is written: after an error the rest is there for the next time.
         client.rpush(queue, raw)
         QoS.untaken.pop()
         count += 1

@@ -21,8 +21,9 @@ CHILD_START_SECONDS = 60.0
 def make_celery(settings: Mapping[str, Any]) -> Celery:
     """An app with our queues and a task for each job, for the broker of `settings`; connects when it is used.
 
-    Raises ConfigurationError when its address is none.
+    Raises ConfigurationError when its address is no broker's.
     """
+    # Made for its checks: a worker with a wrong address ends here, and does not try for ever.
     broker.connection(settings).release()
     app = Celery("udata", set_as_current=False)
     app.conf.update(configuration(settings))
@@ -44,6 +45,7 @@ def configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
         "broker_transport_options": broker.transport_options(settings),
         "broker_connection_timeout": settings["SERVER_TIMEOUT"],
         "broker_connection_retry_on_startup": True,
+        # A worker outlives any absence of its broker.
         "broker_connection_max_retries": None,
         "broker_heartbeat": 0,
         "result_backend": None,
@@ -52,9 +54,11 @@ def configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
         "event_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
+        # A message whose process dies goes back; one whose job fails does not, as the journal has its end.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_acks_on_failure_or_timeout": True,
+        # Whoever sends hears at once that the broker is away; the reaper sends it later.
         "task_publish_retry": False,
         "task_queues": queues,
         "task_default_exchange": exchange.name,
@@ -62,12 +66,14 @@ def configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
         "task_create_missing_queues": False,
         "task_send_sent_event": False,
         "worker_consumer": "udata.runner.celery.consumer:Consumer",
+        # What a busy worker holds, no idle one can take.
         "worker_prefetch_multiplier": 1,
         "worker_proc_alive_timeout": CHILD_START_SECONDS,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
+        # A run is held by its lease in the database, whatever becomes of the broker.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_pool_start_method": "fork",
         "worker_detect_quorum_queues": False,

@@ -66,6 +66,7 @@ def prepare(message: Any, limit: int) -> None:
         what = "pickled" if pickled else f"{message.content_type or 'of no type'}"
         raise RefusedError(f"the body is {what}, and only JSON is taken", dead_letters.PICKLED_REMEDY, _named(message))
     call = _call(message, limit)
+    # Made anew: in a stranger's headers Celery might find orders, such as a time limit or a group.
     headers: dict[str, Any] = {"id": call.id, "lang": "py", "root_id": call.id, "argsrepr": "", "kwargsrepr": ""}
     if call.task == WAKE:
         headers |= {"task": WAKE, JOB_HEADER: _woken(call)}
@@ -73,8 +74,10 @@ def prepare(message: Any, limit: int) -> None:
         headers |= {"task": _taker(call), JOB_HEADER: _taker(call)}
         headers |= {NOT_BEFORE_HEADER: _moment(call, "eta"), EXPIRES_HEADER: _moment(call, "expires")}
     message.headers = headers
+    # Celery's second protocol, with nothing embedded.
     message.body = dumps([call.args, call.kwargs, {}]).encode()
     message.content_encoding = "utf-8"
+    # kombu would go on with what it decoded before.
     message._decoded_cache = None
 
 
@@ -86,6 +89,7 @@ def is_recorded(name: str) -> bool:
 def _call(message: Any, limit: int) -> Call:
     """What `message` asks for, in whichever of Celery's two protocols it is written."""
     body = _body(message, limit)
+    # The first protocol has everything in the body, the second has the task's name and id in the headers.
     if isinstance(body, dict):
         fields = {**message.headers, **body}
         args, kwargs, embedded = body.get("args") or [], body.get("kwargs") or {}, body
@@ -120,6 +124,7 @@ def _woken(call: Call) -> str:
     if not call.args or not isinstance(call.args[0], str):
         raise RefusedError("the message is no wake-up", dead_letters.ARGUMENTS_REMEDY, call.task)
     name = call.fields.get(JOB_HEADER)
+    # A wake-up without the header names its job in its arguments, too.
     if not isinstance(name, str) and len(call.args) > 1:
         name = call.args[1]
     if not isinstance(name, str) or not registry.knows(name):
@@ -129,6 +134,7 @@ def _woken(call: Call) -> str:
 
 def _taker(call: Call) -> str:
     """The name of the job, or of the function, that takes the call. Raises RefusedError when nothing does."""
+    # Refused as a whole: if the rest were dropped nobody would notice.
     for name, what in CANVAS.items():
         if call.embedded.get(name):
             raise RefusedError(
@@ -144,6 +150,7 @@ def _taker(call: Call) -> str:
     except UsageError as error:
         raise RefusedError(error.message, dead_letters.UNBUILT_REMEDY, call.task) from error
     try:
+        # Already here, so that the dead letter says which argument is wrong.
         wanted = runs.bind(job, call.args, call.kwargs)
     except UsageError as error:
         raise RefusedError(str(error), dead_letters.ARGUMENTS_REMEDY, call.task) from error
@@ -153,7 +160,7 @@ def _taker(call: Call) -> str:
 
 
 def _moment(call: Call, name: str) -> str | None:
-    """The moment `eta` or `expires` of a message, in UTC and ISO 8601. Raises RefusedError for what is none.
+    """The moment `eta` or `expires` of a message, in UTC and ISO 8601. Raises RefusedError for what is no moment.
 
     One beyond an end of the calendar when it is brought to UTC is that end.
     """
@@ -187,6 +194,7 @@ def _named(message: Any) -> str | None:
 
 def _is_text(given: str) -> bool:
     try:
+        # JSON can spell half of a surrogate pair, which neither a log nor the database takes.
         given.encode()
     except UnicodeError:
         return False

@@ -138,7 +138,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         bury(message, RefusedError(f"the body cannot be read: {type(exc).__name__}", dead_letters.ENVELOPE_REMEDY))
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        """Called by Celery for a message that is none of its own: it would throw it away."""
+        """Called by Celery for a message that is not its own: it would throw it away."""
         bury(message, RefusedError("Celery does not know what it is", dead_letters.ENVELOPE_REMEDY))
 
     def on_unknown_task(self, body: Any, message: Any, exc: BaseException) -> None:

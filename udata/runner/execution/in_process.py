@@ -30,16 +30,17 @@ def run_here(
 ) -> Outcome:
     """Record a run and run it in this process; `work` is done in the place of the job's function.
 
-    Raises BusyError where the same invocation runs already, unless `force`; ServerError; KeyboardInterrupt, once that
+    Raises BusyError if the same invocation runs already, unless `force`; ServerError; KeyboardInterrupt, once that
     is recorded.
     """
     worker = f"{socket.gethostname()}:{os.getpid()}"
     with translated_errors():
         held = runs.record_claimed(wanted, "shell", worker, lease_seconds(), force=force)
+    # Only an id of one's own can be recorded already, and none was given.
     if held is None:
         raise UdataError("the run is recorded already")
     ended = perform(held, wanted, report, in_worker=False, work=work)
-    # Where cron runs the jobs, there may be no worker that does it.
+    # If cron runs the jobs, there may be no worker that does it.
     with suppress(PyMongoError):
         runs.sweep()
     return ended
@@ -62,10 +63,11 @@ def run_job_here(
     and raises is returned and raised as it is, once it is recorded; it is not tried again later. Such calls may be
     nested, one job's work within another's.
 
-    Raises UnknownName, UsageError for arguments that are not the job's; BusyError (exit 1) where the same runs
-    already, unless `force`; StoppedError (exit 1) where an operator has cancelled it, or it took longer than the job
+    Raises UnknownName, UsageError for arguments that are not the job's; BusyError (exit 1) if the same runs
+    already, unless `force`; StoppedError (exit 1) if an operator has cancelled it, or it took longer than the job
     may; ServerError; KeyboardInterrupt.
     """
+    # The caller sees the failure, and a worker must not try it again behind their back.
     job = registry.find(name)._replace(retries=0)
     ended = run_here(runs.bind(job, args, kwargs), force=force, report=report, work=work)
     if ended.raised is not None:

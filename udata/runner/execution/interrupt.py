@@ -33,8 +33,10 @@ class Interruptible:
         self.lock = threading.Lock()
 
     def interrupt(self, reason: str) -> None:
-        """Stop what runs. Without effect where it has ended, or where it is not in the main thread."""
+        """Stop what runs. Without effect if it has ended, or if it is not in the main thread."""
+        # The first reason is the one that counts.
         self.reason = self.reason or reason
+        # So that `close` does not return between the look and the signal.
         with self.lock:
             if self.open:
                 signal.pthread_kill(threading.main_thread().ident or 0, WAKE)
@@ -47,6 +49,7 @@ class Interruptible:
             pass
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        # A signal that comes late must not hit what is done next.
         if self.open:
             raise Interrupted(self._why() if number == WAKE else "stopping")
 
@@ -58,10 +61,12 @@ class Interruptible:
 def interruptible(*, on_terminate: bool) -> Iterator[Interruptible]:
     """What is done in this context can be stopped; with `on_terminate` a SIGTERM does so, too."""
     here = Interruptible()
+    # Python sets handlers of signals in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield here
         return
     taken: dict[int, Any] = {WAKE: signal.signal(WAKE, here._on_signal)}
+    # The handler so far, if it is ours, is a method of the one around.
     around = getattr(taken[WAKE], "__self__", None)
     here.around = around if isinstance(around, Interruptible) else None
     if on_terminate:

@@ -83,7 +83,7 @@ class Lease:
         _keeper().discard(self)
 
     def beat(self) -> None:
-        """Beat once, and interrupt what runs where there is a reason."""
+        """Beat once, and interrupt what runs if there is a reason."""
         found = self._reason()
         if self.reason is None and found is not None:
             self.reason, self.since = found, time.monotonic()
@@ -118,6 +118,7 @@ class Keeper(threading.Thread):
     def add(self, lease: Lease) -> None:
         """Beat for `lease`, too."""
         self.leases.add(lease)
+        # Three beats within a lease: one that fails does no harm.
         if lease.seconds / 3 < self.seconds:
             self.seconds = lease.seconds / 3
             self.hurry.set()
@@ -132,6 +133,7 @@ class Keeper(threading.Thread):
             if self.hurry.wait(self.seconds):
                 self.hurry.clear()
                 continue
+            # Runs begin and end in another thread meanwhile.
             for lease in self.leases.copy():
                 try:
                     lease.beat()
@@ -146,6 +148,7 @@ def _keeper() -> Keeper:
     """The keeper of this process; a process that was forked has none yet."""
     keeper = _keepers.get(os.getpid())
     if keeper is None:
+        # The parent's thread does not run in a forked process.
         _keepers.clear()
         keeper = _keepers[os.getpid()] = Keeper()
         keeper.start()

@@ -34,14 +34,16 @@ Work = Callable[[Callable[..., None]], Any]
 PATIENCE = {True: 300.0, False: 5.0}
 PAUSE_SECONDS = 1.0
 
+# Doubled again and again, a pause would soon be weeks.
 LONGEST_BACKOFF = timedelta(days=1)
+# How much of a traceback is kept, in characters: its end, which names the error.
 TRACE_SIZE = 20_000
 
 
 class Outcome(NamedTuple):
     """How a run ended: its id, its state, and what it returned or what went wrong, in one line.
 
-    The state is `queued` where it is to be run again, from `not_before` on where that is given; `taken` where another
+    The state is `queued` if it is to be run again, from `not_before` on if that is given; `taken` if another
     worker has it now, so that nothing was written. `value` is what was returned and `raised` what was raised, as they
     were before the journal made its own of them.
     """
@@ -58,23 +60,24 @@ class Outcome(NamedTuple):
 
 
 def execute(wake: WakeUp, worker: str) -> Outcome | None:
-    """Run what `wake` names as the worker `worker`; None where there is nothing to be done any more, or not yet.
+    """Run what `wake` names as the worker `worker`; None if there is nothing to be done any more, or not yet.
 
-    Raises ServerError where the database is away; UsageError, UnknownName for a run that is no job's of this version.
+    Raises ServerError if the database is away; UsageError, UnknownName for a run that is no job's of this version.
     """
     with translated_errors():
         try:
             taken = _take_up(wake, worker)
         except runs.TwinRunsError:
+            # The reaper sends it again when its twin has ended.
             log.info("The run %s of %s waits: the same one is running", wake.run_id, wake.job)
             return None
     return None if taken is None else perform(*taken, silent, in_worker=True)
 
 
 def execute_invocation(wanted: Invocation, run_id: str, worker: str) -> Outcome | None:
-    """Record what another program asks for, and run it as the worker `worker`; None where it has been run already.
+    """Record what another program asks for, and run it as the worker `worker`; None if it has been run already.
 
-    Where the same invocation runs already, it is recorded as waiting. Raises ServerError.
+    If the same invocation runs already, it is recorded as waiting. Raises ServerError.
     """
     with translated_errors():
         try:
@@ -83,6 +86,7 @@ def execute_invocation(wanted: Invocation, run_id: str, worker: str) -> Outcome 
             runs.record(wanted, "worker", run_id=run_id)
             return None
     if held is None:
+        # The message has come again: its run may wait by now, after a worker was lost.
         return execute(WakeUp(run_id, wanted.job.name, wanted.args, wanted.kwargs, 0), worker)
     return perform(held, wanted, silent, in_worker=True)
 
@@ -93,6 +97,7 @@ def call(wanted: Invocation, report: Progress = silent) -> Any:
     rest = next((parameter.name for parameter in wanted.job.parameters if parameter.rest), None)
     args = []
     if rest in by_name:
+        # Python takes the rest by position only, and so all that stands before it.
         positional = [parameter for parameter in wanted.job.parameters if not parameter.keyword and not parameter.rest]
         args = [by_name.pop(parameter.name) for parameter in positional] + by_name.pop(rest)
     if wanted.job.takes_progress:
@@ -116,6 +121,7 @@ def _take_up(wake: WakeUp, worker: str) -> tuple[Claim, Invocation] | None:
     # The message may be older than the run's last claim, of a worker that has died since, or not be ours.
     found = records.checked(stored)
     if not runs.is_of(found, wanted):
+        # Its arguments are not in the record, and those of the message are another's.
         if found.get("hidden"):
             return None
         wanted = runs.bind(registry.find(found["job"]), found["args"], found["kwargs"])
@@ -126,7 +132,7 @@ def _take_up(wake: WakeUp, worker: str) -> tuple[Claim, Invocation] | None:
 def perform(held: Claim, wanted: Invocation, report: Progress, *, in_worker: bool, work: Work | None = None) -> Outcome:
     """Run what is held, and write how it ended.
 
-    `work` is called in the place of the job's function, with a callback for its progress. Raises ServerError where the
+    `work` is called in the place of the job's function, with a callback for its progress. Raises ServerError if the
     end cannot be written; KeyboardInterrupt, once that is recorded.
     """
     work = work or (lambda heard: call(wanted, heard))
@@ -139,8 +145,10 @@ def perform(held: Claim, wanted: Invocation, report: Progress, *, in_worker: boo
     except KeyboardInterrupt:
         interrupted = True
         ended = Outcome(held.run_id, "cancelled", error="interrupted")
+    # An error may quote the arguments.
     ended = ended._replace(result=hide(ended.result))
     ended = ended._replace(error=records.text(hide(ended.error)), trace=records.text(hide(ended.trace)))
+    # The work is done: if its end were lost, it would be done again.
     ended = _patiently(lambda: _write(held, wanted, ended, seen), PATIENCE[in_worker])
     _say(wanted, ended)
     if interrupted:
@@ -188,6 +196,7 @@ def _abandoner(held: Claim, wanted: Invocation, seen: RunLog) -> Callable[[str],
         except UdataError as error:
             log.warning("How the run %s ended could not be written: %s", held.run_id, error)
         finally:
+            # In this thread `sys.exit` would end the thread alone.
             os._exit(1)
 
     return abandon
@@ -203,6 +212,7 @@ def _interrupted(held: Claim, wanted: Invocation, reason: str) -> Outcome:
 
 def _write(held: Claim, wanted: Invocation, ended: Outcome, seen: RunLog) -> Outcome:
     """Write the end under the number that is held; returns what it has become of it."""
+    # The record is another worker's now.
     if ended.state == "taken":
         return ended
     written = seen.stored() | {"result": ended.result, "error": ended.error, "traceback": ended.trace}
@@ -218,19 +228,20 @@ def _write(held: Claim, wanted: Invocation, ended: Outcome, seen: RunLog) -> Out
 
 
 def _failures(held: Claim) -> float:
-    """How often a run has failed, this time included; without end where it cannot be repeated from its record."""
+    """How often a run has failed, this time included; without end if it cannot be repeated from its record."""
     stored = runs.load(held.run_id)
     return inf if stored is None or stored.get("hidden") else stored.get("failures", 0) + 1
 
 
 def _pause(wanted: Invocation, failures: float) -> timedelta:
     """How long a run that failed waits before it is tried again: twice as long each time."""
+    # The exponent is bounded, or a job with many retries would overflow.
     seconds = wanted.job.backoff * 2 ** min(failures - 1, 30)
     return min(timedelta(seconds=seconds), LONGEST_BACKOFF)
 
 
 def _patiently(write: Callable[[], Outcome], seconds: float) -> Outcome:
-    """Write as soon as the database is there. Raises ServerError where it stays away for `seconds`."""
+    """Write as soon as the database is there. Raises ServerError if it stays away for `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -22,6 +22,7 @@ LAST = "last"
 # How many of the runs are named whose ids begin alike.
 NAMED = 5
 
+# What a list does not show is not read: it is most of a record.
 LISTED = {"log": 0, "traceback": 0, "attempts": 0}
 
 
@@ -77,7 +78,7 @@ def history(
 ) -> Iterator[Run | DamagedRunError]:
     """The runs, the newest first: of `job`, in one of `states`, recorded `since` (UTC); at most `limit`.
 
-    In the place of one that cannot be read stands why. Raises UnknownName for a job or a state that there is none of,
+    In the place of one that cannot be read stands why. Raises UnknownName for a job or a state that does not exist,
     ServerError.
     """
     query: dict[str, Any] = {}
@@ -92,6 +93,7 @@ def history(
         query["queued_at"] = {"$gte": since}
     with translated_errors():
         found = pinned("job_run").find(query, LISTED).sort([("queued_at", -1), ("_id", 1)])
+        # For MongoDB 0 is no limit.
         for stored in found.limit(limit or 0):
             try:
                 yield shown(stored)
@@ -105,6 +107,7 @@ def _in_states(states: tuple[str, ...]) -> Stored:
     others = [state for state in states if state not in ("running", "lost")]
     wanted: list[Stored] = [{"state": {"$in": others}}] if others else []
     if "running" in states:
+        # The contrary of `over`, so that each run is in one of the two.
         wanted.append({"state": "running", "lease_until": over["lease_until"]["$not"]})
     if "lost" in states:
         wanted += [{"state": "lost"}, over]
@@ -159,6 +162,7 @@ def _job_name(name: str) -> str:
     """The name under which runs of a job are recorded. Raises UnknownName for one that was never run either."""
     if registry.knows(name):
         return registry.canonical(name)
+    # The runs of a plugin's job are there when the plugin is gone.
     if pinned("job_run").find_one({"job": name}, {"_id": 1}):
         return name
     return registry.find(name).name

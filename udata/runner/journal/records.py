@@ -112,6 +112,7 @@ def is_over(stored: Mapping[str, Any], moment: datetime) -> bool:
     if stored.get("state") != "running":
         return False
     until = stored.get("lease_until")
+    # Without a date the lease would never be over.
     return not isinstance(until, datetime) or until < moment
 
 
@@ -133,13 +134,14 @@ def attempt(stored: Mapping[str, Any], written: Mapping[str, Any]) -> Stored:
 
 
 def plain(result: Any) -> Any:
-    """What a job returned, as it is stored: as JSON has it (which knows no NaN), cut short where it is long."""
+    """What a job returned, as it is stored: as JSON has it (which knows no NaN), cut short if it is long."""
     if hasattr(result, "_asdict"):
         result = result._asdict()
     try:
         spelled = json.dumps(result, default=str, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return text(repr(result)[:RESULT_SIZE])
+    # Read back, so that what is stored is what JSON has; NaN and its like become text.
     if len(spelled) <= RESULT_SIZE and is_storable(found := json.loads(spelled, parse_constant=str)):
         return found
     return text(spelled[:RESULT_SIZE])
@@ -166,5 +168,6 @@ def operator() -> Stored:
     try:
         name = pwd.getpwuid(number).pw_name
     except KeyError:
+        # A container may run under a number that the system does not know.
         name = str(number)
     return {"user": text(name), "host": text(socket.gethostname())}

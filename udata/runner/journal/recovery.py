@@ -33,6 +33,7 @@ _once = Once(log)
 def free_lost() -> None:
     """Mark the runs whose worker has given no sign of life in time as lost, and let them wait again a little later."""
     moment = now()
+    # Read whole: what is changed under a cursor may be met twice.
     over = list(runs.alive("running", records.over(moment)))
     _each(over, lambda run: _lose(run, f"the worker {run.get('worker')} was lost"))
     shown = moment - timedelta(seconds=SHOWN_LOST_SECONDS)
@@ -79,10 +80,11 @@ def _lose(run: Stored, reason: str) -> bool:
 
 
 def _resume(run: Stored, written: Mapping[str, Any]) -> bool:
-    """Let a run wait again; False where it cannot be repeated, or is not what it was."""
+    """Let a run wait again; False if it cannot be repeated, or is not what it was."""
     if not _is_repeatable(run) or not registry.knows(run["job"]):
         return False
     wanted = runs.bind(registry.find(run["job"]), run["args"], run["kwargs"])
+    # Whoever has claimed it meanwhile has another number, and nothing is written.
     return runs.requeue(Claim(run["_id"], run["fence"]), wanted, written)
 
 
@@ -90,6 +92,7 @@ def _end(run: Stored) -> bool:
     """Let go of a run that was to be repeated and cannot be; a worker that knows its job may do better."""
     if _is_repeatable(run):
         return False
+    # It gives up its place; how it was lost stays to be read.
     return bool(runs.runs().update_one({"_id": run["_id"], "state": "lost"}, {"$unset": runs.RELEASED}).modified_count)
 
 

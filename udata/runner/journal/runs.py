@@ -61,7 +61,7 @@ class Invocation(NamedTuple):
         # A digest of a secret must not be one that somebody can look up.
         secret = current_app.config["SECRET_KEY"] if self.hidden else b""
         key = secret if isinstance(secret, bytes) else secret.encode()
-        return blake2b(spelled.encode(), digest_size=16, key=key[:64]).hexdigest()
+        return blake2b(spelled.encode(), digest_size=16, key=key[:64]).hexdigest()  # no key may be longer
 
     @property
     def hidden(self) -> bool:
@@ -70,7 +70,7 @@ class Invocation(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recorded run; `new` is false where it was there already, or the same invocation waits under this id."""
+    """A recorded run; `new` is false if it was there already, or the same invocation waits under this id."""
 
     run_id: str
     new: bool
@@ -123,7 +123,7 @@ def record(
             if run_id and runs().find_one({"_id": run_id}, {"_id": 1}):
                 return Recorded(run_id, new=False)
             waiting = runs().find_one({"slot": wanted.waiting}, {"_id": 1})
-            if waiting:
+            if waiting:  # if not, a worker has just claimed it, and its place is free
                 return Recorded(str(waiting["_id"]), new=False)
         else:
             return Recorded(given, new=True)
@@ -133,16 +133,16 @@ def record(
 def record_claimed(
     wanted: Invocation, trigger: Trigger, worker: str, lease: float, *, run_id: str | None = None, force: bool = False
 ) -> Claim | None:
-    """Record a run and claim it at once; None where `run_id` is recorded already.
+    """Record a run and claim it at once; None if `run_id` is recorded already.
 
     A run of the same invocation of which nobody has given a sign of life in time is lost, and this one takes its
-    place. Raises BusyError where one lives, unless `force` lets several run side by side.
+    place. Raises BusyError if one lives, unless `force` lets several run side by side.
     """
     moment = now()
     given = run_id or str(uuid4())
     document = _document(wanted, trigger, given) | _claimed(worker, moment, lease)
     document |= {"state": "running", "fence": 1, "attempt": 1}
-    document["slot"] = f"running/{given}" if force else wanted.running
+    document["slot"] = f"running/{given}" if force else wanted.running  # forced, it keeps no other run from its place
     for _ in range(TRIES):
         try:
             runs().insert_one(document)
@@ -185,9 +185,9 @@ class BusyError(UsageError):
 
 
 def claim(run_id: str, wanted: Invocation, worker: str, lease: float, fence: int) -> Claim | None:
-    """Claim a run that waits with `fence`; None where it does not, or not any more, or not yet, or is another job's.
+    """Claim a run that waits with `fence`; None if it does not, or not any more, or not yet, or is another job's.
 
-    Raises TwinRunsError where the same invocation runs.
+    Raises TwinRunsError if the same invocation runs.
     """
     moment = now()
     recorded = _recorded(wanted)
@@ -221,7 +221,7 @@ def _made_way(running: Stored) -> bool:
 
 
 def lose(run: Stored, reason: str, *, again: bool) -> bool:
-    """Mark a run that is running as lost, to be resumed where it is to run `again`; False where it has changed since.
+    """Mark a run that is running as lost, to be resumed if it is to run `again`; False if it has changed since.
 
     One that was told to stop is cancelled.
     """
@@ -230,12 +230,13 @@ def lose(run: Stored, reason: str, *, again: bool) -> bool:
         state, reason, again = "cancelled", "cancelled by an operator", False
     change: Stored = {"$set": {"state": state, "error": reason, "ended_at": now()}}
     if again:
-        change["$set"] |= {"resume": True, "slot": f"lost/{run['_id']}"}
+        change["$set"] |= {"resume": True, "slot": f"lost/{run['_id']}"}  # its twin may run meanwhile
         change["$unset"] = {"lease_until": ""}
     else:
         change["$unset"] = RELEASED
     if records.damage(run, only={"losses": 1}) is None:
         change["$inc"] = {"losses": 1}
+    # A holder that has given a sign of life since has moved its lease: then nothing is written.
     return bool(runs().update_one(_unchanged(run, "fence", "state", "lease_until"), change).modified_count)
 
 
@@ -267,7 +268,7 @@ def beat(held: Claim, lease: float, seen: Mapping[str, Any]) -> str | None:
 
 
 def end(held: Claim, state: str, written: Mapping[str, Any]) -> bool:
-    """Write the end of a run, with its `result`, `error`, `log` …; False where it is not held any more."""
+    """Write the end of a run, with its `result`, `error`, `log` …; False if it is not held any more."""
     mine = {"_id": held.run_id, "fence": held.fence, "state": "running"}
     change = {"$set": {"state": state, "ended_at": now(), **written}, "$unset": RELEASED}
     return bool(runs().update_one(mine, change).matched_count)
@@ -276,7 +277,7 @@ def end(held: Claim, state: str, written: Mapping[str, Any]) -> bool:
 def wait_again(stored: Stored, wanted: Invocation) -> bool:
     """Let a run that has ended wait again, and keep what its last attempt came to.
 
-    False where it has changed since, or the same invocation waits.
+    False if it has changed since, or the same invocation waits.
     """
     wanted = _in_queue(wanted, stored)
     change = {
@@ -303,13 +304,13 @@ def _in_queue(wanted: Invocation, stored: Stored) -> Invocation:
 
 
 def _kept(attempt: Stored) -> Stored:
-    return {"$each": [attempt], "$slice": -records.ATTEMPTS}
+    return {"$each": [attempt], "$slice": -records.ATTEMPTS}  # the last ones: a record must not grow for ever
 
 
 def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_before: datetime | None = None) -> bool:
-    """Let a run that is held wait again, from `not_before` on; False where it is not held any more.
+    """Let a run that is held wait again, from `not_before` on; False if it is not held any more.
 
-    What is `written` of it is kept as an attempt. Where the same invocation waits already, that one is the next run of
+    What is `written` of it is kept as an attempt. If the same invocation waits already, that one is the next run of
     it, and this one has ended as `cancelled`.
     """
     stored = load(held.run_id)
@@ -322,6 +323,7 @@ def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_
     mine = {"_id": held.run_id, "fence": held.fence, "state": {"$in": ["running", "lost"]}}
     later = {} if not_before is None else {"not_before": not_before}
     wanted = _in_queue(wanted, stored)
+    # What is an attempt's own is kept in the list of attempts alone.
     kept = {name: value for name, value in written.items() if name not in AGAIN and name != "state"}
     change = {
         "$set": {"state": "queued", "slot": wanted.waiting, **later, **kept},
@@ -338,7 +340,7 @@ def requeue(held: Claim, wanted: Invocation, written: Mapping[str, Any], *, not_
 
 
 def sweep() -> int:
-    """Remove the records of runs that ended more than `JOB_HISTORY_DAYS` ago, never where that is 0.
+    """Remove the records of runs that ended more than `JOB_HISTORY_DAYS` ago, never if that is 0.
 
     Returns how many went.
     """
@@ -346,6 +348,7 @@ def sweep() -> int:
     if not days:
         return 0
     limit = now() - timedelta(days=days)
+    # The index is on `queued_at`; no run is recorded after its end.
     old = {"queued_at": {"$lt": limit}, "ended_at": {"$lt": limit}, "slot": {"$exists": False}}
     return runs().delete_many(old).deleted_count
 

@@ -23,8 +23,10 @@ MONTHS = (
     "december",
 )  # fmt: skip
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+# A crontab may call Sunday 0 or 7; as the end of a range it is 7.
 SUNDAY = 7
 
+# The days of each month at its longest: a crontab for 29 February does come.
 LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -62,11 +64,11 @@ class CrontabError(UsageError):
 
 
 class FieldError(InnerError):
-    """Why a field is none."""
+    """Why a field cannot be read."""
 
 
 class Part(NamedTuple):
-    """A part of a field: every `step`-th value from `low` to `high` (7 for Sunday there); `star` where it says `*`."""
+    """A part of a field: every `step`-th value from `low` to `high` (7 for Sunday there); `star` if it says `*`."""
 
     low: int
     high: int
@@ -75,7 +77,7 @@ class Part(NamedTuple):
 
 
 class Crontab(NamedTuple):
-    """The five fields as text. A time is due where all of them match, the days of the month and of the week too."""
+    """The five fields as text. A time is due when all of them match, the days of the month and of the week too."""
 
     minute: str
     hour: str
@@ -111,6 +113,7 @@ def parse(text: str) -> Crontab:
     if len(words) != len(FIELDS):
         raise CrontabError(f"the crontab {typed!r} has {len(words)} fields in the place of five", IN_WORDS)
     found = Crontab._make(_typed(typed, field, word) for field, word in zip(FIELDS, words, strict=True))
+    # Otherwise one would search the calendar in vain for its next time.
     if not _comes(found):
         raise CrontabError(f"the crontab {typed!r} never comes: no month has such a day of month")
     return found
@@ -128,7 +131,7 @@ def read(stored: Mapping[str, Any]) -> Crontab:
 
 
 def whole(value: Any) -> int | None:
-    """The whole number that `value` is, stored as a number of any kind; None where it is none."""
+    """The whole number that `value` is, stored as a number of any kind; None if it is not whole."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
         return int(value)
     return None
@@ -161,11 +164,12 @@ def _typed(crontab: str, field: Field, text: str) -> str:
 
 
 def _values_of(crontab: str, field: Field, text: str) -> list[int]:
-    """The values of a field that is stored, where ranges may wrap around."""
+    """The values of a field that is stored; its ranges may wrap around."""
     found: set[int] = set()
     try:
         for part in text.split(","):
             low, high, step, _ = _part(field, part, strict=False)
+            # A range such as `22-2` goes on past the end of its field.
             around = high + (len(field.everything) if high < low else 0)
             found |= {_wrapped(field, value) for value in range(low, around + 1, step)}
     except FieldError as error:
@@ -181,10 +185,12 @@ def _part(field: Field, text: str, *, strict: bool) -> Part:
     first, dash, last = span.partition("-")
     low = _value(field, first)
     if not dash:
+        # Programs do not agree on what `5/15` means.
         if slash:
             raise FieldError("a step stands behind * or a range")
         return Part(low, low)
     high = _value(field, last)
+    # `5-0` means Friday to Sunday.
     if field is FIELDS[-1] and high == 0 < low:
         high = SUNDAY
     if strict and high < low:
@@ -193,6 +199,7 @@ def _part(field: Field, text: str, *, strict: bool) -> Part:
 
 
 def _value(field: Field, text: str) -> int:
+    # Not `isdigit`, which takes the digits of other scripts, and any number of them.
     if re.fullmatch("[0-9]{1,4}", text):
         value = int(text)
     elif text.lower() in field.names:
@@ -209,6 +216,7 @@ def _step(field: Field, text: str, strict: bool) -> int:
     step = int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
     if step < 1:
         raise FieldError(f"the step {text!r} is no number above 0")
+    # If it is stored already it does no harm: only the first value matches.
     if strict and step > len(field.everything):
         raise FieldError(f"the step {step} is greater than {len(field.everything)}")
     return step
@@ -222,6 +230,7 @@ def _normal(field: Field, part: Part) -> str:
         return str(_wrapped(field, part.low))
     if part.high <= field.high:
         return f"{part.low}-{part.high}{behind}"
+    # A range that ends in Sunday as 7, which other schedulers may not read: spelled out, with 0.
     values = range(part.low, part.high + 1, part.step)
     return ",".join(_runs(sorted({_wrapped(field, value) for value in values})))
 

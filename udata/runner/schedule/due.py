@@ -1,6 +1,6 @@
 """When schedules are due: instants, found by what the clocks of a time zone show.
 
-Where the hour of a crontab is `*` or `*/n`, every instant counts at which the clock shows a time that matches: in the
+If the hour of a crontab is `*` or `*/n`, every instant counts at which the clock shows a time that matches: in the
 hour that comes twice when clocks are set back, twice. Otherwise a time of the clock is due once a day, when it is first
 shown; one that clocks skip when they are set forward is due at the moment at which they are.
 
@@ -26,11 +26,12 @@ SHORTEST = timedelta(seconds=1)
 # Clocks are set back by less than this.
 SET_BACK = timedelta(hours=3)
 DAY = timedelta(days=1)
+# The least span that Python's dates know.
 INSTANT = timedelta(microseconds=1)
 
 
 class Interval(NamedTuple):
-    """A time span between two runs; `relative` where they are at full units of it, as Celery rounds them."""
+    """A time span between two runs; `relative` if they are at full units of it, as Celery rounds them."""
 
     every: int
     period: str
@@ -46,7 +47,7 @@ class Interval(NamedTuple):
 
     @property
     def unit(self) -> timedelta | None:
-        """The full unit to which times are rounded down, where they are: days, hours or minutes."""
+        """The full unit to which times are rounded down, if they are: days, hours or minutes."""
         units = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
         return next((unit for unit in units if self.relative and self.span >= unit), None)
 
@@ -55,7 +56,7 @@ When = Crontab | Interval
 
 
 def interval(every: Any, period: Any, *, relative: bool = False) -> Interval:
-    """The interval that is stored so, its number one of any kind. Raises UsageError where it cannot be one."""
+    """The interval that is stored so, its number one of any kind. Raises UsageError if it cannot be one."""
     number = whole(every)
     if number is None or number < 1 or period not in PERIODS:
         raise UsageError(f"every {every} {period} is no interval")
@@ -69,7 +70,7 @@ def interval(every: Any, period: Any, *, relative: bool = False) -> Interval:
 
 
 def time_zone(name: str) -> ZoneInfo:
-    """The time zone `name`. Raises ConfigurationError where there is none."""
+    """The time zone `name`. Raises ConfigurationError if there is no such zone."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -78,7 +79,7 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def latest(when: When, zone: ZoneInfo, base: datetime, moment: datetime) -> datetime | None:
-    """The last time at which `when` is due after `base` and not after `moment`; None where there is none.
+    """The last time at which `when` is due after `base` and not after `moment`; None if there is no such time.
 
     An interval is counted from `base`.
     """
@@ -115,7 +116,7 @@ def _next_multiple(when: Interval, zone: ZoneInfo, base: datetime, moment: datet
     if when.unit:
         start, step = _rounded(when, zone, base)
         number = max(0, (moment + _offset(zone, moment) - start) // step)
-        # Where clocks are changed the next one may be behind `moment`.
+        # When clocks are changed the next one may be behind `moment`.
         found = (_first_shown(zone, start + later * step) for later in range(number, number + 4))
         return next(at for at in found if at > moment)
     return base + max(1, (moment - base) // when.span + 1) * when.span
@@ -135,12 +136,13 @@ def _next_shown(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetime:
     while True:
         wall = _next_wall(crontab, wall)
         found = _first_shown(zone, wall)
+        # A time that clocks show twice was due when they showed it first.
         if found > moment:
             return found
 
 
 def _last_shown(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetime:
-    # Where clocks have just been set back, what they show now lies behind what they have shown already.
+    # When clocks have just been set back, what they show now lies behind what they have shown already.
     wall = moment + max(_offset(zone, moment), _offset(zone, moment - SET_BACK)) + INSTANT
     while True:
         wall = _previous_wall(crontab, wall)
@@ -151,10 +153,12 @@ def _last_shown(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetime:
 
 def _first_shown(zone: ZoneInfo, wall: datetime) -> datetime:
     """The instant at which clocks first show `wall`, or at which they skip it."""
+    # Of a time that comes twice, or never, `fold` 0 gives the offset before the change, 1 the one after it.
     before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     found = wall - before
     if _offset(zone, found) == before:
         return found
+    # Clocks skip this time: it is due when they are set forward.
     return _first_change(zone, wall - after, found) or found
 
 
@@ -163,6 +167,7 @@ def _next_instant(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetim
     while True:
         offset = _offset(zone, start)
         found = _next_wall(crontab, start + offset - INSTANT) - offset
+        # The offset holds up to the next change; from there on one has to look again.
         changed = _first_change(zone, start, found)
         if changed is None:
             return found
@@ -182,6 +187,7 @@ def _last_instant(crontab: Crontab, zone: ZoneInfo, moment: datetime) -> datetim
 def _first_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
     """The first instant after `start` and not after `end` at which clocks are changed."""
     while start < end:
+        # Day by day: over months two changes cancel each other out.
         stop = min(start + DAY, end)
         if _offset(zone, stop) != _offset(zone, start):
             return _change_between(zone, start, stop)
@@ -201,6 +207,7 @@ def _last_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | N
 
 def _change_between(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     old = _offset(zone, before)
+    # By halves, as a time zone tells its offset at a moment, but not when it changes.
     while after - before > INSTANT:
         middle = before + (after - before) / 2
         if _offset(zone, middle) == old:
@@ -216,7 +223,7 @@ def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:
 
 
 def _next_wall(crontab: Crontab, wall: datetime) -> datetime:
-    """The next time after `wall` that matches, where clocks never change."""
+    """The next time after `wall` that matches, as if clocks were never changed."""
     found: datetime = _croniter(crontab, wall).get_next(datetime)
     return found
 
@@ -229,6 +236,8 @@ def _previous_wall(crontab: Crontab, wall: datetime) -> datetime:
 def _croniter(crontab: Crontab, wall: datetime) -> "croniter":
     from croniter import croniter
 
+    # Spelled out, since croniter reads steps and ranges that wrap around in its own way. With `day_or=False` the day of
+    # the month and the day of the week must both match.
     listed = (
         "*" if len(values) == len(field.everything) else ",".join(map(str, values))
         for field, values in zip(FIELDS, crontab.values, strict=True)

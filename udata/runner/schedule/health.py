@@ -20,7 +20,7 @@ FOREIGN_SHOWN = timedelta(hours=1)
 class Health(NamedTuple):
     """How the scheduler is: a line for people, and what is wrong, or None.
 
-    `last_tick` is when the leader last looked at the schedules, None where no scheduler has run yet. `enabled` counts
+    `last_tick` is when the leader last looked at the schedules, None if no scheduler has run yet. `enabled` counts
     the schedules that should be sent, `unsent` names the enabled ones that never are, because no such job is here.
     """
 
@@ -70,11 +70,12 @@ def _text(lease: State | None, last_tick: datetime | None, moment: datetime, sen
 
 
 def _late(last_tick: datetime | None, sent: list[Schedule], moment: datetime) -> str | None:
-    """That no scheduler does what it should; none is needed where nothing is scheduled."""
+    """That no scheduler does what it should; none is needed if nothing is scheduled."""
     if last_tick is not None:
         if sent and moment - last_tick > LATE:
             return f"the scheduler is late, its last tick was {ago(moment - last_tick)} ago: start udata worker beat"
         return None
+    # No scheduler of ours has ever looked, and another program's may do the work: only what is overdue tells.
     zone = time_zone()
     overdue = [one.label for one in sent if one.base and one.latest(zone, one.base, moment - LATE)]
     if overdue:

@@ -44,10 +44,11 @@ class Lease:
         if self.leader == self.holder:
             ticked = {} if last_tick is None else {"last_tick": last_tick}
             return self._write({"holder": self.holder}, ticked)
-        # A holder that is none can be taken over from as one that is silent.
+        # A lease without a holder can be taken at once.
         if self.leader is not None and not self._silent(stored):
             return False
         seen = {"holder": stored.get("holder"), "beats": stored.get("beats")}
+        # Of several that take it over at once, one finds the count as it was.
         if not self._write(seen, {"holder": self.holder, "since": self.clock()}):
             return False
         self.leader = self.holder
@@ -73,6 +74,7 @@ class Lease:
         return True
 
     def _write(self, seen: Stored, change: Stored) -> bool:
+        # `$eq`, as somebody may have stored a mapping, which a query would take for operators.
         as_seen = {name: {"$eq": value} for name, value in seen.items()}
         counted = {"_id": SCHEDULER, **as_seen, "beats": {"$type": "number"}}
         written: Stored = {"$inc": {"beats": 1}} | ({"$set": change} if change else {})
@@ -93,7 +95,7 @@ class State(NamedTuple):
 
 
 def state() -> State | None:
-    """How the lease is, what is odd in it left out; None where no scheduler has ever run."""
+    """How the lease is, what is odd in it left out; None if no scheduler has ever run."""
     stored = current()
     if stored is None:
         return None
@@ -108,7 +110,7 @@ def state() -> State | None:
 
 
 def current() -> Stored | None:
-    """The lease as it is stored; None where no scheduler has ever run."""
+    """The lease as it is stored; None if no scheduler has ever run."""
     return leases().find_one({"_id": SCHEDULER})
 
 

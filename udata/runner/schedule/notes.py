@@ -77,6 +77,7 @@ def begin(schedule_id: Any, since: datetime) -> None:
 def count(schedule_id: Any, due_at: datetime, run_id: str) -> None:
     """Count that a schedule was sent as it was due at `due_at`; once, however often this is called."""
     change = {"$inc": {"run_count": 1}, "$set": {"last_run_id": run_id, "counted": due_at}}
+    # Not as an upsert: a note in which this is counted does not match, and would be inserted a second time.
     if collection().update_one({"_id": schedule_id, "counted": {"$ne": due_at}}, change).matched_count:
         return
     with suppress(DuplicateKeyError):  # then it is counted
@@ -104,6 +105,7 @@ def move_out() -> None:
 
 def _move(schedules: Collection[Stored], stored: Stored) -> None:
     note = read(None, stored)
+    # `$max`, so that what was noted since is not set back.
     change: Stored = {"$set": {"missed": note.missed}, "$max": {"run_count": note.run_count}}
     if note.since:
         change["$max"]["since"] = note.since
@@ -112,12 +114,13 @@ def _move(schedules: Collection[Stored], stored: Stored) -> None:
     collection().update_one({"_id": stored["_id"]}, change, upsert=True)
     names = [name for name in MARKS if name in stored]
     names += ["total_run_count"] if counts_ours(stored) and "total_run_count" in stored else []
+    # If an earlier version has written there since, the next round moves it.
     unchanged = {name: {"$eq": stored[name]} for name in names}
     schedules.update_one({"_id": stored["_id"], **unchanged}, {"$unset": dict.fromkeys(names, "")})
 
 
 def counts_ours(schedule: Mapping[str, Any]) -> bool:
-    """Whether `total_run_count` is one that we have written: others write it where they limit it."""
+    """Whether `total_run_count` is one that we have written: others write it if they limit it."""
     return "last_run_id" in schedule and "max_run_count" not in schedule
 
 

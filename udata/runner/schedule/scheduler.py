@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # How often the schedules are read, and what is due is handed over.
 TICK_SECONDS = 2.0
 
+# Never to be changed: with another one what has been run would be run again.
 NAMESPACE = UUID("2b0f6c5e-9a55-4d0c-8a5a-5a9d6a2f3c71")
 
 
@@ -66,9 +67,9 @@ class Scheduler:
         self._once = Once(log)
 
     def tick(self) -> None:
-        """Hand over what is due, where this scheduler leads.
+        """Hand over what is due, if this scheduler leads.
 
-        Raises ServerError where the database is away, ForeignSchedulerError from when on another program's scheduler is
+        Raises ServerError if the database is away, ForeignSchedulerError from when on another program's scheduler is
         seen at work.
         """
         if self.foreign:
@@ -92,6 +93,7 @@ class Scheduler:
         self.leads = self.lease.hold(self._last_tick)
         if self.leads and not led:
             log.info("This scheduler, %s, leads", self.lease.holder)
+            # While others led, the schedules may have been moved by them.
             self._seen, self._last_tick, self._leads_since = {}, None, self.clock()
         elif not self.leads and (led or self.lease.leader != followed):
             log.info("The scheduler %s leads; this one, %s, waits", self.lease.leader, self.lease.holder)
@@ -110,11 +112,12 @@ class Scheduler:
                 raise
             except (UdataError, OperationFailure, InvalidDocument, ArithmeticError, ValueError, TypeError) as error:
                 self._once.say(one.id, f"{one.name} cannot be run: {type(error).__name__}: {error}")
+        # What is removed is forgotten, or memory would grow for as long as the process lives.
         for spelled in self._seen.keys() - {repr(one.id) for one in found}:
             del self._seen[spelled]
 
     def _look_at(self, schedule: Schedule) -> None:
-        """Send one schedule where it is due, and remember it."""
+        """Send one schedule if it is due, and remember it."""
         before = self._seen.get(repr(schedule.id))
         if before and _moved_by_another(before, schedule):
             self.foreign = ForeignSchedulerError(schedule)
@@ -137,6 +140,7 @@ class Scheduler:
         if base > moment + MISSED:
             # A clock was wrong once.
             base = self._leads_since
+        # Of several times that were missed, the last one stands for all.
         at = schedule.latest(self.zone, base, moment)
         if at is None:
             return
@@ -181,7 +185,7 @@ def run_id(schedule_id: Any, at: datetime) -> str:
 def run() -> int:
     """Run a scheduler until it is told to stop; returns the exit code.
 
-    Raises ServerError where the database is away at the start, ForeignSchedulerError where another program does the
+    Raises ServerError if the database is away at the start, ForeignSchedulerError if another program does the
     same.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -244,6 +248,7 @@ def _moved_by_another(before: Schedule, schedule: Schedule) -> bool:
         return False
     if isinstance(schedule.when, due.Interval):
         return before.base is None or (at - before.base) % schedule.when.span != timedelta()
+    # A crontab is due at full minutes.
     return bool(at.second or at.microsecond)
 
 

@@ -57,7 +57,7 @@ def schedule(
 ) -> Schedule:
     """Let the job `name` with these arguments be run at the times of the crontab `typed`.
 
-    It is rescheduled where it is scheduled with the same arguments; what is None stays as it is then. Raises
+    It is rescheduled if it is scheduled with the same arguments; what is None stays as it is then. Raises
     UnknownName, UsageError for what the job does not take, CrontabError, ServerError.
     """
     wanted = runs.bind(registry.find(name), args, kwargs)
@@ -66,6 +66,7 @@ def schedule(
     times = crontab.parse(typed)._asdict()
     given = {"missed": missed} if missed else {}
     with translated_errors():
+        # The index on the name lets one of two processes store the same schedule.
         ensure_indexes(PeriodicTask)
         notes.move_out()
         for _ in range(TRIES):
@@ -75,6 +76,7 @@ def schedule(
                 change = {"crontab": times, **_switched(stored, enabled)}
                 another = stored.get("crontab") != times or stored.get("interval") is not None
                 since = {"since": now()} if another or change.get("enabled") else {}
+                # First: with new times and an old `since` a scheduler would make up for times that never were.
                 notes.write(stored["_id"], **since, **given)
                 done = collection().update_one({"_id": stored["_id"]}, {"$set": change, "$unset": {"interval": ""}})
                 if done.matched_count:
@@ -98,10 +100,11 @@ def change(
         notes.move_out()
         for stored in _matching(name, args, kwargs):
             wanted = _switched(stored, enabled)
-            if wanted and not collection().update_one({"_id": stored["_id"]}, {"$set": wanted}).matched_count:
-                continue
+            # Before it is switched on: a scheduler would make up for the times at which it was off.
             since = {"since": now()} if wanted.get("enabled") else {}
             notes.write(stored["_id"], **since, **({"missed": missed} if missed else {}))
+            if wanted and not collection().update_one({"_id": stored["_id"]}, {"$set": wanted}).matched_count:
+                continue
             changed.append(read_or_damaged({**stored, **wanted}, _note(stored)))
     return changed
 
@@ -123,7 +126,7 @@ def unschedule(
     """Remove what is scheduled of the job `name`, which need not exist, with these arguments; returns what was.
 
     `name` may be the name of a schedule as well. What refers to a schedule that goes is let go of first. Raises
-    SeveralMatchError where several match, unless `every` one is meant.
+    SeveralMatchError if several match, unless `every` one is meant.
     """
     with translated_errors():
         notes.move_out()
@@ -159,6 +162,7 @@ def last_runs(schedules: Sequence[Schedule]) -> dict[str, LastRun]:
         for start in range(0, len(ids), LOOK_UP):
             page = {"_id": {"$in": ids[start : start + LOOK_UP]}}
             for stored in database()["job_run"].find(page):
+                # Then this schedule has no last run to show, and the others have theirs.
                 with suppress(DamagedRunError):
                     run = shown(stored)
                     found[run.id] = LastRun(run.id, run.state, run.ended_at, run.error)
@@ -207,12 +211,12 @@ def _prefer(found: list[Stored], task: str) -> Stored:
 
 
 def _switched(stored: Stored, enabled: bool | None) -> Stored:
-    """What changes where a schedule is turned on or off: the times at which it was off are not missed."""
+    """What changes when a schedule is turned on or off: the times at which it was off are not missed."""
     return {} if enabled is None or enabled == stored.get("enabled") else {"enabled": enabled}
 
 
 def _insert(wanted: runs.Invocation, values: Stored, noted: Stored) -> Stored | None:
-    """Store a new schedule; None where another process has just stored the same one."""
+    """Store a new schedule; None if another process has just stored the same one."""
     job = wanted.job.name
     named = f"Job {label(job, wanted.args, wanted.kwargs)}"
     for number in range(1, NAMES):

@@ -65,12 +65,12 @@ class Schedule(NamedTuple):
 
     @property
     def base(self) -> datetime | None:
-        """After when a time counts as not yet run; None where nothing is known of the schedule's past."""
+        """After when a time counts as not yet run; None if nothing is known of the schedule's past."""
         return max(filter(None, (self.since, self.last_run_at)), default=None)
 
     @property
     def obstacle(self) -> str | None:
-        """Why the schedule is never sent, though it may be enabled; None where it is."""
+        """Why the schedule is never sent, though it may be enabled; None if it is."""
         if not registry.knows(self.task):
             return "not part of this version" if self.task in UNBUILT["job"] else "no such job"
         if self.queue is not None and self.queue not in registry.QUEUES:
@@ -82,7 +82,7 @@ class Schedule(NamedTuple):
         return "an argument is secret" if wanted.hidden else None
 
     def over(self, moment: datetime) -> str | None:
-        """Why the schedule, which has done what it was for, is not sent any more at `moment`; None where it is."""
+        """Why the schedule, which has done what it was for, is not sent any more at `moment`; None if it is."""
         if self.max_run_count is not None and self.run_count >= self.max_run_count:
             return f"sent {self.run_count} times, as often as it may be"
         # The last time may be noticed a little late.
@@ -91,20 +91,22 @@ class Schedule(NamedTuple):
         return None
 
     def latest(self, zone: ZoneInfo, base: datetime, moment: datetime) -> datetime | None:
-        """The last time at which it is due after `base` and not after `moment`; None where there is none."""
+        """The last time at which it is due after `base` and not after `moment`; None if there is no such time."""
         if self.expires is not None:
+            # What was due before it expired is still made up for.
             moment = min(moment, self.expires)
         at = due.latest(self.when, zone, base, moment)
         return None if at is None or (self.start_after and at < self.start_after) else at
 
     def upcoming(self, moment: datetime, number: int) -> list[datetime]:
-        """The next `number` times after `moment` (UTC) at which it is due; fewer where it ends before."""
+        """The next `number` times after `moment` (UTC) at which it is due; fewer if it ends before."""
         if self.over(moment):
             return []
         if self.max_run_count is not None:
             number = min(number, self.max_run_count - self.run_count)
         base = self.base or moment
         if self.start_after:
+            # It is due at `start_after` itself, too.
             moment = max(moment, self.start_after - INSTANT)
         times = due.upcoming(self.when, time_zone(), base, moment)
         return list(islice(takewhile(lambda at: not self.expires or at <= self.expires, times), number))
@@ -119,18 +121,19 @@ class Damaged(NamedTuple):
 
 
 def time_zone() -> ZoneInfo:
-    """The zone in which crontabs are read. Raises ConfigurationError where the setting names none."""
+    """The zone in which crontabs are read. Raises ConfigurationError if the setting names none."""
     return due.time_zone(current_app.config["CELERY_TIMEZONE"])
 
 
 def read(stored: Mapping[str, Any], note: Mapping[str, Any] | None) -> Schedule:
-    """The schedule that is stored, with what we have noted of it. Raises UdataError where it cannot be read."""
+    """The schedule that is stored, with what we have noted of it. Raises UdataError if it cannot be read."""
     task = stored.get("task")
     args = stored.get("args") or []
     kwargs = stored.get("kwargs") or {}
     if not isinstance(task, str) or not task or not isinstance(args, list) or not isinstance(kwargs, dict):
         raise UdataError("it names no job, or its arguments are none")
     ours = notes.read(note, stored)
+    # A count of ours is read with the note; added here it would count twice.
     theirs = 0 if notes.counts_ours(stored) else _count(stored)
     last_run_at = stored.get("last_run_at")
     return Schedule(
@@ -165,7 +168,7 @@ def read_or_damaged(stored: Mapping[str, Any], note: Mapping[str, Any] | None) -
 
 
 def name_of(stored: Mapping[str, Any]) -> str:
-    """What a stored schedule is called, by its id where it has no name."""
+    """What a stored schedule is called, by its id if it has no name."""
     return str(stored.get("name") or stored["_id"])
 
 
@@ -176,6 +179,7 @@ def _when(stored: Mapping[str, Any]) -> When:
     if isinstance(interval, dict) and times is None:
         relative = stored.get("relative") == 1 or interval.get("relative") == 1
         return due.interval(interval.get("every"), interval.get("period"), relative=relative)
+    # Of both at once nobody can say which holds.
     raise UdataError("it has not exactly one of a crontab and an interval")
 
 
@@ -193,6 +197,7 @@ def _limit(stored: Mapping[str, Any]) -> int | None:
 def _count(stored: Mapping[str, Any]) -> int:
     """How often another scheduler has sent it, as far as that matters."""
     number = whole(stored.get("total_run_count") or 0)
+    # An odd count does no harm if no limit rests on it.
     if number is None and _limit(stored) is not None:
         raise UdataError(f"its total_run_count, {stored['total_run_count']!r}, is no number")
     return number or 0

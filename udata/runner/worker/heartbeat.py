@@ -33,6 +33,7 @@ class Heartbeat:
         self.listens = listens
         self.started = now()
         self.ended = False
+        # A beat that goes on while the worker ends must not list it again.
         self.turn = threading.Lock()
 
     def beat(self) -> None:
@@ -61,6 +62,7 @@ class Heartbeat:
                 heartbeats.leave(client, self.settings, self.name)
                 heartbeats.forget_the_silent(client, self.settings)
         except UdataError as error:
+            # It falls silent, and is taken for dead a little later.
             log.debug("The end of the worker could not be noted: %s", error)
 
 
@@ -70,6 +72,7 @@ def requests(known: "WeakSet[Any]") -> list[Any]:
         try:
             return list(known)
         except RuntimeError:
+            # The set has changed while it was copied.
             continue
 
 
@@ -78,7 +81,9 @@ def running() -> list[heartbeats.Running]:
     return [
         heartbeats.Running(
             request.id,
+            # All wake-ups are of one task; the header names the job.
             str(request.request_dict.get(JOB_HEADER) or request.name),
+            # Celery sets the time when the process says that it has begun.
             datetime.fromtimestamp(request.time_start or 0, UTC).replace(tzinfo=None),
             request.id if request.name == WAKE else foreign_run_id(request.id),
         )

@@ -61,6 +61,7 @@ class Stopping:
             self.hurry.set()
         if self.thread is None:
             self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_DONE
+            # A handler must return, or Celery's loop in the main thread stands still.
             self.thread = threading.Thread(target=self._see_to_it, name="stopping", daemon=True)
             self.thread.start()
         # Celery's own flag: take nothing any more, and end when what runs has ended.
@@ -76,6 +77,7 @@ class Stopping:
         self._end(self.exit_code)
 
     def _end(self, code: int) -> None:
+        # Before the processes are ended, upon which Celery may take their requests out.
         held = [request.id for request in requests(state.reserved_requests)]
         if state.active_requests:
             log.warning("Giving back what has not finished (%d)", len(state.active_requests))
@@ -86,6 +88,7 @@ class Stopping:
             log.warning("Other workers will see that what runs here was lost: %s", error)
         finally:
             logging.shutdown()
+            # Not `sys.exit`, which in this thread would end the thread alone; the main one may hang.
             os._exit(code)
 
 
@@ -94,6 +97,7 @@ def _end_children() -> None:
     alive = _children()
     deadline = time.monotonic() + INTERRUPT_SECONDS
     while alive and time.monotonic() < deadline:
+        # Again at each turn, as a job may swallow an interruption.
         for child in alive:
             _signal(child, signal.SIGTERM)
         _, alive = psutil.wait_procs(alive, timeout=ASK_SECONDS)

@@ -34,6 +34,7 @@ class Watchdog:
         consumer = self.worker.consumer
         received = getattr(consumer, "received", 0)
         idle = len(state.active_requests) < self.worker.concurrency and not getattr(consumer, "waits", False)
+        # One look proves nothing: a message may have come just now.
         self.looks = self.looks + 1 if idle and received == self.received and self._waiting() else 0
         self.received = received
         if self.looks > LOOKS:

@@ -74,15 +74,17 @@ def start(options: Options) -> int:
     """Run a worker for the current app until it is told to stop; returns its exit code.
 
     Raises UnknownName for a queue that does not exist, UsageError for arguments that Celery does not take,
-    ConfigurationError for an address that is none, and when messages of others wait that nobody here takes.
+    ConfigurationError for what is no broker's address, and when messages of others wait that nobody here takes.
     """
     listens = list(queues.check_names(options.queues))
     _check(options.arguments)
     flask = current_app._get_current_object()  # type: ignore[attr-defined]
     app = make_celery(flask.config)
+    # Before anything is taken: what is taken by mistake becomes a dead letter.
     if not options.shared:
         strangers.check(flask.config, listens)
     set_up(options.loglevel)
+    # Celery holds receivers weakly, and a lambda would be gone at once.
     signals.setup_logging.connect(_leave_logging_alone, weak=False)
     signals.worker_process_init.connect(lambda **_: _enter_child(flask), weak=False)
     nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -92,6 +94,7 @@ def start(options: Options) -> int:
 
 def _check(arguments: Sequence[str]) -> None:
     """Raises UsageError for an option of Celery's that does not go with a worker of ours."""
+    # Celery's own parser knows its short options and which of them take a value.
     parser = celery_worker.make_parser(click.Context(celery_worker))
     try:
         _, _, given = parser.parse_args(list(arguments))
@@ -107,6 +110,7 @@ def _check(arguments: Sequence[str]) -> None:
 def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:
     named = ",".join(queue_name(flask.config, queue) for queue in listens)
     arguments = ["worker", "--loglevel", options.loglevel, "--queues", named, "--hostname", tasks.WORKER_NAME]
+    # How Celery's workers hear of each other; ours have their heartbeat in Redis, and the journal.
     arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     if options.concurrency:
         arguments += ["--concurrency", str(options.concurrency)]
@@ -182,7 +186,7 @@ class Parts:
             self.caring.append(Repeated("watchdog", settings["WORKER_WATCHDOG_SECONDS"] / LOOKS, watchdog.look))
 
     def start(self) -> None:
-        """Take over the signals and start the threads. Where the broker is no Redis there is no place to beat."""
+        """Take over the signals and start the threads. If the broker is no Redis there is no place to beat."""
         log.info("The worker %s listens to %s", tasks.WORKER_NAME, ", ".join(self.heartbeat.listens))
         self.stopping.install()
         for thread in ([self.beating] if is_redis(self.flask.config) else []) + self.caring:
@@ -193,6 +197,7 @@ class Parts:
         for thread in self.caring:
             thread.stop()
         if self.scheduler:
+            # The scheduler is the second: a tick that goes on would take back the lease that is released below.
             self.caring[1].join(STOP_SECONDS)
             try:
                 self._in_context(self.scheduler.stop)()
@@ -208,6 +213,7 @@ class Parts:
         self.heartbeat.end()
 
     def _reap(self) -> None:
+        # A copy, of which as many are removed: more may be lost meanwhile.
         killed = Request.lost[:]
         if killed:
             with translated_errors():

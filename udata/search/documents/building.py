@@ -37,7 +37,7 @@ def built(
     *,
     ordered: bool = False,
 ) -> Iterator[Built | Unbuilt]:
-    """The search document of each visible row that `query` finds, sorted by id where `ordered`.
+    """The search document of each visible row that `query` finds, sorted by id if `ordered`.
 
     The server reads on meanwhile.
     """
@@ -62,6 +62,7 @@ def built_few(
         rows = [row for batch in read.batches(database) for row in split(batch)]
         readable = [row for row in rows if not isinstance(row, Unreadable)]
         complete = list(readable if kind.complete is None else kind.complete(database, readable))
+        # As the elements of topics name their documents.
         elements = [DBRef(kind.name, row["_id"]) for row in readable]
         known = context or contexts.part(database, settings, kind.needs, _named(kind, complete), elements)
         yield from _build_each(kind, known, [*complete, *(row for row in rows if isinstance(row, Unreadable))])
@@ -70,6 +71,7 @@ def built_few(
 def hidden(database: Database[Document], kind: Kind, query: Mapping[str, Any] | None = None) -> Iterator[str]:
     """The ids of the rows that `query` finds and the index must not hold."""
     if kind.visible:
+        # `$nor` rather than `$not`, which takes no whole condition.
         conditions = [{"$nor": [dict(kind.visible)]}, *([dict(query)] if query else [])]
         for batch in Scan(kind.name, frozenset(), {"$and": conditions}).batches(database):
             yield from (str(row.id if isinstance(row, Unreadable) else row["_id"]) for row in split(batch))
@@ -84,6 +86,7 @@ def build(
         return
     for some in chunks(rows, IN_QUERY):
         readable = [row for row in some if not isinstance(row, Unreadable)]
+        # Nothing can be added to these; they go on as they are, to be named.
         unreadable = [row for row in some if isinstance(row, Unreadable)]
         yield from _build_each(kind, context, [*unreadable, *kind.complete(database, readable)])
 
@@ -100,6 +103,7 @@ def _build_each(kind: Kind, context: Context, rows: Iterable[Document | Unreadab
 
 
 def _visible(kind: Kind, query: Mapping[str, Any] | None) -> Document:
+    # Only two conditions make an `$and`: the database refuses an empty one.
     return {"$and": [dict(kind.visible), dict(query)]} if query and kind.visible else dict(query or kind.visible)
 
 
@@ -110,6 +114,7 @@ def _named(kind: Kind, rows: Sequence[Document]) -> dict[str, set[Any]]:
         for path, collections in kind.references.items():
             for value in _at(row, path.split(".")):
                 collection, id = (value.collection, value.id) if isinstance(value, DBRef) else (collections, value)
+                # A reference that is odd may have a document for an id.
                 if isinstance(id, Hashable):
                     found[collection].add(id)
     return found

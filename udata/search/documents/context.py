@@ -49,7 +49,7 @@ class Context:
         self._topics: dict[bytes, set[str]] = defaultdict(set)
 
     def organization(self, id: Any) -> Organization | None:
-        """The organization; None where it does not exist."""
+        """The organization; None if it does not exist."""
         return None if id is None else self._organizations.get(key(id))
 
     def exists(self, collection: str, id: Any) -> bool:
@@ -74,6 +74,7 @@ class Context:
     def add_element(self, row: Row) -> None:
         """Make known that a topic names a document."""
         named, topic = _target(row), reference(row, "topic")
+        # The elements of a topic that was removed may still be there.
         if named is not None and topic is not None and self.exists("topic", topic):
             self._topics[key(named)].add(str(topic))
 
@@ -90,6 +91,7 @@ def whole(database: Database[Document], settings: Mapping[str, Any], collections
     for collection in sorted(_identified(wanted)):
         for batch in Scan(collection, frozenset()).batches(database):
             context.add_existing(collection, keys(batch))
+    # Last, since an element counts only if its topic is known.
     if "topic_element" in wanted:
         for row in _rows(database, "topic_element", ELEMENT_FIELDS):
             context.add_element(row)
@@ -107,9 +109,11 @@ def part(
     context, wanted = Context(settings), set(collections)
     for row in _found(database, "organization", "_id", named.get("organization", ()), ORGANIZATION_FIELDS):
         context.add_organization(row)
+    # A copy: the caller's own does not get the topics.
     named = dict(named)
     naming: list[Document] = []
     if "topic_element" in wanted:
+        # Before the topics are looked up: these say which.
         naming = list(_found(database, "topic_element", "element._ref", elements, ELEMENT_FIELDS))
         named["topic"] = {*named.get("topic", ()), *(reference(row, "topic") for row in naming)}
     for collection in sorted(_identified(wanted)):
@@ -121,8 +125,9 @@ def part(
 
 
 def _families(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The family of each format; where two list it, the first family has it."""
+    """The family of each format; if two list it, the first family has it."""
     listed = [(str(one).lower(), family) for family, name in FAMILIES.items() for one in settings[name]]
+    # The last one stays in a dict, so the first family is put in last.
     return dict(reversed(listed))
 
 

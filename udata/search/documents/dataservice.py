@@ -24,6 +24,7 @@ def build(row: Row, context: Context) -> dict[str, Any]:
         "id": str(row["_id"]),
         "title": text(row, "title"),
         "description": plain(description),
+        # The logarithm, as of counters: ten times as long does not count ten times as much.
         "description_length": log(len(description or "") + 2),
         # It stands at an address of another server, which is not asked.
         "documentation_content": None,

@@ -42,6 +42,7 @@ def build(row: Row, context: Context) -> dict[str, Any]:
     licence, slug = reference(row, "license"), text(row, "slug")
     spatial, harvest = mapping(row, "spatial"), mapping(row, "harvest")
     zones = [str(zone) for zone in references(spatial, "zones") if context.exists("geo_zone", zone)]
+    # The publisher's own dates go before the one of the portal.
     created = (harvest.get("issued_at"), harvest.get("created_at"), row.get("created_at_internal"))
     return {
         "id": str(row["_id"]),
@@ -92,6 +93,7 @@ def _resources(resources: list[Row], context: Context) -> dict[str, Any]:
         "resources_count": len(resources),
         "resources_ids": [str(resource["_id"]) for resource in first if resource.get("_id") is not None],
         "resources_titles": [title for resource in first if (title := text(resource, "title"))],
+        # Of all resources: there are few formats, however many resources.
         "format": known(one.lower() for one in formats if one),
         "format_family": sorted({context.families.get((one or "").lower(), OTHER) for one in formats}) or [OTHER],
         "schema": known(text(mapping(resource, "schema"), "name") for resource in resources),

@@ -29,6 +29,7 @@ def build(row: Row, context: Context) -> dict[str, Any]:
 
 def _subject(subject: Row, context: Context) -> dict[str, Any]:
     reference = subject.get("_ref")
+    # What it is about may have been removed.
     if not isinstance(reference, DBRef) or not context.exists(reference.collection, reference.id):
         return {"subject_class": None, "subject_id": None}
     return {"subject_class": text(subject, "_cls"), "subject_id": str(reference.id)}

@@ -26,7 +26,7 @@ class Kind(NamedTuple):
 
     `fields` is what is read of it, `visible` the query for those that the index holds. `references` are the paths of
     what it refers to, with the collections that may be meant; `needs` all that it is built with. `modified` are the
-    dates of which the newest is that of its last change. `complete` reads more for rows, where a row alone is not all.
+    dates of which the newest is that of its last change. `complete` reads more for rows, if a row alone is not all.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Kind(NamedTuple):
         return {"$or": [{field: {"$gte": moment}} for field in self.modified]}
 
     def of_organization(self, id: Any) -> Document | None:
-        """The query for what belongs to an organization; None where documents of this kind belong to none."""
+        """The query for what belongs to an organization; None if documents of this kind belong to none."""
         if self.name == "organization":
             return {"_id": id}
         return {"organization": id} if "organization" in self.fields else None
@@ -53,6 +53,7 @@ class Kind(NamedTuple):
 def kinds() -> dict[str, Kind]:
     """Every kind by its name, in the order in which they are indexed."""
     modified = ("last_modified",)
+    # A discussion keeps no date of its last change: those of its messages stand for it.
     messages = ("created", "closed", "discussion.posted_on", "discussion.last_modified_at")
     found = (
         _kind("dataset", dataset, Dataset.VISIBLE, ("last_modified_internal",), "topic_element"),

@@ -12,7 +12,7 @@ from pyromark import html as rendered
 
 OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH | Options.ENABLE_TASKLISTS
 
-# What is in these is no text; where the end of one is missing it reaches to the end of all, as in a browser.
+# What is in these is no text; if the end of one is missing, it reaches to the end of all, as in a browser.
 _UNSEEN = re.compile(r"<(?:(script|style)\b|!--)", re.IGNORECASE)
 _ENDS = {
     "script": re.compile("</script", re.IGNORECASE),

@@ -28,6 +28,7 @@ def build(row: Row, context: Context) -> dict[str, Any]:
         "orga_sp": flag(PUBLIC_SERVICE in kinds, yes=4, no=1),
         "created_at": second(row.get("created_at")),
         "datasets": count(row, "datasets"),
+        # A float by the contract, though it is a plain count.
         "reuses": float(count(row, "reuses")),
         "followers": popularity(row, "followers"),
         "views": popularity(row, "views"),

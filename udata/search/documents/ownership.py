@@ -14,12 +14,12 @@ REFERENCES = {"organization": "organization", "owner": "user"}
 
 
 def organization_of(row: Row, context: Context) -> Organization | None:
-    """The organization that owns the row; None where there is none, or it does not exist."""
+    """The organization that owns the row; None if there is none, or it does not exist."""
     return context.organization(reference(row, "organization"))
 
 
 def owner_of(row: Row, context: Context) -> str | None:
-    """The id of the user who owns the row; None where there is none, or the user does not exist."""
+    """The id of the user who owns the row; None if there is none, or the user does not exist."""
     owner = reference(row, "owner")
     return str(owner) if context.exists("user", owner) else None
 
@@ -44,4 +44,5 @@ def producers(organization: Organization | None, owner: str | None) -> list[str]
 
 def producing(badges: tuple[str, ...] | list[str]) -> list[str]:
     """Those of an organization's badges that say what kind of producer it is."""
+    # In a fixed order, so that the same badges make the same document.
     return [kind for kind in PRODUCERS if kind in badges]

@@ -29,9 +29,12 @@ def complete(database: Database[dict[str, Any]], rows: Iterable[dict[str, Any]])
         by_topic = defaultdict(list)
         wanted = {"topic": {"$in": [row["_id"] for row in some]}}
         for element in documents(database["topic_element"], wanted, ELEMENT_FIELDS):
+            # An element that cannot be read does not keep its topic from being indexed.
             if isinstance(element, dict):
+                # As text, since what an odd element holds there may not serve as a key.
                 by_topic[str(element.get("topic"))].append(element)
         for row in some:
+            # In a fixed order, so that the same topic makes the same document.
             yield {**row, ELEMENTS: sorted(by_topic[str(row["_id"])], key=lambda element: str(element["_id"]))}
 
 
@@ -63,4 +66,5 @@ def _count(elements: Iterable[Row], collection: str, context: Context) -> int:
     """How many documents of `collection` the elements name, of those that exist."""
     references = (mapping(element, "element").get("_ref") for element in elements)
     targets = [one.id for one in references if isinstance(one, DBRef) and one.collection == collection]
+    # A document that two elements name counts once.
     return len({str(target) for target in targets if context.exists(collection, target)})

@@ -26,7 +26,7 @@ def texts(row: Row, name: str) -> list[str]:
 
 
 def mapping(row: Row, name: str) -> Row:
-    """An embedded document; an empty one where there is none."""
+    """An embedded document; an empty one if there is none."""
     value = row.get(name)
     return value if isinstance(value, Mapping) else {}
 
@@ -37,7 +37,7 @@ def mappings(row: Row, name: str) -> list[Row]:
 
 
 def reference(row: Row, name: str) -> Any:
-    """The id that is referred to; None where there is none."""
+    """The id that is referred to; None if there is none."""
     value = row.get(name)
     return value.id if isinstance(value, DBRef) else value
 
@@ -61,14 +61,17 @@ def instant(value: Any) -> str | None:
 
 def flag(value: Any, yes: int = 1, no: int = 0) -> int:
     """A number for yes and one for no."""
+    # Nothing but a true `true`: a text such as `false` would count as yes.
     return yes if value is True else no
 
 
 def count(row: Row, name: str) -> int:
-    """One of a row's counters (`metrics`); 0 where it is none."""
+    """One of a row's counters (`metrics`); 0 if it is no number."""
     value = mapping(row, "metrics").get(name)
+    # To Python `True` is a number, and no counter.
     if isinstance(value, bool) or not isinstance(value, int | float | Int64) or not isfinite(value):
         return 0
+    # The engine would refuse the whole document for a larger one.
     return min(max(int(value), 0), LARGEST)
 
 

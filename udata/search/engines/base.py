@@ -307,4 +307,5 @@ class Engine(ABC):
 
 def digest(document: Mapping[str, Any]) -> bytes:
     """A short hash of the document's content: the same for the same keys and values, whatever their order."""
+    # With 16 bytes no two of a portal's documents share a digest by chance.
     return blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

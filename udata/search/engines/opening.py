@@ -25,6 +25,7 @@ def open_engine(settings: Mapping[str, Any]) -> Engine:
 
 def is_configured(settings: Mapping[str, Any]) -> bool:
     """Whether there is an engine by the settings; whether it answers is another question."""
+    # Looked for and not imported: commands that never search ask this, too.
     return bool(settings["ELASTICSEARCH_URL"] or (_serves_itself(settings) and find_spec("tantivy")))
 
 
@@ -33,6 +34,7 @@ def definition(settings: Mapping[str, Any], model: str) -> Definition:
     from udata.search.analysis import parse_synonyms
 
     synonyms = tuple(settings["SEARCH_SYNONYMS"] or ())
+    # For its errors alone: they come now, and not in the middle of a rebuild.
     parse_synonyms(synonyms)
     return Definition(model, settings["SEARCH_LANGUAGE"] or settings["DEFAULT_LANGUAGE"], synonyms)
 

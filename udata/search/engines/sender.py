@@ -126,6 +126,7 @@ def _batches(
         except ValueError as error:
             tally.count(Sent(), [Failure(action.id, REFUSED, str(error))])
             continue
+        # A document that is larger than a batch is a batch of its own.
         if batch and (size + prepared.size > engine.batch_bytes or len(batch) >= engine.batch_actions):
             yield batch
             batch, size = [], 0
@@ -161,6 +162,7 @@ class _Courier:
                 done, stale = done + answer.done, stale + answer.stale
                 again = [failure for failure in answer.failures if failure.retryable]
                 failures += [failure for failure in answer.failures if not failure.retryable]
+                # Some of them are through, so that patience begins anew.
                 if len(again) < len(waiting):
                     success, tries = time.monotonic(), 0
                 refused = {failure.id for failure in again}
@@ -170,6 +172,7 @@ class _Courier:
             if self.stop.is_set() or time.monotonic() - success > self._engine.patience:
                 if last:
                     raise last
+                # The engine is there and still too busy: these fail, and the others are done.
                 failures += again
                 break
             retried += len(waiting)
@@ -182,6 +185,7 @@ class _Courier:
         try:
             return self._engine.post(self._target, batch, alias=self._alias)
         except TooLarge as error:
+            # It cannot be cut any smaller: this document fails, and no other.
             if len(batch) == 1:
                 return Outcome(0, 0, [Failure(batch[0].id, 413, error.message)])
             half = len(batch) // 2
@@ -189,7 +193,9 @@ class _Courier:
             return Outcome(first.done + second.done, first.stale + second.stale, first.failures + second.failures)
 
     def _pause(self, tries: int, error: Unavailable | None, count: int) -> None:
+        # The exponent is bounded, since the power would overflow in the end.
         longest = min(LONGEST, SHORTEST * 2 ** min(tries, 20))
+        # A server that is away for a moment is not worth a line in the log.
         if error and tries == 3:
             log.warning("%s: trying again for %g seconds", error.message, self._engine.patience)
         log.debug("%d actions are sent again: %s", count, error or "the engine was busy")

@@ -44,7 +44,7 @@ Document = dict[str, Any]
 
 
 class Archive:
-    """An archive that is being written. Raises UsageError where the folder cannot take one."""
+    """An archive that is being written. Raises UsageError if the folder cannot take one."""
 
     def __init__(self, folder: Path, database: str) -> None:
         self.folder = folder
@@ -63,6 +63,7 @@ class Archive:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         for stream in (*self._files.values(), self._changes):
             stream.close()
+        # After an error it stays open, so that the same command can go on with it.
         if error is None:
             self._mark("finished")
         os.close(self._lock)
@@ -101,6 +102,7 @@ class Archive:
 
     def _open(self, collection: str) -> BinaryIO:
         path = self.folder / f"{file_name(collection)}.bson"
+        # It holds what the database held: its owner alone may read it.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         stream: BinaryIO = os.fdopen(descriptor, "ab")
         self._files[collection] = stream
@@ -113,6 +115,7 @@ class Archive:
         except OSError as error:
             raise UsageError(f"{self.folder} cannot be an archive's folder: {error.strerror or error}") from error
         try:
+            # The lock goes with the process, however that ends.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
@@ -131,11 +134,13 @@ class Archive:
             for document in _whole(path):
                 known.add(key(RawBSONDocument(document)["_id"]))
                 totals = [totals[0] + 1, totals[1] + len(document)]
+            # Behind the last whole document stands what was written half.
             os.truncate(path, totals[1])
             self._known[collection], self._totals[collection] = known, totals
         changes = self.folder / CHANGES
         if changes.exists():
             content = changes.read_bytes()
+            # Without any line end `rfind` gives -1: then nothing stays.
             os.truncate(changes, content.rfind(b"\n") + 1)
 
     def _mark(self, state: str) -> None:
@@ -167,6 +172,7 @@ class Change:
 
     def is_untouched(self, archived: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
         """Whether the stored document is what was left of the archived one."""
+        # Fields that went altogether: they must not have come back.
         lost = {loss.path.split(".")[0] for loss in self.lost} - self.left.keys()
         for name in {*archived, *stored}:
             if name in lost:
@@ -180,12 +186,13 @@ class Change:
         return True
 
     def given_back(self, id: Any) -> list[UpdateOne]:
-        """The writes that give a document back the references alone that it lost, where nothing else stands now."""
+        """The writes that give a document back the references alone that it lost, if nothing else stands now."""
         writes = []
         for loss in self.lost:
             if loss.kind == "items":
                 writes.append(UpdateOne({"_id": id}, {"$addToSet": {loss.path: {"$each": loss.values}}}))
             elif loss.kind == "value":
+                # A query for null finds an absent field, too.
                 writes.append(UpdateOne({"_id": id, loss.path: None}, {"$set": {loss.path: loss.values[0]}}))
         return writes
 
@@ -193,7 +200,7 @@ class Change:
 def changes(folder: Path) -> dict[tuple[str, bytes], Change]:
     """What the archive in `folder` says of the documents that stayed, by collection and packed id.
 
-    Raises UdataError where a line is none of ours.
+    Raises UdataError if a line is not one of ours.
     """
     found: dict[tuple[str, bytes], Change] = {}
     path = folder / CHANGES
@@ -201,12 +208,14 @@ def changes(folder: Path) -> dict[tuple[str, bytes], Change]:
         return found
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
+            # Here the archive was broken off.
             if not line.endswith(b"\n"):
                 break
             try:
                 about = loads(line.decode(), json_options=CANONICAL_JSON_OPTIONS)
                 change = found.setdefault((about["collection"], key(about["id"])), Change())
                 lost = [Loss(one["path"], one["kind"], one["values"]) for one in about["lost"]]
+                # Whether such a field still stands is what this line says, not an earlier one.
                 for name in {loss.path.split(".")[0] for loss in lost}:
                     change.left.pop(name, None)
                 change.left.update(about["left"])
@@ -238,6 +247,7 @@ def give_back(
             name = (collection.name, key(stored["_id"]))
             archived: Document = bson.decode(by_key[name], LENIENT)
             if not known[name].is_untouched(archived, stored):
+                # To replace it would undo what somebody did since.
                 del by_key[name]
                 writes += known[name].given_back(stored["_id"])
                 merged.append(str(stored["_id"]))
@@ -249,12 +259,13 @@ def give_back(
 def give_files_back(folder: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
     """Store the files in `folder`, an archive's, again: of each its storage, its name, and why it was not stored.
 
-    Raises ConfigurationError where it is not known where a storage is.
+    Raises ConfigurationError if it is not known where a storage is.
     """
     for kept in sorted(path for path in folder.iterdir() if path.is_dir()):
         source, target = Local(kept), storage(settings, kept.name)
         for file in source.files():
             try:
+                # A file that is there may be newer, and is not written over.
                 if target.size(file.name) is None:
                     copy(file.name, source, target)
                     yield kept.name, file.name, None

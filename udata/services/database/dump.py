@@ -45,7 +45,7 @@ class Dumped(NamedTuple):
 class DumpWriter:
     """A dump in the making; leave it by `finish()`, or it stays recognisable as unfinished.
 
-    `kind` is `dump`, or `archive` for a part of a database. Raises UsageError where the folder cannot take a dump.
+    `kind` is `dump`, or `archive` for a part of a database. Raises UsageError if the folder cannot take a dump.
     """
 
     def __init__(self, folder: Path, database: str, kind: str = "dump", *, packed: bool = False) -> None:
@@ -55,6 +55,7 @@ class DumpWriter:
         self._open: dict[str, BinaryIO] = {}
         self._about = {"udata": __version__, "kind": kind, "database": database, "started_at": now()}
         self._lock = _claim(folder)
+        # From here on a kill leaves a folder that says that it is unfinished.
         self._mark("unfinished")
 
     def __enter__(self) -> Self:
@@ -101,6 +102,7 @@ class DumpWriter:
             self.close(collection)
         with writing(self.folder):
             os.fsync(self._lock)
+        # Only once the files' names are on the disk: a whole marker never stands on half a dump.
         self._mark("finished")
         with writing(self.folder):
             os.fsync(self._lock)
@@ -116,6 +118,7 @@ class DumpWriter:
     def _replace(self, name: str, text: str) -> None:
         part = self.folder / f"{name}.part"
         with writing(self.folder):
+            # A write that failed may have left one, over which no file is created.
             part.unlink(missing_ok=True)
             stream = bson_files.create(part)
             stream.write(text.encode())
@@ -143,21 +146,24 @@ def dump(
 ) -> Generator[Dumped, None, None]:
     """Write the database, or what `choice` says of it, into `folder`; yields each collection when it is on the disk.
 
-    The folder is made; it must be empty, or hold an unfinished dump, which is begun again. Raises UsageError where
-    it cannot take a dump, UnknownName for a collection that is not there, UdataError where a file cannot be written,
+    The folder is made; it must be empty, or hold an unfinished dump, which is begun again. Raises UsageError if
+    it cannot take a dump, UnknownName for a collection that is not there, UdataError if a file cannot be written,
     ServerError.
     """
     with translated_errors():
         found = _chosen(database, choice)
     with DumpWriter(folder, database.name, packed=choice.packed) as writer, translated_errors():
         _refuse_like_names([about["name"] for about in found])
+        # For progress alone: to count would be to read everything.
         total = sum(_estimate(database, about) for about in found)
         seen = 0
         for about in found:
             name = about["name"]
+            # A view holds no documents of its own.
             if about.get("type") == "view":
                 writer.describe(name, about["options"], [])
                 continue
+            # An empty collection has a file, too, as mongodump writes it.
             writer.write(name, b"")
             for batch in raw_batches(database[name], () if choice.secrets else _secrets(name)):
                 writer.write(name, batch)
@@ -256,16 +262,18 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 def _empty(folder: Path) -> None:
     files = list(folder.iterdir())
-    if files and read_marker(folder).get("state") != "unfinished":
+    # A dump that was killed before it said anything of itself has left the beginning of that.
+    begun = {file.name for file in files} <= {f"{MARKER}.part"}
+    if not begun and read_marker(folder).get("state") != "unfinished":
         raise UsageError(f"{folder} is not empty", "give the name of a new folder")
     with writing(folder):
         for file in files:
-            if file.name.endswith((".bson", ".metadata.json", ".part")):
+            if file.name.endswith((".bson", ".bson.gz", ".metadata.json", ".part")):
                 file.unlink()
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """What `dump.json` says; empty where there is none, or another program's."""
+    """What `dump.json` says; empty if there is no such file, or another program's."""
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
     except (OSError, ValueError):

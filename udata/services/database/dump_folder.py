@@ -29,7 +29,7 @@ METADATA_SUFFIXES = (".metadata.json", ".metadata.json.gz")
 
 
 class Source(NamedTuple):
-    """What the dump has of a collection: `size` is in bytes, `path` None where it is a view or was empty."""
+    """What the dump has of a collection: `size` is in bytes, `path` None if it is a view or was empty."""
 
     collection: str
     path: Path | None
@@ -41,11 +41,12 @@ class Source(NamedTuple):
     def options(self) -> dict[str, Any]:
         """The collection's options, as it was created with."""
         options: dict[str, Any] = self.metadata.get("options") or {}
+        # A server gives its own uuid, and newer ones refuse `autoIndexId`.
         return {name: value for name, value in options.items() if name not in ("uuid", "autoIndexId")}
 
     @property
     def indexes(self) -> list[dict[str, Any]] | None:
-        """The indexes, without the one that every collection has; None where nothing was written about them."""
+        """The indexes, without the one that every collection has; None if nothing was written about them."""
         specs: list[dict[str, Any]] | None = self.metadata.get("indexes")
         return None if specs is None else [spec for spec in specs if list(spec["key"]) != ["_id"]]
 
@@ -65,6 +66,7 @@ class DumpFolder(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """What tells this dump from another, wherever it lies."""
+        # Counts and sizes stand for the content, which would take long to read again.
         parts = [f"{source.collection} {source.documents} {source.size}" for source in self.sources]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -72,8 +74,8 @@ class DumpFolder(NamedTuple):
 def read_folder(folder: Path, database: str, progress: Progress | None = None) -> DumpFolder:
     """Find the dump of `database` in `folder`, and read every file of it to its end.
 
-    Raises UsageError where there is none, where it was left unfinished or where a name is no collection's;
-    DamagedFileError where a file is not whole.
+    Raises UsageError if there is no dump, if it was left unfinished or if a name is no collection's;
+    DamagedFileError if a file is not whole.
     """
     folder = _choose(folder, database)
     marker = read_marker(folder)
@@ -91,6 +93,7 @@ def read_folder(folder: Path, database: str, progress: Progress | None = None) -
         if path:
             for totals in bson_files.examine(path):
                 source = source._replace(documents=totals.documents, size=totals.size)
+                # Sizes within a packed file say nothing of how much of it was read.
                 if progress and path.suffix != ".gz":
                     progress(read + totals.size, total, f"reading {path.name}")
             read += path.stat().st_size
@@ -110,6 +113,7 @@ def _choose(folder: Path, database: str) -> Path:
     found = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_files(path)}
     if database in found:
         return found[database]
+    # A dump of a whole server also holds what is the server's own.
     choices = [name for name in found if name not in SERVERS_OWN]
     if len(choices) == 1:
         return found[choices[0]]
@@ -128,6 +132,7 @@ def _files(folder: Path) -> tuple[dict[str, tuple[Path | None, Path | None]], li
     names = documents.keys() | metadata.keys()
     left_out = {name for name in names if name.startswith("system.") or name in (UNFINISHED, "oplog")}
     for name in names - left_out:
+        # No collection can have such a name: better said before anything is written.
         if name.strip(".") != name or ".." in name or "$" in name or "\0" in name:
             path = documents.get(name) or metadata.get(name)
             raise UsageError(f"{path} is named after no collection: {name!r}")
@@ -153,13 +158,14 @@ def _stem(path: Path, suffixes: tuple[str, ...]) -> str | None:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """The collection's options and indexes. Raises UdataError where the file is none that mongodump would write."""
+    """The collection's options and indexes. Raises UdataError if mongodump would write no such file."""
     try:
         with bson_files.open_packed(path) as stream:
             content = loads(stream.read().decode())
     except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
         raise UdataError(f"{path} cannot be read: {error}") from error
     except (BSONError, ValueError, TypeError, KeyError, RecursionError):
+        # No extended JSON at all is told like any other wrong content.
         content = None
     if not _is_metadata(content):
         raise UdataError(f"{path} is no metadata of a dump", "remove it to restore without its indexes")
@@ -180,6 +186,7 @@ def _is_metadata(content: Any) -> bool:
 
 def _compare(folder: Path, marker: dict[str, Any], sources: list[Source]) -> None:
     found = {source.collection: source for source in sources}
+    # A dump of mongodump and an archive that is open say nothing to compare with.
     for name, told in (marker.get("collections") or {}).items():
         source = found.get(name)
         if source is None or (source.path is None and told["documents"]):

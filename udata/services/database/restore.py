@@ -140,7 +140,7 @@ def plan_restore(
     """Look through the dump and the database, and say what a restore would do. Changes nothing.
 
     `collections` are those of the dump that are wanted, all by default, without those of `exclude`.
-    Raises UsageError for a folder without a dump, or a database with documents where the mode is `fresh`; UnknownName,
+    Raises UsageError for a folder without a dump, or a database with documents if the mode is `fresh`; UnknownName,
     DamagedFileError, ServerError.
     """
     dump = _choose(read_folder(folder, database.name, progress), collections, exclude)
@@ -200,7 +200,7 @@ def restore(
     `drop` removes a collection right before it is filled, once it is clear that the server takes its options; `merge`
     replaces documents of the same `_id` and inserts the others. An index that the documents violate costs no document,
     and a collection that the server refuses costs no other. What was restored stays when this is interrupted, and the
-    same again goes on. An archive's files follow where `settings` are given. Raises DamagedFileError, ServerError,
+    same again goes on. An archive's files follow if `settings` are given. Raises DamagedFileError, ServerError,
     UdataError.
     """
     embedded = indexes.is_embedded(database)
@@ -211,7 +211,7 @@ def restore(
             database[UNFINISHED].replace_one({"_id": "restore"}, {"dump": plan.dump.fingerprint}, upsert=True)
             for source in plan.dump.sources:
                 yield state.restore(source)
-            database.drop_collection(UNFINISHED)
+            database.drop_collection(UNFINISHED)  # Until here the same command goes on.
         if settings is not None and plan.dump.kind == "archive" and (plan.dump.folder / FILES).is_dir():
             yield _restore_files(plan.dump.folder / FILES, settings)
     except OperationFailure as error:
@@ -254,7 +254,7 @@ class _Run:
                     _write(self.database, result, rest, replace=self.plan.mode == "merge" or self.plan.continues)
                 self.done += len(batch)
                 self._say(self.done, self.plan.documents, source.collection)
-            self._index(result, late)
+            self._index(result, late)  # What unique indexes refuse costs no document then.
         except (OperationFailure, BSONError) as error:
             result.refused = indexes.reason(error) if isinstance(error, OperationFailure) else str(error)
         return result
@@ -270,10 +270,10 @@ class _Run:
         """Make the collection ready for its documents, and say which indexes it must have behind them."""
         name = source.collection
         if self.plan.mode == "drop":
-            self._try_out(source)
+            self._try_out(source)  # Before the drop, so that refused options cost nothing.
             self._drop(name)
         present = indexes.existing(self.database, name)
-        if not present and (source.options or not source.documents):
+        if not present and (source.options or not source.documents):  # Else the first insert makes it.
             self.database.command({"create": name, **source.options})
         declared = indexes.declared(name) if not present or self.plan.mode != "merge" else []
         wanted: list[indexes.Spec] = list(declared if source.indexes is None else source.indexes)
@@ -289,7 +289,7 @@ class _Run:
         return wanted
 
     def _try_out(self, source: Source) -> None:
-        """Raise OperationFailure where the server does not take the collection's options."""
+        """Raise OperationFailure if the server does not take the collection's options."""
         if source.options:
             self.database.drop_collection(TRIAL)
             self.database.command({"create": TRIAL, **source.options})
@@ -304,13 +304,13 @@ class _Run:
                 gone = collection.bulk_write([DeleteOne({"_id": one}) for one in ids], ordered=False).deleted_count
                 removed += gone
                 self._say(removed, max(there, removed), f"removing {name}")
-                if not gone:
+                if not gone:  # Nothing goes any more: without this it might not end.
                     break
         self.database.drop_collection(name)
 
 
 def counts(database: Database[dict[str, Any]]) -> dict[str, int]:
-    """About how many documents each collection has; 0 for those that have none for sure. Raises ServerError."""
+    """About how many documents each collection has; 0 for those that are empty for sure. Raises ServerError."""
     found = {}
     with translated_errors():
         for about in database.cursor_command({"listCollections": 1, "nameOnly": True}):
@@ -385,7 +385,7 @@ def _note(result: Restored, document: bytes, why: str) -> None:
 
 
 def _request(document: RawBSONDocument, replace: bool) -> InsertOne[RawBSONDocument] | ReplaceOne[RawBSONDocument]:
-    if replace and "_id" in document:
+    if replace and "_id" in document:  # Without an id it can replace nothing.
         return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
     return InsertOne(document)
 

@@ -1,4 +1,4 @@
-"""A shell on the database: MongoDB's own where it is installed, else a Python prompt."""
+"""A shell on the database: MongoDB's own if it is installed, else a Python prompt."""
 
 import code
 import json
@@ -24,6 +24,7 @@ def open_shell(database: Database[dict[str, Any]], settings: Mapping[str, Any], 
     by every user of the machine. Raises ServerError.
     """
     with translated_errors():
+        # A server that is away is told of here, and not by a shell that starts in vain.
         database.command("ping")
     program = shutil.which(MONGOSH)
     if program is None:
@@ -37,4 +38,5 @@ def open_shell(database: Database[dict[str, Any]], settings: Mapping[str, Any], 
         # What is started is found by its name, and given a name of ours.
         return subprocess.run([program, "--quiet", "--nodb", "--shell", name], check=False).returncode  # noqa: S603
     finally:
+        # The password in it does not outlive the shell.
         Path(name).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ MIGRATIONS = 5
 
 
 class CollectionStatus(NamedTuple):
-    """A collection: sizes in bytes, None where the server does not tell; `known` where a model declares it."""
+    """A collection: sizes in bytes, None if the server does not tell; `known` if a model declares it."""
 
     name: str
     documents: int
@@ -45,7 +45,7 @@ class Migration(NamedTuple):
 class Status(NamedTuple):
     """What `db status` tells. `absent` are the declared collections that do not exist yet.
 
-    `omitted` are declared indexes that the embedded database cannot hold; `counted` where the documents were counted
+    `omitted` are declared indexes that the embedded database cannot hold; `counted` if the documents were counted
     one by one, and not taken from what the server keeps.
     """
 
@@ -80,6 +80,7 @@ def status(database: Database[dict[str, Any]], *, exact: bool = False) -> Status
         names = sorted(
             one["name"] for one in listed if one.get("type") != "view" and not one["name"].startswith("system.")
         )
+        # The looks mostly wait for the server, so that a few go on side by side.
         with ThreadPoolExecutor(4) as pool:
             looks = pool.map(lambda name: _look(database, name, embedded, exact), names)
             collections = [one for one in looks if one.name != UNFINISHED]
@@ -105,7 +106,7 @@ def status(database: Database[dict[str, Any]], *, exact: bool = False) -> Status
 def create_indexes(database: Database[dict[str, Any]]) -> Iterator[indexes.Outcome]:
     """Make the indexes that the models declare, in every collection, and yield what became of each.
 
-    What is there already is left as it is. Raises ServerError, UdataError where the server refuses.
+    What is there already is left as it is. Raises ServerError, UdataError if the server refuses.
     """
     omit = indexes.is_embedded(database)
     for collection in sorted(registry.by_collection()):
@@ -128,8 +129,10 @@ def _look(database: Database[dict[str, Any]], name: str, embedded: bool, exact: 
         size=size,
         index_size=index_size,
         known=known or name in OTHERS,
+        # The one on `_id` was left out above.
         indexes=len(present) + 1,
         missing=[spec["name"] for spec, one in found if one is None],
+        # If no model declares the collection, nothing in it can be called too much.
         superfluous=[spec["name"] for spec in present if known and spec["name"] not in used],
         different=[one["name"] for spec, one in found if one and indexes.differences(spec, one)],
     )
@@ -165,12 +168,14 @@ def _migrations(database: Database[dict[str, Any]]) -> tuple[list[Migration], in
     """The last migrations, the newest first, and how many there are."""
     fields = {"filename": 1, "ops.date": 1, "ops.type": 1, "ops.success": 1}
     found = [_migration(document) for document in database.migrations.find({}, fields)]
+    # Those without a date come last.
     found.sort(key=lambda one: (one.date or datetime.min, one.name), reverse=True)
     return found[:MIGRATIONS], len(found)
 
 
 def _migration(document: dict[str, Any]) -> Migration:
     operations = document.get("ops")
+    # A migration that was tried again has several operations: the last one counts.
     last = operations[-1] if isinstance(operations, list) and operations else {}
     last = last if isinstance(last, dict) else {}
     date = last.get("date")

@@ -51,6 +51,7 @@ def look_at_cache(settings: Settings) -> list[Check]:
         with _password_in("CACHE_REDIS_URL"), caching.client(settings) as client:
             latency, info = _measure(client)
     except UdataError as error:
+        # Whoever names an address expects a Redis there.
         if any(settings.sources[name] != "default" for name in CACHE_ADDRESS):
             raise
         remedy = 'set CACHE_REDIS_URL, or CACHE_TYPE to "null" where there is none'
@@ -64,7 +65,7 @@ def look_at_cache(settings: Settings) -> list[Check]:
 
 @contextmanager
 def _password_in(setting: str) -> Iterator[None]:
-    """Where a Redis refuses the password, say in which setting it stands."""
+    """If a Redis refuses the password, say in which setting it stands."""
     try:
         yield
     except ServerError as error:
@@ -75,7 +76,8 @@ def _password_in(setting: str) -> Iterator[None]:
 
 
 def _measure(client: "redis.Redis") -> tuple[float, Info]:
-    """How long the server takes to answer, in seconds, and what it says of itself; nothing where it must not."""
+    """How long the server takes to answer, in seconds, and what it says of itself; nothing if it must not."""
+    # The first one pays for the connection, the second is measured.
     client.ping()
     start = perf_counter()
     client.ping()
@@ -83,6 +85,7 @@ def _measure(client: "redis.Redis") -> tuple[float, Info]:
     try:
         return latency, dict(client.info())
     except redis.exceptions.NoPermissionError:
+        # An access list may allow PING and forbid INFO.
         return latency, {}
 
 

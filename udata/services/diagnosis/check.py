@@ -12,7 +12,7 @@ class Note(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A part of the installation. `ok` is None where nothing was looked at: there is nothing, or no way to it.
+    """A part of the installation. `ok` is None if nothing was looked at: there is nothing, or no way to it.
 
     `value` is a line about its state; `remedy` that of the first problem. `warnings` are no problems.
     """

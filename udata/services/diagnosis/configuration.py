@@ -13,7 +13,7 @@ from udata.setting_rows import BY_NAME, SETTINGS
 from udata.settings import Settings
 from udata.wording import counted
 
-# What the embedded servers give, where nothing else does.
+# What the embedded servers give, if nothing else does.
 EMBEDDED = ("MONGODB_HOST", "CELERY_BROKER_URL", "CACHE_REDIS_URL", *SECRETS)
 
 GUESSABLE = {
@@ -70,11 +70,12 @@ def _place(source: str) -> str:
 
 def _warning(text: str) -> Note:
     message, _, remedy = text.partition(": ")
+    # Of the warnings only this kind ends in a remedy, though others may have a colon.
     return Note(message, remedy) if re.match("did you mean", remedy) else Note(text)
 
 
 def _guessable(settings: Settings) -> list[Note]:
-    """The secrets that everybody knows. The embedded servers have none, and of an unread file nothing is known."""
+    """The secrets that everybody knows. The embedded servers make their own; of an unread file nothing is known."""
     if settings.embedded or settings.unread:
         return []
     return [

@@ -81,7 +81,7 @@ def look_inside(settings: Settings) -> list[Check]:
 
 
 def _list(target: Database[dict[str, Any]]) -> None:
-    """Ask for what only a known user may see. Raises ServerError where the user may not look into the database."""
+    """Ask for what only a known user may see. Raises ServerError if the user may not look into the database."""
     command = {"listCollections": 1, "nameOnly": True, "authorizedCollections": True}
     try:
         target.cursor_command(command, read_preference=target.read_preference)

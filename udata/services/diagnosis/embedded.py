@@ -28,6 +28,7 @@ def look(settings: Settings) -> list[Check]:
             address = kinds[server.name](place, passwords[server.name]).address(int(server.address.rpartition(":")[2]))
             _give(settings, server.name, address)
     problems = [note for server in found if (note := _problem(server))] + _unusable(place)
+    # Only then does it matter whether they could be started.
     if all(server.state == "stopped" for server in found):
         problems += _absent()
     warnings = [note] if os.path.isdir(place) and (note := little_space(place)) else []
@@ -47,6 +48,7 @@ def stopped(settings: Settings, name: str) -> str | None:
 
 def _give(settings: Settings, server: str, address: str) -> None:
     for name in BECOMES[server]:
+        # What an operator has set is left alone.
         if settings.sources[name] == "default":
             settings[name] = address
             settings.sources[name] = "embedded"
@@ -67,7 +69,8 @@ def _problem(server: Status) -> Note | None:
 
 
 def _unusable(place: Path) -> list[Note]:
-    """That the servers' folder is none, or cannot be made."""
+    """That the servers' folder is no folder, or cannot be made."""
+    # It may not be there yet: then the folder counts in which it would be made.
     nearest = next(one for one in (place, *place.parents) if os.path.exists(one))
     if os.path.isdir(nearest) and writable(nearest):
         return []
@@ -76,7 +79,7 @@ def _unusable(place: Path) -> list[Note]:
 
 
 def _absent() -> list[Note]:
-    """Where nothing could be started: one note, for one remedy brings both."""
+    """If nothing could be started: one note, for one remedy brings both."""
     for kind in supervisor.SERVERS:
         try:
             kind.require()

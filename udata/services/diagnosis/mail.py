@@ -37,7 +37,7 @@ def look(settings: Settings) -> list[Check]:
 
 
 def _talk(settings: Settings) -> list[Note]:
-    """Say hello and good-bye, with the user's name where there is one; and what is doubtful about it."""
+    """Say hello and good-bye, with the user's name if there is one; and what is doubtful about it."""
     try:
         with connected(settings, ssl.create_default_context(), settings["SERVER_TIMEOUT"]) as server:
             sign_in(settings, server)

@@ -16,6 +16,7 @@ def look(settings: Settings) -> list[Check]:
     found = [plugin for group in GROUPS for plugin in plugins(group)]
     details = {"plugins": [plugin._asdict() for plugin in found]}
     warnings = (
+        # Jobs and checks are loaded by what runs them, which says what went wrong.
         _of_jobs()
         + (_of_checks() if plugins("udata.checks") else [])
         + [

@@ -40,9 +40,9 @@ Look = Callable[[Settings], list[Check]]
 
 
 class Probe(NamedTuple):
-    """Looks at the parts `names`, where the parts that it `needs` work, once those that it is `behind` were looked at.
+    """Looks at the parts `names`, if the parts that it `needs` work, once those that it is `behind` were looked at.
 
-    `settings` are those that it depends on. What must answer within the time that servers have fails where it does
+    `settings` are those that it depends on. What must answer within the time that servers have fails if it does
     not; of the rest it is not known then.
     """
 
@@ -55,7 +55,7 @@ class Probe(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What was found out. `ok` where everything that is configured works."""
+    """What was found out. `ok` if everything that is configured works."""
 
     ok: bool
     versions: Versions
@@ -102,6 +102,7 @@ def diagnose(settings: Settings | None = None) -> Report:
     futures: dict[str, Future[list[Check]]] = {}
     for probe in probes:
         futures |= dict.fromkeys(probe.names, Future())
+    # The settings come first and alone: everything else depends on them.
     _run(probes[0], settings, futures)
     seconds = HASTE * max(SHORTEST, min(settings["SERVER_TIMEOUT"], LONGEST))
     # What a plugin prints when it is imported is no part of an answer.
@@ -139,7 +140,7 @@ def _run(probe: Probe, settings: Settings, futures: Mapping[str, "Future[list[Ch
 
 
 def _obstacle(probe: Probe, settings: Settings, before: Iterable[Check]) -> str | None:
-    """Why the parts are not looked at; None where they are."""
+    """Why the parts are not looked at; None if they are."""
     broken = [check.name for check in before if check.name in probe.needs and not check.ok]
     if broken:
         return f"not looked at, because of the {' and the '.join(broken)}"

@@ -24,6 +24,7 @@ def look(settings: Settings) -> list[Check]:
     try:
         engine = open_engine(settings)
     except ConfigurationError as error:
+        # An engine that is named must be usable; the embedded one may lack its package.
         if settings["ELASTICSEARCH_URL"]:
             raise
         return [passed_over("search", error.message)]
@@ -67,6 +68,7 @@ def _problems(health: Health, aliases: tuple[str, ...]) -> list[Note]:
     if health.status == "red":
         found.append(Note("the search engine is red: a part of its documents is missing",
                           "see its log; then udata search index --reindex true builds them anew"))  # fmt: skip
+    # Other portals may share the engine.
     ours = [name for name in health.read_only if name.startswith(tuple(f"{alias}-" for alias in aliases))]
     if ours:
         remedy = "free the server's disk, and lift the block (index.blocks) in the index's settings"

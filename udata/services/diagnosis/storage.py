@@ -63,7 +63,7 @@ def _silence(bucket: Storage) -> Note | None:
 
 
 def little_space(folder: Path) -> Note | None:
-    """That the folder's disk is nearly full, where it is."""
+    """That the folder's disk is nearly full, if it is."""
     free = shutil.disk_usage(folder).free
     if free >= LITTLE_SPACE:
         return None
@@ -72,6 +72,7 @@ def little_space(folder: Path) -> Note | None:
 
 def writable(folder: Path) -> bool:
     """Whether files can be made in the folder, and read."""
+    # For the user that would really write, if the system can tell.
     return os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 

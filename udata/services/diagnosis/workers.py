@@ -39,6 +39,7 @@ def look_at_scheduler(settings: Settings) -> list[Check]:
 
 
 def _context(settings: Settings) -> "AppContext":
+    # The runner reads the settings from the app in use.
     app = Flask("udata")
     app.config.update(settings)
     return app.app_context()
@@ -50,6 +51,7 @@ def _workers(found: Status) -> Check:
     warnings = [Note(f"{worker.name} has been silent for {worker.seconds:,.0f} seconds", "start it again, or wait:"
                      f" it is forgotten in {worker.forgotten_in / 60:,.0f} minutes") for worker in silent]  # fmt: skip
     details = {"alive": [_plain(worker) for worker in living], "silent": [worker.name for worker in silent]}
+    # By itself no problem: what waits for a worker in vain is told with the queues.
     if not living:
         return passed_over("workers", "none: udata worker start starts one", warnings, **details)
     busy = sum(len(worker.running) for worker in living)
@@ -58,6 +60,7 @@ def _workers(found: Status) -> Check:
 
 
 def _queues(found: Status) -> Check:
+    # The scheduler has a check of its own.
     problems = [Note(text, "udata worker start") for text in found.problems if text != found.scheduler.problem]
     warnings = []
     if found.dead:

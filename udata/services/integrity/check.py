@@ -56,7 +56,7 @@ class Portal:
 
     @contextmanager
     def reading(self, collection: str) -> Iterator[None]:
-        """Note in `unread` where the server refuses what is read of `collection`, and go on."""
+        """Note in `unread` if the server refuses what is read of `collection`, and go on."""
         try:
             yield
         except OperationFailure as error:
@@ -73,7 +73,7 @@ class Check:
     severity: ClassVar[Severity] = "error"
     help: ClassVar[str]
     by_default: ClassVar[bool] = True
-    # Why it was given up, where it was.
+    # Why it was given up, if it was.
     broken: str | None = None
 
     def prepare(self, portal: Portal, collections: Sequence[str]) -> None:
@@ -115,7 +115,7 @@ class Check:
 def settle(since: float) -> None:
     """Wait until what was seen at the moment `since` cannot be in the middle of a change; then it is looked at again.
 
-    `since` is 0 where nothing was seen.
+    `since` is 0 if nothing was seen.
     """
     sleep(max(0.0, since + SETTLE - monotonic()))
 
@@ -123,7 +123,7 @@ def settle(since: float) -> None:
 def checks(names: Iterable[str] = ()) -> tuple[list[Check], list[str]]:
     """The checks called `names` (by default those that run by default), and what to warn of.
 
-    A plugin that cannot be loaded is a warning; where it was named, it is raised as PluginError.
+    A plugin that cannot be loaded is a warning; if it was named, it is raised as PluginError.
     Raises UnknownName, with the nearest names.
     """
     classes, warnings = _classes(tuple(names))
@@ -186,9 +186,10 @@ class _Guarded(Check):
             self._give_up(error)
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
-        """As of the check; none where it was given up."""
+        """As of the check; no fields if it was given up."""
         try:
             fields = () if self.check is None else self.check.fields(collection, shape)
+            # Read to its end here, so that what it raises is caught here, too.
             return fields if fields is None else frozenset(map(str, fields))
         except Exception as error:  # another package's code may raise anything
             self._give_up(error)

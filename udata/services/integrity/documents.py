@@ -54,6 +54,7 @@ class Documents(Check):
                 problems.append((prefix + name, "is required and absent", "error"))
         for name, value in document.items():
             field = expected.get(name)
+            # The exact type settles nearly every value at once.
             if field is not None and type(value) not in field.plain:
                 self._value(field.node, value, field.path, problems)
 
@@ -116,6 +117,7 @@ def _plain(node: Node) -> frozenset[type]:
 
 
 def _is_of(value: Any, types: tuple[type, ...]) -> bool:
+    # Python takes a bool for an int.
     return isinstance(value, types) and (bool in types or not isinstance(value, bool))
 
 

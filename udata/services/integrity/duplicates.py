@@ -33,7 +33,7 @@ class Duplicates(Check):
     """A field that is declared unique has no value twice, several that are unique together have no values twice, and
     neither have the ids of resources.
 
-    Only digests are kept of the values that were seen. Where one comes again, the collection is read a second time
+    Only digests are kept of the values that were seen. When one comes again, the collection is read a second time
     for the documents that hold it, and each two of them are looked at once more, together: on a living portal a
     value may have gone from one to the other.
     """
@@ -66,6 +66,7 @@ class Duplicates(Check):
 
     def leave(self, collection: str, shape: Shape) -> Iterable[Finding]:
         """Forget what was seen once."""
+        # Memory is needed for one collection at a time.
         self.seen = {}
         return ()
 
@@ -106,6 +107,7 @@ class Duplicates(Check):
         for id, other, digest in pairs:
             values = held.get(key(id), {}).get(digest, [])
             same = key(id) == key(other)
+            # By itself a document must hold the value twice, by two each must hold it still.
             if len(values) > same and (same or held.get(key(other), {}).get(digest)):
                 shown = "a value" if sounds_secret(path) else repr(values[0])
                 message = f"has {shown} twice" if same else f"has {shown}, which is also in {other}"

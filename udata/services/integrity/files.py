@@ -36,7 +36,7 @@ class Files(Check):
         """List the storages."""
         super().prepare(portal, collections)
         self.collections = [name for name in NAMED if name in portal.present]
-        # Only where every document is read can be said what none of them names.
+        # Only if every document is read can it be said what none of them names.
         self.whole = set(self.collections) <= set(collections)
         self.there = CompactSet(DIGEST_BYTES)
         self.named = CompactSet(DIGEST_BYTES)
@@ -78,6 +78,7 @@ class Files(Check):
             try:
                 for file in opened.files():
                     digest = _digest(place, file.name)
+                    # A file that came since may belong to a document that is about to come.
                     if digest in self.there and digest not in self.named:
                         message = f"is stored ({size(file.size)}), and no document names it"
                         yield self.finding(place, _text(file.name), "", message)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from udata.errors import UsageError
 from udata.store.compact_set import CompactSet
 
+# Long enough that millions of findings do not share one.
 IDENTITY_BYTES = 16
 
 Severity = Literal["error", "warning"]
@@ -20,7 +21,7 @@ class Finding(NamedTuple):
     """One thing that is wrong.
 
     `id` is the document's, as text; `path` the stored field names joined by dots; `target` the collection that a
-    reference points into, and `missing` the id that is not there, both null where they do not apply.
+    reference points into, and `missing` the id that is not there, both null if they do not apply.
     """
 
     check: str
@@ -55,6 +56,7 @@ class Baseline:
 
     def add(self, identity: bytes, check: str, collection: str) -> None:
         """Take a finding in."""
+        # Files of several runs may have been joined: each finding counts once.
         if self.identities.add(identity):
             self.known[check, collection] += 1
 
@@ -79,7 +81,7 @@ class Baseline:
 def read_baseline(path: Path) -> Baseline:
     """The findings that an earlier run wrote, one JSON object a line.
 
-    Raises UsageError, which names the line, where the file is none of ours.
+    Raises UsageError, which names the line, if the file is not one of ours.
     """
     baseline = Baseline()
     try:

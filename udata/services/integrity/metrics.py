@@ -23,6 +23,7 @@ class Metrics(Check):
         self.expected: Expected = expected(portal.database, wanted, portal.site_id)
         if self.expected.unread:
             unread = "; ".join(f"{name}: {why}" for name, why in self.expected.unread.items())
+            # The counters that are known are compared all the same.
             self.broken = f"some counters are unknown, for what they count cannot be read: {unread}"
 
     def fields(self, collection: str, shape: Shape) -> Iterable[str] | None:
@@ -31,6 +32,7 @@ class Metrics(Check):
 
     def visit(self, collection: str, shape: Shape, document: Document) -> Iterator[Finding]:
         """The counters that are not what counting gives; one that is absent counts as zero."""
+        # Only this portal's own site is counted.
         if collection == "site" and document.get("_id") != self.portal.site_id:
             return
         stored = document.get("metrics")

@@ -26,6 +26,7 @@ class MissingLists(Check):
                 if isinstance(node, ListOf) and isinstance(node.item, Reference) and not node.item.generic
             ]
         wanted = {name for one in shape.all() for name in self.lists[one]}
+        # Which lists a document must have may depend on its class.
         return {*wanted, "_cls"} if wanted and shape.variants else wanted
 
     def visit(self, collection: str, shape: Shape, document: Document) -> Iterable[Finding]:

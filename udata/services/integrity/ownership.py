@@ -32,6 +32,7 @@ class Ownership(Check):
         # The organizations that had one of them as a member, and when the last one was seen.
         self.doubtful: list[Any] = []
         self.since = 0.0
+        # Deleted users are compared with members alone.
         if "organization" in collections:
             with portal.reading("user"):
                 for user in self._read("user", {"deleted": {"$ne": None}}):

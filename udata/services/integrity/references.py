@@ -78,17 +78,20 @@ class References(Check):
             else:
                 self.waiting.append(item)
                 self.since = monotonic()
+        # Bounded, since a broken database may have millions that dangle.
         if len(self.waiting) >= WAITING:
             findings += self._look_again()
         return findings
 
     def finish(self) -> Iterator[Finding]:
         """What dangles still, now that it is looked at again."""
+        # Twice: in the first round the latest only become ripe.
         yield from self._look_again()
         yield from self._look_again()
 
     def _look_again(self) -> Iterator[Finding]:
         """What dangles still of all that was found before the latest: first the targets, then the sources."""
+        # The latest wait for another round, by which a change in progress is mostly over.
         (ripe, since), self.ripe, self.waiting = self.ripe, (self.waiting, self.since), []
         settle(since)
         dangling = self._still_missing(ripe)
@@ -161,7 +164,7 @@ class References(Check):
         return None
 
     def _known_alone(self, reference: Reference) -> CompactSet:
-        """The ids of the only collection that `reference` may point into; an empty set where there are several."""
+        """The ids of the only collection that `reference` may point into; an empty set if there are several."""
         known = self.alone.get(reference)
         if known is None:
             targets = (reference.bare,) if reference.bare else () if reference.generic else reference.targets
@@ -223,7 +226,7 @@ def _generic(value: Any) -> str | Pointer:
 
 
 def _can_be_asked_for(id: Any) -> bool:
-    """Whether a query finds an id by its value, as it does not where the value is itself a condition."""
+    """Whether a query finds an id by its value, as it does not if the value is itself a condition."""
     return not isinstance(id, dict | list | DBRef | Regex)
 
 

@@ -47,6 +47,7 @@ class Report:
             place = Place(finding.check, finding.place, finding.collection, finding.severity, finding.target)
             self.places[key] = place
         place.count += 1
+        # One field may point into several collections: then none of them is named.
         if place.target != finding.target:
             place.target = None
         if len(place.examples) < self.limit:
@@ -56,6 +57,7 @@ class Report:
         """The places of each check, the fullest first; checks with errors come first, in the order of `about`."""
         rank = {check: number for number, check in enumerate(self.about)}
         grouped: dict[str, list[Place]] = {}
+        # `error` sorts before `warning`.
         for place in sorted(
             self.places.values(), key=lambda place: (place.severity, rank.get(place.check, len(rank)), -place.count)
         ):
@@ -96,5 +98,5 @@ class Report:
         )
 
     def write(self, path: Path, summary: Summary) -> None:
-        """Write the page to `path`, as `written_files.write` does. Raises UsageError where that cannot be."""
+        """Write the page to `path`, as `written_files.write` does. Raises UsageError if that cannot be."""
         written_files.write(path, self.html(summary))

@@ -69,7 +69,7 @@ class _Pass(NamedTuple):
 def collections(models: Iterable[str] = (), exclude: Iterable[str] = ()) -> list[str]:
     """The collections of `models` (by default of all) without those of `exclude`.
 
-    Raises UnknownName, and UsageError where nothing is left.
+    Raises UnknownName, and UsageError if nothing is left.
     """
     known = registry.by_collection()
     chosen = {registry.document(name)._get_collection_name() for name in models} or set(known)
@@ -94,7 +94,7 @@ def check_integrity(
 
     The `settings` are the portal's, which the check of files needs. A finding whose identity is in the `baseline` is
     only counted as accepted. A collection that cannot be read is noted, and the others are read all the same. Raises
-    ServerError where the server fails.
+    ServerError if the server fails.
     """
     started = monotonic()
     with translated_errors():
@@ -127,10 +127,12 @@ class _Run:
 
     def all(self, names: list[str]) -> None:
         """Prepare the checks, show them each collection, and let them finish."""
+        # A copy, since a check that fails is taken out of the list.
         for check in list(self.checks):
             self.progress(self.done, None, f"Preparing {check.name}")
             with self._giving_up(check):
                 check.prepare(self.portal, names)
+        # What no check wants to see is not read.
         passes = [one for one in map(self._pass, names) if one.checks]
         scans = scan(self.portal.database, [one.scan for one in passes], split)
         for one, (_, documents) in zip(passes, scans, strict=False):
@@ -140,6 +142,7 @@ class _Run:
         for check in list(self.checks):
             with self._giving_up(check):
                 self._take(check.finish())
+        # Of what could not be read nobody knows whether its findings are gone.
         read = self.summary.checked.keys() - self.summary.unread.keys()
         self.summary.gone = self.baseline.gone([check.name for check in self.checks], read)
         self.summary.broken |= {check.name: check.broken for check in self.checks if check.broken}
@@ -171,12 +174,13 @@ class _Run:
                 if found:
                     self._take(found)
             except RecursionError:
+                # One document must not end the check of all others.
                 id = document.get("_id")
                 self._take([_damaged(one.scan.collection, id, "is nested too deeply to be checked", [check])])
 
     @contextmanager
     def _giving_up(self, check: Check) -> Iterator[None]:
-        """Go on without `check` where the server refuses what it alone asks for."""
+        """Go on without `check` if the server refuses what it alone asks for."""
         try:
             yield
         except OperationFailure as error:
@@ -197,6 +201,7 @@ class _Run:
             # The same place may hold the same thing twice: that is one finding.
             if identity in told:
                 continue
+            # Bounded: at worst a repeat far behind counts twice.
             if len(told) >= TOLD:
                 told.clear()
             told.add(identity)
@@ -234,6 +239,7 @@ def _union(wanted: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
     paths: set[str] = set()
     for fields in wanted:
         if fields is None:
+            # One check that wants whole documents decides for all.
             return None
         paths.update(fields)
     return without_children(paths)

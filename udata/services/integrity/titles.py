@@ -34,7 +34,7 @@ AT_ONCE = 50
 
 
 class Title(NamedTuple):
-    """What a document is called, and the address of its page; each None where there is none."""
+    """What a document is called, and the address of its page; each None if there is no such thing."""
 
     name: str | None
     page: str | None
@@ -67,6 +67,7 @@ def _read(collection: "Collection[Stored]", ids: Iterable[str]) -> Iterable[Stor
 
 def _forms(text: str) -> tuple[Any, ...]:
     try:
+        # A finding has the id as text, which stands for either.
         return ObjectId(text), text
     except InvalidId:
         return (text,)

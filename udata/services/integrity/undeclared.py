@@ -70,6 +70,7 @@ def _look_into(node: Node, value: Any, path: str, problems: Problems) -> None:
 
 
 def _is_known(shape: Shape, name: Any) -> bool:
+    # MongoEngine stores a subclass with its parents' names before its own, joined by dots.
     ends = name.rsplit(".", 1)[-1] if isinstance(name, str) else None
     return ends in {one.name for one in shape.all()} or known_class(name) is not None
 

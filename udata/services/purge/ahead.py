@@ -44,9 +44,11 @@ class Ahead:
         count, self.until = 0, number
         for some in self.touched[number:]:
             count += sum(map(len, some.values()))
+            # The batch that was asked for is always read, however much it touches.
             if count > DOCUMENTS and self.until > number:
                 break
             self.until += 1
+        # A document that several batches touch is read once.
         ids: dict[str, dict[bytes, Any]] = defaultdict(dict)
         for some in self.touched[number : self.until]:
             for collection, listed in some.items():
@@ -65,6 +67,7 @@ class Ahead:
                 missing.append(id)
                 continue
             self._wanted[name] -= 1
+            # The last batch that wants it takes it out: memory holds only what is still to come.
             found = self._read.get(name) if self._wanted[name] > 0 else self._read.pop(name, None)
             if found is not None:
                 yield found
@@ -79,6 +82,7 @@ class Ahead:
     def follow(self, name: Name, done: Fate) -> None:
         """A document was changed as `done` says."""
         one = self._read.get(name)
+        # No later batch touches it, or it is read anew anyway.
         if one is None:
             return
         left = {**one.document, **done.fields, **{place: beside.value for place, beside in done.sets.items()}}

@@ -94,6 +94,7 @@ class Batch:
                 fetched(self.database, collection, some) if self.ahead is None else self.ahead.take(collection, some)
             )
             self._note(collection, found)
+        # The roots come last, so that their flags are as fresh as can be.
         for kind in KINDS.values():
             roots = [root for root in self.roots.values() if root.kind == kind.name]
             self._fetch(kind.collection, [root.id for root in roots])
@@ -102,6 +103,7 @@ class Batch:
         gone = {name for name, root in self.roots.items() if self._is_flagged(name, root)}
         self._fetch_along(gone)
         decision = self.decide(gone)
+        # A root that stays may hold others itself, so the rest is decided anew until nothing is denied.
         while decision.denied & gone:
             for name in decision.denied & gone:
                 self.left.append(Left(name[0], str(self.roots[name].id), "is held by a document that needs it", True))
@@ -121,6 +123,7 @@ class Batch:
                 decision.removed[along[0]][along[1]] = Fate(removed=True)
         read = [name for name in self.ground.order if name in self.read]
         late = True
+        # References may run in circles: it is repeated until no more documents go.
         while late:
             late = False
             for place, collection in enumerate(read):
@@ -136,6 +139,7 @@ class Batch:
 
     def _decide_one(self, decision: Decision, collection: str, packed: bytes, document: Document) -> None:
         found = self._fate(decision, collection, document)
+        # An earlier round may have decided otherwise.
         decision.changed[collection].pop(packed, None)
         if found.denied:
             for target, id in found.denied:
@@ -173,7 +177,9 @@ class Batch:
 
     def apply(self, decision: Decision) -> Decision:
         """Detach and remove, the roots last; returns what was really done: a root that may not go keeps what it had."""
+        # Killed between these steps, a reference may be gone too early, but none leads nowhere.
         blocked = self._detach(decision)
+        # The order has targets first. Reversed, what refers goes before what it refers to.
         for collection in reversed([name for name in [*self.ground.order, SLUGS] if name in decision.removed]):
             ids = self._unblocked(decision, collection, blocked)
             blocked |= self._write(collection, [DeleteOne({"_id": id}) for id in ids], decision)
@@ -185,6 +191,7 @@ class Batch:
         self._tell_ahead(decision, known=undisturbed)
         if undisturbed:
             return decision
+        # Without the roots that stayed, less should have gone: what differs is put back.
         really = self.decide(gone)
         self._put_back(decision, really)
         return really
@@ -229,6 +236,7 @@ class Batch:
             beside = [write for packed, one in fates.items() for write in setting(self._read(collection, packed), one)]
             blocked |= self._write(collection, beside, decision)
             pairs = [(self._read(collection, packed), one) for packed, one in fates.items()]
+            # A write that matches nothing lost a race with a portal: the document is read and decided again.
             for _ in range(ATTEMPTS):
                 writes, failed = self._updates(collection, pairs), set[Name]()
                 matched = self._matched(collection, writes, decision, failed)
@@ -256,6 +264,7 @@ class Batch:
             return self.database[collection].bulk_write(writes, ordered=False).matched_count
         except BulkWriteError as error:
             failed |= self._refused(collection, error, decision)
+            # Counted as done: what was refused is named, and would be refused again.
             return len(writes)
 
     def _again(
@@ -302,6 +311,7 @@ class Batch:
             if not roots:
                 continue
             done = self.database[collection].bulk_write([DeleteOne(_condition(root)) for root in roots], ordered=False)
+            # Some are gone already, or their flag has changed.
             if done.deleted_count < len(roots):
                 there = self.database[collection].find({"_id": {"$in": [root.id for root in roots]}}, {"_id": 1})
                 for one in there:
@@ -364,15 +374,17 @@ class Batch:
 def _condition(root: Root) -> Document:
     """What finds the root only while it is to go."""
     kept_for = KEPT_FOR.get(root.collection)
+    # A DOI that came meanwhile keeps the dataset, too.
     condition = {"_id": root.id, KINDS[root.kind].flag: root.flag}
     return {**condition, kept_for: {"$in": [None, ""]}} if kept_for else condition
 
 
 def undone(original: Document, done: Fate, wanted: Fate | None) -> Iterator[UpdateOne]:
-    """The writes that give a document back what it lost, where nobody has changed it since."""
+    """The writes that give a document back what it lost, if nobody has changed it since."""
     fields = wanted.fields if wanted else {}
     for name, left in done.fields.items():
         value = fields.get(name, original[name])
+        # It would have lost as much without the roots that stay.
         if value is ABSENT or value == left:
             continue
         yield UpdateOne({"_id": original["_id"], name: None if left is ABSENT else left}, {"$set": {name: value}})

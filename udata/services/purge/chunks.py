@@ -40,15 +40,17 @@ def purge_chunks(settings: Mapping[str, Any], now: datetime, progress: Progress 
 
 
 def _pieces(pieces: Storage, name: str, oldest: datetime) -> Iterator[str]:
-    """The names of an upload's files, the description last; none of one that goes on, or of what is no upload."""
+    """The names of an upload's files, the description last; no names of one that goes on, or of what is no upload."""
     try:
         about = json.loads(b"".join(pieces.read(name)))
         last = datetime.fromisoformat(about["lastchunk"])
         count = int(about["totalparts"])
     except (FileMissing, FileRefused, ValueError, KeyError, TypeError):
         return
+    # Compared in naive UTC, as `now` is. A moment without a zone is taken for UTC.
     last = last.astimezone(UTC).replace(tzinfo=None) if last.tzinfo else last
     if last < oldest and 0 <= count <= MOST_PIECES:
         folder = name.removesuffix(META)
         yield from (f"{folder}{number}" for number in range(count))
+        # A kill before this leaves the description, by which the next run finds the rest.
         yield name

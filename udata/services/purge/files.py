@@ -43,6 +43,7 @@ class Files:
                 except FileRefused as error:
                     self.bad(Left(place, str(error.name), error.reason, bad=True))
                     continue
+                # A file that is not there frees nothing.
                 gone = gone if size is None else gone.and_also(Gone(1, size))
         return gone
 
@@ -54,6 +55,7 @@ class Files:
             if opened is None:
                 continue
             try:
+                # What could not be archived stays.
                 kept = self._keep(place, opened, names)
                 for one in opened.delete(kept):
                     if one.state == "refused":
@@ -61,6 +63,7 @@ class Files:
                     elif one.state == "deleted":
                         gone = gone.and_also(Gone(1, one.size))
             except StorageError as error:
+                # A storage that fails as a whole costs its own files only.
                 self.bad(Left(place, "all", f"cannot be used: {error.message}", bad=True))
         return gone
 
@@ -75,6 +78,7 @@ class Files:
             try:
                 copy(name, opened, target)
             except FileMissing:
+                # Somebody else has removed it: there is nothing left to copy or to remove.
                 continue
             except FileRefused as error:
                 self.bad(Left(place, str(error.name), error.reason, bad=True))
@@ -83,7 +87,7 @@ class Files:
         return kept
 
     def _open(self, place: str) -> Storage | None:
-        """The storage; None where it cannot be used, which is said once."""
+        """The storage; None if it cannot be used, which is said once."""
         if place not in self.opened:
             try:
                 known = is_configured(self.settings, place)

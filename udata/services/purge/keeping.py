@@ -30,6 +30,7 @@ def keep(archive: Archive | None, batch: Batch, decision: Decision) -> None:
             archive.note(collection, read.document["_id"], left, lost)
     for collection, documents in by_collection.items():
         archive.keep(collection, documents)
+    # On the disk before the batch is applied: the archive never lacks what the database lost.
     archive.flush()
 
 
@@ -40,6 +41,7 @@ def keeper(archive: Archive | None, database: Database[Document]) -> Before:
         if archive is not None:
             archive.keep(collection, [one.raw for one in fetched(database, collection, [id for id, _ in written])])
             for id, counters in written:
+                # No loss is noted: counters come back only with the whole document.
                 archive.note(collection, id, {"metrics": counters}, [])
             archive.flush()
 

@@ -59,7 +59,7 @@ class Root(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A document that stays although it is flagged, and why; `bad` where something is wrong with it."""
+    """A document that stays although it is flagged, and why; `bad` if something is wrong with it."""
 
     collection: str
     id: str
@@ -77,6 +77,7 @@ def kinds(names: tuple[str, ...] | list[str]) -> list[Kind]:
 
 def found(database: Database[Document], kind: Kind, before: datetime | None) -> Iterator[Root | Left]:
     """The documents of a kind that are flagged, and were `before` a moment if one is given."""
+    # Null and absent both mean that it is not deleted.
     query: Document = {kind.flag: {"$ne": None} if before is None else {"$lt": before}}
     keeps = KEPT_FOR.get(kind.collection)
     fields = {kind.flag, "slug", *filter(None, (keeps,))}
@@ -90,6 +91,7 @@ def found(database: Database[Document], kind: Kind, before: datetime | None) -> 
 
 def _judged(kind: Kind, document: Document, keeps: str | None) -> Root | Left:
     flag, slug = document.get(kind.flag), document.get("slug")
+    # A date that Python cannot hold is given as DatetimeMS.
     if not isinstance(flag, datetime | DatetimeMS):
         return Left(kind.collection, str(document["_id"]), f"has no date in {kind.flag}", bad=True)
     if keeps and document.get(keeps):

@@ -47,6 +47,7 @@ class Notes:
     def write(self, batch: Batch, decision: Decision) -> list[Document]:
         """Note what follows from a batch, before it is applied."""
         common = {"noted_at": now(), "state": "held"}
+        # What follows and what may have to come back share the notes, whichever needs more of them.
         both = zip_longest(_parts(batch, decision), changes(batch, decision), fillvalue=())
         notes = [{"_id": ObjectId(), **common, **(part or _EMPTY), "back": back} for part, back in both]
         self._flush([ReplaceOne({"_id": note["_id"]}, note, upsert=True) for note in notes])
@@ -90,6 +91,7 @@ class Notes:
         read = []
         for note in self.collection.find():
             held = note["state"] == "held" and note.get("back", ())
+            # While a root still has its flag it may be taken back yet: the note stays for the next run.
             if not held or not give_back(self.database, held, files.bad):
                 read.append((note["_id"], note["state"]))
             if note["files"]:
@@ -105,6 +107,7 @@ class Notes:
         for collection, some in index.items():
             changed(self.database, settings, collection, list(some.values()))
         for part in chunks(read, LOOKS):
+            # Only in the state in which it was read: another run may have made it due since.
             for state in ("held", "due"):
                 some_ids = [id for id, noted in part if noted == state]
                 if some_ids:
@@ -177,6 +180,7 @@ def _counted(batch: Batch, decision: Decision) -> dict[str, dict[bytes, Any]]:
                 found[collection][packed] = document["_id"]
             for _, reference, value in references(shape, dict(document)):
                 for target, id in aims(reference, value):
+                    # What goes itself needs no counters.
                     if target in KEYS and (target, key(id)) not in decision.because:
                         found[target][key(id)] = id
     return found

@@ -31,6 +31,7 @@ def pieces(batch: bytes) -> Iterator[bytes]:
     """The documents of a batch, undecoded."""
     position = 0
     while position < len(batch):
+        # Every BSON document begins with its length, these four bytes included.
         (size,) = struct.unpack_from("<i", batch, position)
         yield batch[position : position + size]
         position += size

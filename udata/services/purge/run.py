@@ -130,6 +130,7 @@ class _Run:
         self.files = Files(settings, self._leave)
         self.notes = Notes(database)
         self.gone = Gone()
+        # What an earlier batch did already, so that nothing is counted twice.
         self.known: dict[tuple[str, str], CompactSet] = defaultdict(lambda: CompactSet(KEY_BYTES))
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.left: set[Left] = set()
@@ -138,10 +139,12 @@ class _Run:
         """Find, walk and remove; and work off what follows, that of an earlier purge too."""
         ground = Ground(self.database, {name: shape(cls) for name, cls in registry.by_collection().items()})
         if not self.result.dry_run:
+            # First what a killed run left: a portal may have taken roots back since.
             self.notes.give_back(self._leave)
         roots: list[Root] = []
         for kind in self.kinds:
             self.progress(0, None, f"Looking for {kind.name}")
+            # An age that the operator gives takes the place of the setting's.
             age = timedelta(days=self.settings[kind.age]) if kind.age and older_than is None else older_than
             for one in found(self.database, kind, None if age is None else now() - age):
                 if isinstance(one, Left):
@@ -149,6 +152,7 @@ class _Run:
                 else:
                     roots.append(one)
         done = 0
+        # A walk reads whole collections, so that one has to serve many batches.
         for some in chunks(roots, ROUND):
             batches = list(chunks(some, BATCH))
             walk = Walk(ground, batches, self._leave)
@@ -158,6 +162,7 @@ class _Run:
                 self._tell(batch)
                 ahead.reach(number)
                 self._batch(Batch(ground, batch, walk.touched[number], ahead=ahead))
+                # Not asked for again, and it may be much.
                 walk.touched[number].clear()
                 done += len(batch)
                 self.progress(done, len(roots), f"Purging {batch[-1].kind}")
@@ -173,6 +178,7 @@ class _Run:
             batch.touched[collection] = [id for id in ids if not len(known) or key(id) not in known]
         decision = batch.look()
         if not self.result.dry_run and decision.because:
+            # A kill relies on this order: archived, noted, applied, and only then do files go.
             keep(self.archive, batch, decision)
             notes = self.notes.write(batch, decision)
             decision = batch.apply(decision)
@@ -195,6 +201,7 @@ class _Run:
             for packed, one in fates.items():
                 self.counts["changed"][collection] += self.known["changed", collection].add(packed)
                 self.counts["detached"].update({f"{collection}.{path}": n for path, n in one.detached.items()})
+                # A source that lost its organization is paused, which its operator has to hear of.
                 if "active" in one.sets and collection == "harvest_source":
                     self.result.paused.append(str(batch.read[collection][packed].document["_id"]))
 

@@ -33,6 +33,7 @@ def changes(batch: Batch, decision: Decision) -> Iterator[list[Document]]:
     """What a batch is about to detach, in lists that each have room in a note."""
     some: list[Document] = []
     size = 0
+    # Without roots there is nothing that a portal could take back.
     for one in _changes(batch, decision) if batch.roots else ():
         length = len(one["was"])
         if length > MOST_BYTES:
@@ -51,6 +52,7 @@ def _changes(batch: Batch, decision: Decision) -> Iterator[Document]:
         declared = batch.ground.shapes[collection]
         for packed, found in fates.items():
             document = batch.read[collection][packed].document
+            # When the note is read, the class says which fields are declared.
             names = {"_id", "_cls", *found.fields, *found.sets}
             lost = {}
             for path, reference, value in references(declared, document):
@@ -71,7 +73,7 @@ def _changes(batch: Batch, decision: Decision) -> Iterator[Document]:
 
 
 def give_back(database: Database[Document], noted: Iterable[Document], bad: Callable[[Left], None]) -> bool:
-    """Give the roots that a portal has taken back what referred to them, where nobody has changed it since.
+    """Give the roots that a portal has taken back what referred to them, if nobody has changed it since.
 
     Returns whether roots stand there with their flag, which may be taken back yet.
     """
@@ -82,11 +84,14 @@ def give_back(database: Database[Document], noted: Iterable[Document], bad: Call
         standing: set[tuple[str, bytes]] = set()
         for kind, ids in _by(roots, "kind").items():
             for root in _found(database, KINDS[kind].collection, ids, KINDS[kind].flag):
+                # The portal has taken it back.
                 if root.get(KINDS[kind].flag) is None:
                     standing.add((kind, key(root["_id"])))
                 else:
                     undecided = True
+        # A target is given back only if every root for which it was to go stands again.
         kept = [one for one in targets if all((root["kind"], key(root["id"])) in standing for root in one["roots"])]
+        # What does not exist any more must not be referred to again.
         back = {
             (collection, key(one["_id"]))
             for collection, ids in _by(kept, "collection").items()

@@ -1,4 +1,4 @@
-"""Elements of topics that are none any more: of a topic that is gone, or with nothing in them."""
+"""Elements of topics that are no elements any more: of a topic that is gone, or with nothing in them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ def purge_elements(
     settings: Mapping[str, Any],
     progress: Progress = silent,
 ) -> Emptied:
-    """Remove the elements of topics that are none any more; the topics that lost one are indexed anew.
+    """Remove elements whose topic is gone, or with nothing in them; the topics that lost one are indexed anew.
 
     Raises ServerError.
     """
@@ -48,9 +48,11 @@ def purge_elements(
             gone = [one for one in some if key(one.get("topic")) not in there]
             left = [one for one in some if key(one.get("topic")) in there and _is_empty(one)]
             if gone or left:
+                # Each only while it is what was seen: somebody may just be filling it in.
                 writes = [DeleteOne({name: one.get(name) for name in ("_id", *FIELDS)}) for one in (*gone, *left)]
                 database["topic_element"].bulk_write(writes, ordered=False)
             orphans, empty, seen = orphans + len(gone), empty + len(left), seen + len(some)
+            # The topics of the others are gone themselves.
             changed(database, settings, "topic", [one["topic"] for one in left])
             progress(seen, None, "Removing elements of topics")
     return Emptied(orphans, empty)

@@ -37,6 +37,7 @@ class Ground:
     @cached_property
     def large(self) -> bool:
         """Whether so much is stored that few documents are better looked up."""
+        # Asked once. It only decides which way is quicker, so that an estimate will do.
         return int(self.database.command("dbStats").get("objects", 0)) > LARGE
 
     def _targets(self, shape: Shape) -> frozenset[str]:
@@ -50,6 +51,7 @@ class Ground:
         entered: set[str] = set()
 
         def enter(name: str) -> None:
+            # Collections may refer to each other in circles: each is entered once.
             if name not in entered:
                 entered.add(name)
                 for target in sorted(self.targets[name] & self.removable & self.shapes.keys()):
@@ -70,6 +72,7 @@ class Ground:
 
 def _removes(place: Place) -> bool:
     """Whether the document may go with the target of a reference."""
+    # This rule looks at neither the document nor the target, so both can be left empty.
     what = on_gone(place.reference, {}, ("", None))
     return what == DOCUMENT or (what == PULL and bool(getattr(place.reference.field, "required", False)))
 
@@ -102,6 +105,7 @@ class Walk:
         seen: dict[str, tuple[int, ...]] = {}
         wanted = self.ground.sources(self.going)
         done = 0
+        # A collection is read again only if more goes of what it refers to than when it was last read.
         while stale := [name for name in wanted if self._sizes(name) != seen.get(name)]:
             for name, found in self._read(stale):
                 seen[name] = self._sizes(name)
@@ -128,7 +132,7 @@ class Walk:
             yield name, self._look_up(name, looked_up[name])
 
     def _by_index(self, name: str) -> list[Place] | None:
-        """The places under which to look for few documents of a large collection; None where it is to be read whole.
+        """The places under which to look for few documents of a large collection; None if it is to be read whole.
 
         What stands in fields for anything (`extras`) is not looked for then.
         """
@@ -144,12 +148,13 @@ class Walk:
         if not all(place.asked for place in relevant) or collection.estimated_document_count() < SMALL:
             return None
         indexed = [list(index["key"]) for index in collection.list_indexes()]
+        # An index serves only the path that it begins with, the class aside.
         served = {keys[1] if keys[0] == "_cls" and len(keys) > 1 else keys[0] for keys in indexed}
         return relevant if all(place.path in served for place in relevant) else None
 
     def _look_up(self, name: str, relevant: list[Place]) -> Iterator[Document | Unreadable]:
         shape, collection = self.ground.shapes[name], self.ground.database[name]
-        # Where classes share the collection, its indexes begin with the class.
+        # If classes share the collection, its indexes begin with the class.
         classes = {"_cls": {"$in": collection.distinct("_cls")}} if shape.variants else {}
         for place in relevant:
             for some in chunks(self._values(place), LOOKS):
@@ -189,6 +194,7 @@ class Walk:
     def _hits(self, shape: Shape, document: Document) -> tuple[int, ...]:
         found: set[int] = set()
         for _, reference, value in references(shape, document):
+            # Nearly every reference is ruled out here, by one look-up.
             if type(value) is ObjectId and value.binary not in self.flat:
                 continue
             for collection, id in aims(reference, value):
@@ -224,6 +230,7 @@ class Walk:
             return
         for number in numbers:
             ids = self.touched[number][collection]
+            # Only a repeat in a row is caught; a batch reads each id once all the same.
             if not ids or ids[-1] != id:
                 ids.append(id)
 

@@ -104,6 +104,7 @@ class Late:
             id = organization["_id"]
             visible = organization.get("deleted") is None
             for user, role in _members(organization) if visible else ():
+                # A partial editor is concerned by the assigned datasets alone.
                 if role != "partial_editor":
                     self._memberships.setdefault(user, bytearray()).extend(id.binary)
                     continue
@@ -113,7 +114,7 @@ class Late:
             self._of.setdefault(user, bytearray()).extend(late)
 
     def _due(self, document: Document) -> datetime | None:
-        """When the update was due, where that is too long ago; None for what is not late, or odd."""
+        """When the update was due, if that is too long ago; None for what is not late, or odd."""
         last, frequency, harvest = (document.get(name) for name in ("last_update", "frequency", "harvest"))
         if not isinstance(document["_id"], ObjectId) or not isinstance(last, datetime):
             return None
@@ -166,7 +167,7 @@ class Late:
         return recipients
 
     def _dataset(self, document: Document) -> LateDataset | None:
-        """What is shown of a dataset; None where it is no longer late."""
+        """What is shown of a dataset; None if it is no longer late."""
         due = self._due(document)
         if due is None:
             return None

@@ -30,6 +30,7 @@ class Notes:
     def left_behind(self) -> Iterator[ObjectId]:
         """The persons whose mail was about to be sent when a run died: each is told once."""
         for note in self._collection.find({"state": "sending"}, ("_id", "run")):
+            # Of two runs only one gets this through, and tells of it.
             done = self._collection.update_one({**note, "state": "sending"}, {"$set": {"state": "unknown"}})
             if done.modified_count:
                 yield note["_id"]

@@ -74,7 +74,7 @@ def send(
 ) -> Reminded:
     """Remind everybody whom late datasets concern and who was not reminded lately.
 
-    `told` is given each person to be reminded, right before. With `dry_run`, and where mails are turned off, nothing
+    `told` is given each person to be reminded, right before. With `dry_run`, and when mails are turned off, nothing
     is sent and nothing noted. Raises ConfigurationError, ServerError of the database.
     """
     moment = now or this_moment()
@@ -93,6 +93,7 @@ def send(
         try:
             _remind_all(late, notes, mailer, settings, result, told, progress, quiet=quiet)
         except MailServerError as error:
+            # What was sent until then is told all the same.
             result.failed = str(error)
     return result
 
@@ -136,15 +137,18 @@ def _remind(recipient: Recipient, notes: Notes, mailer: Mailer, settings: Mappin
     try:
         outcome = mailer.send(mail(recipient, settings))
     except MailServerError:
+        # The server is away: nothing was sent, and the next run may do it.
         notes.take_back(recipient.id)
         raise
     result.note(recipient.email, outcome)
     if outcome.state == "refused":
         log.warning("No reminder reaches %s: %s", recipient.email, outcome.reason)
+        # Nothing was sent: once the address is mended, a later run reaches it.
         notes.take_back(recipient.id)
         return
     if outcome.state == "unknown":
         log.warning("Whether %s was reminded is not known: %s", recipient.email, outcome.reason)
+    # Kept if it is unknown, too: one mail too few is better than two.
     notes.keep(recipient.id, outcome.state)
 
 

@@ -47,7 +47,7 @@ BY_HAND = {
 
 
 class Plan:
-    """A plan that is being written; findings are added as they are found. Raises UsageError where it cannot be."""
+    """A plan that is being written; findings are added as they are found. Raises UsageError if it cannot be."""
 
     def __init__(self, path: Path, database: Database[Document]) -> None:
         self.path = path
@@ -97,6 +97,7 @@ def lines(database: Database[Document], collection: str, findings: list[Finding]
     if cls is not None:
         ids = {finding.id for finding in findings if finding.check not in BY_HAND}
         for some in chunks(sorted(ids), LOOKS):
+            # A finding has the id as text, which may stand for an ObjectId.
             wanted = [one for id in some for one in ((ObjectId(id), id) if ObjectId.is_valid(id) else (id,))]
             for one in documents(database[collection], {"_id": {"$in": wanted}}):
                 if not isinstance(one, Unreadable):
@@ -123,6 +124,7 @@ def _planned(finding: Finding, declared: Shape, document: Document) -> Line:
         return {"action": "recount", "value": _at(document, finding.path)}
     node = declared.of(document).fields.get(finding.path)
     if finding.check in ("missing-lists", "documents") and isinstance(node, ListOf):
+        # Told apart here, since a query for null finds what is absent, too.
         absent = finding.path not in document
         if absent or document[finding.path] is None:
             return {"action": "set", "absent": absent, "value": None, "becomes": []}
@@ -149,6 +151,7 @@ def _detached(finding: Finding, declared: Shape, document: Document) -> Line:
     def at(path: str, target: Target) -> bool:
         return path == finding.path and (target[0], key(target[1])) in names
 
+    # Everything may be said to go, since `at` picks what counts.
     becomes = fate(declared, document, lambda collection, id: True, mending, at)
     line: Line = {"value": [value for value, _ in hits], "targets": [list(target) for _, target in hits]}
     return {"action": action(declared, document, becomes), **line}
@@ -178,6 +181,7 @@ def found_at(
 
 def _left_members(finding: Finding, declared: Shape, document: Document) -> Line:
     """Members whose account is deleted leave; who owns what nobody owns only a person can say."""
+    # The finding names the member in its message alone.
     hits = [
         (value, aim)
         for place, reference, value in references(declared, document)

@@ -60,7 +60,7 @@ class Repaired:
 
 
 def read_plan(path: Path) -> Iterator[Line]:
-    """The lines of a plan. Raises UsageError, which names the line, for one that is none of ours."""
+    """The lines of a plan. Raises UsageError, which names the line, for one that is not ours."""
     try:
         with path.open(encoding="utf-8") as stream:
             for number, text in enumerate(stream, 1):
@@ -96,8 +96,9 @@ def repair(
 
     `tell` is told of each document whether it is "removed" or "changed", its collection and its id.
     With `archive` each document is first written there as it was. Search and counters follow. Done again, it changes
-    nothing. Raises UsageError for a plan that is none, before anything is changed; ServerError.
+    nothing. Raises UsageError for what is no plan, before anything is changed; ServerError.
     """
+    # Read to its end first: a wrong line is told before anything is changed.
     total = sum(1 for _ in read_plan(plan))
     with translated_errors():
         run = _Run(database, settings, dry_run)
@@ -162,6 +163,7 @@ class _Run:
             if document is None or not _is_seen(document, line):
                 self._pass_over(line, document)
                 continue
+            # A portal may change the field before it is written: then this finds nothing.
             seen: Any = {"$exists": False} if line.get("absent") else line.get("value")
             change = {"$set": {path: line["becomes"]}} if line["action"] == "set" else {"$unset": {path: ""}}
             writes.append(UpdateOne({"_id": document["_id"], path: seen}, change))
@@ -176,6 +178,7 @@ class _Run:
                 self.archive.note(collection, document["_id"], *_noted(document, line))
         if writes and not self.result.dry_run:
             if self.archive is not None:
+                # On the disk before the first write.
                 self.archive.flush()
             self.database[collection].bulk_write(writes, ordered=False)
 
@@ -190,6 +193,7 @@ class _Run:
             self.tell("changed", collection, document["_id"])
             ids.append(document["_id"])
         if ids and not self.result.dry_run:
+            # All of them are counted together at the end.
             self.notes.add({"recount": {collection: ids}})
 
     def _references(self, collection: str, lines: list[Line], stored: dict[bytes, Document]) -> None:
@@ -226,6 +230,7 @@ class _Run:
     def _is_let_go(self, collection: str, line: Line, document: Document | None, targets: list[Target]) -> bool:
         """Whether what the line saw has been let go of already, so that there is nothing left to do."""
         if document is None:
+            # With the document went its references.
             return True
         found = references(self.ground.shapes[collection], document)
         there = [(reference, value) for place, reference, value in found if place == line["path"]]
@@ -250,6 +255,7 @@ class _Run:
             for place, reference, value in references(declared, document)
             if place == line["path"] and any(aim in targets for aim in aims(reference, value))
         ]
+        # By digests, since stored values cannot always be sorted.
         if sorted(map(digest, seen)) != sorted(map(digest, line.get("value") or [])) or not seen:
             return "is not what was seen any more"
         if any((target[0], key(target[1])) in alive for target in targets):
@@ -259,6 +265,7 @@ class _Run:
             declared, document, lambda *_: True, mending,
             lambda path, target: path == line["path"] and (target[0], key(target[1])) in names,
         )  # fmt: skip
+        # The document or its declaration has changed, and somebody agreed to something else.
         if action(declared, document, becomes) != line["action"]:
             return f"would now be mended otherwise than by {line['action']}"
         return None
@@ -269,6 +276,7 @@ class _Run:
         by_target: dict[tuple[str, bool], dict[bytes, Any]] = defaultdict(dict)
         for line in lines:
             for target in line.get("targets", []):
+                # Such a line names an account that stands there deleted: only if it lives again does it count.
                 by_target[str(target[0]), line["check"] == "ownership"][key(target[1])] = target[1]
         for (collection, deleted), ids in by_target.items():
             for some in chunks((id for id in ids.values() if not isinstance(id, dict | list)), LOOKS):
@@ -289,14 +297,17 @@ class _Run:
         walk = Walk(self.ground, [[]], self.result.skipped.append, mending)
         for id in removed.values():
             walk.add(collection, id, (0,))
+        # Only what goes leaves others behind that refer to it; else no collection has to be read.
         if removed:
             walk.all(silent)
         touched = walk.touched[0]
+        # A document may be in the plan and be reached by the walk as well.
         here = {key(id): id for id in (*touched.get(collection, ()), *(line["id"] for line in lines))}
         touched[collection] = list(here.values())
         batch = Batch(self.ground, [], touched, ends=ends.values(), rule=mending, only=only)
         decision = batch.look()
         if not self.result.dry_run:
+            # Archived and noted before anything changes: so a kill loses nothing.
             keep(self.archive, batch, decision)
             noted = self.notes.write(batch, decision)
             decision = batch.apply(decision)

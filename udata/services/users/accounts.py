@@ -40,7 +40,7 @@ class New(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What became of an account: `changed` is false where it was so already."""
+    """What became of an account: `changed` is false if it was so already."""
 
     email: str
     name: str
@@ -69,7 +69,7 @@ def email_address(value: str, arguments: Mapping[str, Any] | None = None) -> str
 
 
 def free_email(database: Database[Stored], email: str) -> str:
-    """`email`, where no account has it. Raises UsageError where one has, whatever the case, ServerError."""
+    """`email`, if no account has it. Raises UsageError if one has, whatever the case, ServerError."""
     with translated_errors():
         taken = accounts.with_email(accounts.users(_primary(database)), email, ["email"])
     if taken:
@@ -78,12 +78,13 @@ def free_email(database: Database[Stored], email: str) -> str:
 
 
 def person_name(what: str, value: str) -> str:
-    """A first or last name as it is stored. Raises UsageError where it is empty, too long or no text."""
+    """A first or last name as it is stored. Raises UsageError if it is empty, too long or no text."""
     name = " ".join(accounts.text(what, value).split())
     if not name:
         raise UsageError(f"the {what} is empty")
     if len(name) > LONGEST:
         raise UsageError(f"the {what} has more than {LONGEST} characters")
+    # Such a character could change what a terminal shows around it.
     if printable(name) != name:
         raise UsageError(f"the {what} has characters that cannot be printed")
     return name
@@ -95,10 +96,11 @@ def create(
     """Create an account that is active and confirmed, in one write.
 
     Of two creations of one e-mail at a time one is refused by the unique index, of which this makes sure first;
-    `warn` is called where that is not possible. Raises UsageError, ServerError, ConfigurationError.
+    `warn` is called if that is not possible. Raises UsageError, ServerError, ConfigurationError.
     """
     email = free_email(database, email_address(new.email, config.get("SECURITY_EMAIL_VALIDATOR_ARGS")))
     first_name, last_name = person_name("first name", new.first_name), person_name("last name", new.last_name)
+    # Whatever may be refused comes before the first write.
     password = _hashed(new.password, config, warn)
     _make_unique(database, User, warn)
     roles = [_admin_role(database, warn)] if new.admin else []
@@ -127,7 +129,7 @@ def living(database: Database[Stored], email: str) -> Stored:
 
 
 def grant_admin(database: Database[Stored], email: str, warn: Callable[[str], None] = _silent) -> Change:
-    """Make the user an administrator. The role is created where it is missing. Raises as `accounts.find`."""
+    """Make the user an administrator. The role is created if it is missing. Raises as `accounts.find`."""
     database = _primary(database)
     user = living(database, email)
     held = _roles(user)
@@ -146,12 +148,13 @@ def revoke_admin(database: Database[Stored], email: str) -> Change:
     database = _primary(database)
     user = accounts.find(accounts.users(database), email)
     roles = _roles(user)
+    # Several roles may bear the name: none of them stays.
     held = [role for role in accounts.admin_roles(database) if role in roles]
     return _change(user, bool(held) and _write(database, user, {"$pull": {"roles": {"$in": held}}}))
 
 
 def activate(database: Database[Stored], email: str) -> Change:
-    """Let the user sign in: active, and the e-mail confirmed. Raises as `accounts.find`, UsageError where deleted."""
+    """Let the user sign in: active, and the e-mail confirmed. Raises as `accounts.find`, UsageError if deleted."""
     database = _primary(database)
     user = living(database, email)
     changes: Stored = {}
@@ -197,6 +200,7 @@ def unset_two_factor(database: Database[Stored], email: str) -> Change:
     database = _primary(database)
     user = accounts.find(accounts.users(database), email)
     fields = ("tf_primary_method", "tf_totp_secret")
+    # Without one nothing is written, and `changed` is false.
     has_one = {"$or": [{field: {"$ne": None}} for field in fields]}
     return _change(user, _write(database, user, {"$unset": dict.fromkeys(fields, 1)}, has_one))
 
@@ -243,10 +247,11 @@ def _make_unique(database: Database[Stored], model: type[User | Role], warn: Cal
 
 
 def _admin_role(database: Database[Stored], warn: Callable[[str], None]) -> Any:
-    """The id of the role of administrators, which is made where it is missing."""
+    """The id of the role of administrators, which is made if it is missing."""
     found = accounts.admin_roles(database)
     if found:
         return found[0]
+    # Two runs at once must not make two roles.
     _make_unique(database, Role, warn)
     role = Role(name=ADMIN).to_mongo()
     with _refusals():
@@ -273,12 +278,13 @@ def _inserted(database: Database[Stored], user: User) -> Account:
 
 
 def _write(database: Database[Stored], user: Stored, update: Stored, condition: Stored | None = None) -> bool:
-    """Change the user, where `condition` holds, and return whether anything is otherwise now."""
+    """Change the user, if `condition` holds, and return whether anything is otherwise now."""
     try:
         with _refusals():
             written = database["user"].update_one({"_id": user["_id"], **(condition or {})}, update)
     except DuplicateKeyError as error:
         raise ServerError(f"the database refuses the change: {indexes.reason(error)}") from error
+    # With a condition, no match only means that there was nothing to do.
     if condition is None and not written.matched_count:
         raise UdataError(f"the account {user['email']} was removed meanwhile")
     return written.modified_count > 0

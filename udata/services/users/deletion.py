@@ -74,11 +74,12 @@ class Deletion:
 def find(database: Database[Stored], who: str) -> Stored:
     """The whole account that `who` means: its e-mail in any case, its id, its slug, or its e-mail as it is stored.
 
-    Raises UnknownName with the nearest e-mails, UsageError where several are meant, ServerError.
+    Raises UnknownName with the nearest e-mails, UsageError if several are meant, ServerError.
     """
     users = accounts.users(database)
     wanted = accounts.text("user", who).strip()
     with translated_errors():
+        # As it is stored comes first, so that an e-mail in an odd spelling can be meant, too.
         found = users.find_one({"email": who}) or users.find_one({"slug": wanted})
         if found is None and ObjectId.is_valid(wanted):
             found = users.find_one({"_id": ObjectId(wanted)})
@@ -104,7 +105,7 @@ def delete(
     With `comments` the texts of the user's messages go as well, and the discussions in which nobody else spoke. An
     account that is deleted already loses what it has still. `tell` is told of each document whether it is "removed" or
     "changed", its collection and its id.
-    Raises UdataError where something refers to the user that cannot be written; ServerError.
+    Raises UdataError if something refers to the user that cannot be written; ServerError.
     """
     names = " ".join(str(user[name]) for name in ("first_name", "last_name") if user.get(name))
     email = user.get("email")
@@ -153,6 +154,7 @@ class _Deletion:
         batch.apply(decision)
         self.result.left += batch.left
         self.notes.settle(noted, self.files)
+        # The account keeps its name and e-mail until all else is done: so it is found again.
         if batch.left:
             raise UdataError(
                 f"the account is not active any more, but {batch.left[0].collection} {batch.left[0].id} "
@@ -174,11 +176,13 @@ class _Deletion:
             end = on_anonymised if target == ends else on_gone
             return end(reference, around, target)
 
+        # One batch without roots: the account stays, and only what refers to it is looked for.
         walk = Walk(ground, [[]], self.result.left.append, rule)
         for collection, id in (ends, *takes):
             walk.add(collection, id, (0,))
         walk.all(self.progress)
         touched = walk.touched[0]
+        # The account itself is written at the very end.
         touched["user"] = [id for id in touched.get("user", []) if id != self.user["_id"]]
         return Batch(ground, [], touched, ends=[ends], takes=takes, rule=rule)
 
@@ -195,6 +199,7 @@ class _Deletion:
 
     def _silence(self, ids: list[Any]) -> None:
         """Take the text out of the user's messages."""
+        # Messages that are silenced already are not written again.
         mine = {"message.posted_by": self.user["_id"], "message.content": {"$ne": DELETED}}
         change = {"$set": {"discussion.$[message].content": DELETED}}
         for some in chunks(ids, LOOKS):
@@ -205,11 +210,13 @@ class _Deletion:
     def _anonymise(self) -> None:
         id = self.user["_id"]
         gone = {
+            # The e-mail and the slug stay unique, as the indexes demand.
             "email": f"{id}@deleted",
             "slug": f"deleted-{id}",
             "first_name": DELETED,
             "last_name": DELETED,
             "active": False,
+            # Done again, the first date stays.
             "deleted": self.user.get("deleted") or now(),
             "fs_uniquifier": uuid4().hex,
             **EMPTIED,

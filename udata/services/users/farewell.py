@@ -14,6 +14,7 @@ from udata.store.connection import translated_errors
 def mail(database: Database[dict[str, Any]], settings: Mapping[str, Any], user: Mapping[str, Any]) -> Mail | None:
     """The mail to a stored user; None without an address to which it could go. Raises ServerError."""
     address = user.get("email")
+    # An address at `@deleted` is what an earlier deletion left.
     if not isinstance(address, str) or "@" not in address or address.endswith("@deleted"):
         return None
     with translated_errors():
@@ -28,7 +29,7 @@ def mail(database: Database[dict[str, Any]], settings: Mapping[str, Any], user: 
 
 
 def mailer(settings: Mapping[str, Any]) -> Mailer | None:
-    """What sends the mail; None where no mails are sent at all. Raises ConfigurationError."""
+    """What sends the mail; None if no mails are sent at all. Raises ConfigurationError."""
     if not sends(settings):
         return None
     try:

@@ -88,7 +88,7 @@ class Membership(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which accounts to list. Deleted ones only where `deleted` asks for them, and then no others.
+    """Which accounts to list. Deleted ones only if `deleted` asks for them, and then no others.
 
     `search` is text of which each word must occur in the name or the e-mail, whatever the case.
     """
@@ -113,6 +113,7 @@ def normal(email: str) -> str:
     composed = unicodedata.normalize("NFC", email).strip().lower()
     local, at, domain = composed.rpartition("@")
     if "xn--" in domain:
+        # What is no valid domain stays as it is spelled.
         with suppress(UnicodeError):
             domain = domain.encode("ascii").decode("idna")
     return unicodedata.normalize("NFC", f"{local}{at}{domain}")
@@ -121,7 +122,7 @@ def normal(email: str) -> str:
 def find(collection: Collection[Stored], who: str, fields: Iterable[str] = KNOWN_BY) -> Stored:
     """The user that `who` names by e-mail, id or slug. `fields` of it are read.
 
-    Raises UnknownName with the nearest e-mails, UsageError where it means several, ServerError.
+    Raises UnknownName with the nearest e-mails, UsageError if it means several, ServerError.
     """
     with translated_errors():
         found = with_email(collection, text("e-mail", who), fields) or _with_id_or_slug(collection, who, fields)
@@ -131,13 +132,14 @@ def find(collection: Collection[Stored], who: str, fields: Iterable[str] = KNOWN
             )
     if len(found) > 1:
         spelled = {one["email"] for one in found}
+        # E-mails tell them apart only if no two are the same.
         ways = spelled if len(spelled) == len(found) else {str(one["_id"]) for one in found}
         raise UsageError(f"{who} means several accounts", "give " + " or ".join(sorted(ways)))
     return found[0]
 
 
 def with_email(collection: Collection[Stored], email: str, fields: Iterable[str] = KNOWN_BY) -> list[Stored]:
-    """The users whose e-mail is the same in its normal form; where there is one that is spelled so, that one alone.
+    """The users whose e-mail is the same in its normal form; if one is spelled just so, that one alone.
 
     E-mails are stored in their normal form, and found by the index; only what another program has stored otherwise,
     or what does not exist, costs a pass over all e-mails.
@@ -155,6 +157,7 @@ def _with_id_or_slug(collection: Collection[Stored], who: str, fields: Iterable[
     """The users of this id or slug: those whose e-mail nobody can type are found so."""
     projection = dict.fromkeys({"email", *fields}, 1)
     by_id = list(collection.find({"_id": ObjectId(who)}, projection)) if ObjectId.is_valid(who) else []
+    # Two are enough to say that several are meant.
     return by_id or list(collection.find({"slug": who}, projection, limit=2))
 
 
@@ -165,6 +168,7 @@ def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | Doc
     """
     with translated_errors():
         roles = role_names(database)
+        # Undecoded, so that one damaged document does not end the list.
         found = users(database).find_raw_batches(
             _query(wanted, admin_roles(database)),
             dict.fromkeys(SHOWN, 1),
@@ -172,6 +176,7 @@ def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | Doc
             limit=wanted.limit or 0,
             batch_size=BATCH,
         )
+        # A reader may stop early: then the server lets go of the cursor at once.
         with closing(found):
             for batch in cast(Iterator[bytes], found):
                 for stored in split(batch):
@@ -179,7 +184,7 @@ def listed(database: Database[Stored], wanted: Wanted) -> Iterator[Account | Doc
 
 
 def shown(database: Database[Stored], email: str) -> tuple[Account, list[Membership]]:
-    """The account of `email`, and where it is a member. Raises as `find`, DocumentError where it cannot be read."""
+    """The account of `email`, and where it is a member. Raises as `find`, DocumentError if it cannot be read."""
     stored = find(users(database), email, SHOWN)
     with translated_errors():
         return account(stored, role_names(database)), list(_memberships(database, stored["_id"]))
@@ -188,7 +193,7 @@ def shown(database: Database[Stored], email: str) -> tuple[Account, list[Members
 def account(stored: Stored, roles: dict[str, str]) -> Account:
     """What may be shown of the stored user; `roles` are the names by the role's id.
 
-    Raises DocumentError where a field is not stored as its model declares it.
+    Raises DocumentError if a field is not stored as its model declares it.
     """
     _check(stored)
     held = [_role(role, roles) for role in stored.get("roles") or []]
@@ -205,6 +210,7 @@ def account(stored: Stored, roles: dict[str, str]) -> Account:
         created_at=stored.get("created_at"),
         deleted=stored.get("deleted"),
         last_login_at=stored.get("last_login_at"),
+        # The hash itself does not leave this module.
         has_password=bool(stored.get("password")),
         two_factor=stored.get("tf_primary_method"),
         password_rotation_demanded=stored.get("password_rotation_demanded"),
@@ -219,7 +225,7 @@ def role_names(database: Database[Stored]) -> dict[str, str]:
 
 
 def admin_roles(database: Database[Stored]) -> list[Any]:
-    """The ids of the role that makes an administrator; several only where its name is not unique."""
+    """The ids of the role that makes an administrator; several only if its name is not unique."""
     with translated_errors():
         return [role["_id"] for role in database["role"].find({"name": ADMIN}, {"_id": 1})]
 
@@ -255,7 +261,7 @@ def _read(stored: Stored | Unreadable, roles: dict[str, str]) -> Account | Docum
 
 
 def _check(stored: Stored) -> None:
-    """Raise DocumentError where a field that is shown is not stored as the model declares it."""
+    """Raise DocumentError if a field that is shown is not stored as the model declares it."""
     for name, declared in _declared().items():
         value = stored.get(name)
         if value is not None and not isinstance(value, declared):
@@ -289,9 +295,11 @@ def _nearest(collection: Collection[Stored], email: str) -> list[str]:
     best: list[str] = []
     deadline = monotonic() + PATIENCE
     for begin in (email[:ALIKE].lower(), ""):
+        # A pattern that begins with plain letters is served by the index.
         query = {"email": {"$regex": f"^{re.escape(begin)}", "$type": "string"}, "deleted": None}
         found = collection.find(query, {"email": 1, "_id": 0}, batch_size=BATCH)
         for some in chunks((one["email"] for one in found), BATCH):
+            # The best so far compete again, so that only a few are held.
             best = nearest(email, [*best, *(one for one in some if _is_alike(email, one))])
             if monotonic() > deadline:
                 return best

@@ -54,7 +54,7 @@ def _refuse_endless(options: Mapping[str, Any]) -> None:
 class Passwords:
     """Checks and hashes passwords with the settings of a portal, which accepts them then.
 
-    Raises ConfigurationError where Flask-Security cannot work with the settings.
+    Raises ConfigurationError if Flask-Security cannot work with the settings.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:

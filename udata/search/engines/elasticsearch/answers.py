@@ -38,6 +38,7 @@ def translated(address: str, name: str = "") -> Iterator[None]:
         raise Unavailable(
             f"the search server at {address} does not answer in time", "see its log, or raise ELASTICSEARCH_TIMEOUT"
         ) from error
+    # Before `Unreachable`, of which it is a kind: trying again would not help.
     except TlsError as error:
         raise ServerError(
             f"the certificate of the search server at {address} is not accepted: {_innermost(error)}",
@@ -61,15 +62,18 @@ def outcome(batch: list[Prepared], answer: Mapping[str, Any]) -> Outcome:
 
     Raises ReadOnly and NoSuchIndex, which concern all of them.
     """
+    # Nearly always nothing went wrong, and no item is looked at.
     if not answer.get("errors"):
         return Outcome(len(batch), 0, [])
     done = stale = 0
     failures = []
+    # The items stand in the order of the request, and bear no ids.
     for prepared, item in zip(batch, answer["items"], strict=True):
         result = next(iter(item.values()))
         error, status = result.get("error"), result["status"]
         if error is None:
             done += 1
+        # A conflict of versions: the index holds a newer document.
         elif status == 409:
             stale += 1
         else:
@@ -95,6 +99,7 @@ def raise_for_all(kind: str, status: int, reason: str, name: str) -> None:
 def _refusal(error: ApiError, address: str, name: str) -> UdataError:
     status = error.meta.status
     body = error.body
+    # A proxy before the server may answer with a page instead of JSON.
     told = body.get("error") if isinstance(body, Mapping) else None
     kind, reason = _told(told or str(body or error.message))
     try:

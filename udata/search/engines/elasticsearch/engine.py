@@ -68,12 +68,14 @@ class ElasticsearchEngine(Engine):
         first: float = 4.0,
         ca_certs: str | None = None,
     ) -> None:
+        # It stands in errors and logs, and a password must not.
         self.address: str = mask_credentials(",".join(addresses))
         options: dict[str, Any] = {"ca_certs": ca_certs} if ca_certs else {}
         self._client = Elasticsearch(
             list(addresses), node_class=AnyServerNode, serializer=OrjsonSerializer(), request_timeout=timeout,
             max_retries=1, **options,
         )  # fmt: skip
+        # The sender tries again by its own rules; the client must not do so beside it.
         self._writing = self._client.options(request_timeout=write_timeout, max_retries=0)
         self._first = self._client.options(request_timeout=first, max_retries=0)
         self._writable: set[str] = set()
@@ -95,6 +97,7 @@ class ElasticsearchEngine(Engine):
         """How the cluster is, and which indices take no writes."""
         with translated(self.address):
             answer = self._first.cluster.health()
+        # All of them: hidden and closed indices may be blocked, too.
         blocks = self._told("/_all/_settings/index.blocks.*?flat_settings=true&expand_wildcards=all") or {}
         blocked = sorted(name for name, held in blocks.items() if "true" in held["settings"].values())
         return Health(answer["status"], answer["number_of_nodes"], tuple(blocked))
@@ -103,12 +106,14 @@ class ElasticsearchEngine(Engine):
         """The node with the least space, and the flood stage: with less than that, indices become read-only."""
         rows = self._told("/_cat/allocation?format=json&bytes=b&h=disk.avail,disk.total") or []
         settings = self._told("/_cluster/settings?include_defaults=true&flat_settings=true")
+        # Shards that no node holds have a row without a disk.
         sizes = [(int(row["disk.avail"]), int(row["disk.total"])) for row in rows if row.get("disk.total")]
         if not sizes:
             return Disk(0, 0, 0)
         free, total = min(sizes)
         if settings is None:
             return Disk(total, free, 0)
+        # In the server's own order: transient settings go before persistent ones.
         merged = {**settings.get("defaults", {}), **settings["persistent"], **settings["transient"]}
         return Disk(total, free, _watermark(merged, total))
 
@@ -124,6 +129,7 @@ class ElasticsearchEngine(Engine):
         return [
             Index(
                 row["index"],
+                # A closed index has no numbers.
                 int(row["docs.count"] or 0),
                 int(row["store.size"] or 0),
                 datetime.fromtimestamp(int(row["creation.date"]) / 1000, UTC),
@@ -136,6 +142,7 @@ class ElasticsearchEngine(Engine):
         """The indices behind each alias."""
         found: dict[str, list[str]] = {name: [] for name in names}
         with translated(self.address):
+            # 404 if one of them is missing. The answer holds the others all the same, beside texts about the error.
             answer = self._client.options(ignore_status=404).indices.get_alias(name=list(names)).body
         for index, held in answer.items():
             for alias in held.get("aliases", ()) if isinstance(held, dict) else ():
@@ -157,12 +164,14 @@ class ElasticsearchEngine(Engine):
     def delete_index(self, name: str) -> None:
         """Remove the index, unless an alias names it."""
         with translated(self.address, name):
+            # The server itself would remove an index that is in use.
             aliases = self._client.indices.get_alias(index=name).body
             if name not in aliases:
                 raise NoSuchIndex(name)
             if named := _shown(aliases[name]["aliases"]):
                 raise UdataError(f"the index {name} is in use: the alias {named[0]} names it")
             self._writing.indices.delete(index=name)
+        # A later index of that name needs its alias anew.
         self._writable.discard(name)
 
     def swap_aliases(self, swaps: Sequence[Swap]) -> None:
@@ -172,6 +181,7 @@ class ElasticsearchEngine(Engine):
             with translated(self.address, name):
                 # An interval of its own was for the time of the building.
                 self._writing.indices.put_settings(index=name, settings={"index": {"refresh_interval": None}})
+            # Readers must find everything from the first moment on.
             self.refresh(name)
         before = self.aliases([swap.alias for swap in swaps])
         actions: list[dict[str, Any]] = []
@@ -185,6 +195,7 @@ class ElasticsearchEngine(Engine):
 
     def prepare(self, target: str, action: Action, *, alias: bool = False) -> Prepared:
         """The lines of the action in a bulk request."""
+        # `external_gte`: a newer version stays, an equal one is written again. So sending twice does no harm.
         meta = {"_id": action.id, "version": action.version, "version_type": "external_gte"}
         try:
             if action.document is None:
@@ -201,6 +212,7 @@ class ElasticsearchEngine(Engine):
             return Outcome(0, 0, [])
         name = target if alias else self._writer(target)
         with translated(self.address, target):
+            # Without the filter the answer would tell of each document that was stored.
             answer = self._writing.perform_request(
                 "POST", f"/{name}/_bulk?require_alias=true&filter_path=errors,items.*.error,items.*.status",
                 headers={**JSON, "content-type": "application/x-ndjson"},
@@ -209,6 +221,7 @@ class ElasticsearchEngine(Engine):
         try:
             return outcome(list(batch), answer)
         except NoSuchIndex as error:
+            # Its alias has gone with it, and has to be made again.
             self._writable.discard(target)
             raise NoSuchIndex(target, "alias" if alias else "index") from error
 
@@ -226,6 +239,7 @@ class ElasticsearchEngine(Engine):
         """The documents that `text` is about."""
         title = title_field(model)
         with translated(self.address, target):
+            # Unless told to, servers count no further than 10,000.
             answer = self._client.search(
                 index=target, query=question(model, text), size=limit, track_total_hits=True, source_includes=[title]
             )
@@ -244,6 +258,7 @@ class ElasticsearchEngine(Engine):
             with translated(self.address, target):
                 answer = self._client.mget(index=target, ids=list(ids[start : start + PAGE]))
             for row in answer["docs"]:
+                # That an index is missing is said of each document, not by the status.
                 if "error" in row:
                     raise NoSuchIndex(target)
                 if row["found"]:
@@ -269,6 +284,7 @@ class ElasticsearchEngine(Engine):
         return name + WRITER
 
     def _by_id_field(self, target: str) -> Iterator[Stored]:
+        # Paging by offset ends at 10,000 documents; reading on after the last id does not.
         after = None
         while True:
             rows = self._page(target, {"exists": {"field": "id"}}, PAGE, sort=[{"id": "asc"}], search_after=after)
@@ -279,6 +295,7 @@ class ElasticsearchEngine(Engine):
 
     def _without_id_field(self, target: str) -> list[Stored]:
         """What another program has stored without the field: a few at most."""
+        # The most that servers give in one answer, unless they are told otherwise.
         limit = 10_000
         rows = self._page(target, {"bool": {"must_not": {"exists": {"field": "id"}}}}, limit)
         if len(rows) == limit:
@@ -298,6 +315,7 @@ def _known(version: dict[str, Any], tagline: str, address: str) -> Server:
     """The server that gives itself this version. Raises ConfigurationError for one that is not known."""
     number = str(version["number"])
     opensearch = version.get("distribution") == "opensearch"
+    # Elasticsearch calls itself "You Know, for Search"; what only resembles it does not.
     name = "OpenSearch" if opensearch else "Elasticsearch" if "for Search" in tagline else "an unknown server"
     try:
         parts = tuple(int(part) for part in number.split("-")[0].split(".")[:2])
@@ -305,6 +323,7 @@ def _known(version: dict[str, Any], tagline: str, address: str) -> Server:
         parts = ()
     # OpenSearch can be told to give itself the number of the last Elasticsearch that it was.
     compatible = opensearch and parts == (7, 10)
+    # For an unknown server, a range in which no version lies.
     lowest, beyond = KNOWN.get(name, ((1,), (0,)))
     if not compatible and not lowest <= parts < beyond:
         raise ConfigurationError(
@@ -320,9 +339,11 @@ def _watermark(settings: dict[str, Any], total: int) -> int:
     if str(settings.get(prefix + "threshold_enabled", "true")) == "false":
         return 0
     stage = str(settings.get(prefix + "watermark.flood_stage", "95%"))
+    # A share is of what is used, a size of what is free.
     if stage.endswith("%") or stage.replace(".", "", 1).isdigit():
         share = float(stage.rstrip("%")) / (100 if stage.endswith("%") else 1)
         needed = int(total * (1 - share))
+        # On a large disk the share would keep far too much free: newer servers limit it.
         room = _bytes(str(settings.get(prefix + "watermark.flood_stage.max_headroom", "-1")))
         return min(needed, room) if room > 0 else needed
     return max(0, _bytes(stage))

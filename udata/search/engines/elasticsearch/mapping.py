@@ -41,7 +41,9 @@ def body(definition: Definition) -> dict[str, Any]:
 def template(alias: str, definition: Definition) -> dict[str, Any]:
     """The index template for what another program creates under `<alias>-*`."""
     made = body(definition)
+    # Another program may search its index at once, and does not know that it has to refresh it.
     del made["settings"]["index"]["refresh_interval"]
+    # With a priority above that of the templates that servers bring along.
     return {"index_patterns": [f"{alias}-*"], "priority": 500, "template": made}
 
 
@@ -69,6 +71,7 @@ def analysis(definition: Definition) -> dict[str, Any]:
         "filter": filters,
         "analyzer": {
             "udata": _analyzer([*folded, *rest]),
+            # Synonyms come before stop words and stems, so that their lines are plain words.
             "udata_question": _analyzer([*folded, *synonyms, *rest]),
             "udata_plain": _analyzer([*folded, *(name for name in rest if name != "udata_stem")]),
         },

@@ -40,6 +40,7 @@ class AnyServerNode(Urllib3HttpNode):
         plain = HttpHeaders({name: _VERSIONED.sub(r"application/\1", value) for name, value in (headers or {}).items()})
         answer = super().perform_request(method, target, body, plain, request_timeout)
         received: Any = answer.meta.headers
+        # Left there, the client would show it as a warning of Python's.
         if warning := received.pop("warning", None):
             log.debug("%s %s: %s", method, target, warning)
         received.setdefault(PRODUCT, "Elasticsearch")
@@ -66,6 +67,7 @@ def addresses(setting: str) -> list[str]:
             raise _wrong(setting, str(error)) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise _wrong(setting, "it must be http:// or https:// and a host")
+        # The client takes no address without a port.
         if port is None:
             parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{443 if parts.scheme == 'https' else 9200}")
         found.append(parts.geturl())

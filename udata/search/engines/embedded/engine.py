@@ -50,6 +50,7 @@ class Opened(NamedTuple):
 class EmbeddedEngine(Engine):
     """The indices under the folder `root`. `lock_seconds`: how long a writer waits for that of another process."""
 
+    # Larger than on a server: each batch ends in a commit, which is slow, and one process writes at a time.
     batch_bytes: ClassVar[int] = 16_000_000
     batch_actions: ClassVar[int] = 20_000
     concurrency: ClassVar[int] = 1
@@ -73,6 +74,7 @@ class EmbeddedEngine(Engine):
 
     def disk(self) -> Disk:
         """The disk of the folder."""
+        # Before the first index is made the folder is not there.
         existing = next(path for path in (self.root, *self.root.parents) if path.exists())
         usage = shutil.disk_usage(existing)
         return Disk(usage.total, usage.free, 0)
@@ -87,6 +89,7 @@ class EmbeddedEngine(Engine):
             path = self._folders.indices / name
             try:
                 created, documents = self._folders.describe(path).created, self.count(name)
+            # It was removed after the names were read.
             except NoSuchIndex:
                 continue
             except UdataError:
@@ -166,6 +169,7 @@ class EmbeddedEngine(Engine):
 
     def _open(self, path: Path) -> Opened:
         """The index in the folder, opened once in this process. Raises NoSuchIndex, UdataError."""
+        # Read each time: the index may have been removed, and another one made under its name.
         described = self._folders.describe(path)
         with self._opening:
             opened = self._opened.get(path)
@@ -173,9 +177,11 @@ class EmbeddedEngine(Engine):
                 try:
                     index = schema.register(tantivy.Index.open(str(path)), described.definition.language)
                 except ValueError as error:
+                    # Gone meanwhile, or damaged: the folder tells which.
                     if not path.is_dir():
                         raise NoSuchIndex(path.name) from error
                     raise UdataError(f"the index in {path} cannot be opened: {error}", MEND) from error
+                # Each view reloads by itself, so that no thread has to watch the files.
                 index.config_reader("manual")
                 opened = self._opened[path] = Opened(described.identity, index, described.definition)
             return opened
@@ -187,6 +193,7 @@ class EmbeddedEngine(Engine):
             try:
                 return path, self._open(path)
             except NoSuchIndex:
+                # An index by its own name is gone for good. Behind an alias there is another one by now.
                 if path.name == target:
                     raise
 

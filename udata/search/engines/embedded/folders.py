@@ -55,6 +55,7 @@ class Folders:
             found = os.listdir(self.indices)
         except FileNotFoundError:
             return []
+        # A dot begins the names of what is half made or half removed.
         return sorted(name for name in found if name.startswith(prefix) and not name.startswith("."))
 
     def aliases(self) -> dict[str, str]:
@@ -81,7 +82,7 @@ class Folders:
             path = self.indices / (named or checked(target))
             if path.is_dir():
                 return path
-            # An index goes once its alias has moved on: only where it has not is there none.
+            # An index goes once its alias has moved on. If the alias has not moved, there is no index.
             if named in (None, before):
                 raise NoSuchIndex(target)
             before = named
@@ -105,6 +106,7 @@ class Folders:
     def creating(self, name: str, definition: Definition) -> Iterator[Path]:
         """A folder to fill, which becomes the index `name` in one step at the end. Raises IndexExists."""
         with self._locked():
+            # The lock is kept until the end: whoever takes it sweeps away what is half made.
             if (self.indices / checked(name)).exists():
                 raise IndexExists(name)
             new = self.indices / f".new-{uuid4().hex}"
@@ -112,6 +114,7 @@ class Folders:
             held = {**definition._asdict(), "identity": uuid4().hex, "created": datetime.now(UTC).isoformat()}
             (new / DEFINITION).write_bytes(orjson.dumps(held))
             yield new
+            # Before it gets its name: a power cut must not leave an index that cannot be opened.
             _to_disk(new)
             new.rename(self.indices / name)
             _to_disk(self.indices)
@@ -125,6 +128,7 @@ class Folders:
             for alias, index in self.aliases().items():
                 if index == name:
                     raise UdataError(f"the index {name} is in use: the alias {alias} names it")
+            # Renamed first: a kill during the removal leaves no half of an index under its name.
             gone = self.indices / f".gone-{uuid4().hex}"
             path.rename(gone)
             shutil.rmtree(gone)
@@ -144,6 +148,7 @@ class Folders:
                 os.symlink(f"../../indices/{index}", folder / alias)
             link = self.root / f".aliases-{uuid4().hex}"
             os.symlink(f"generations/{number}", link)
+            # The links before the one that leads to them: a power cut leaves the old aliases or the new ones.
             _to_disk(folder)
             os.replace(link, self._current)
             _to_disk(self.root)
@@ -189,6 +194,7 @@ class Folders:
 
 def checked(name: str) -> str:
     """`name`, which becomes the name of a file. Raises UsageError for one that cannot be."""
+    # File systems take 255 bytes at most.
     if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 200:
         raise UsageError(f"{name!r} cannot be the name of an index")
     return name

@@ -35,6 +35,7 @@ def question(schema: Schema, model: str, definition: Definition, text: str) -> Q
 def _words(name: str, text: str) -> list[str]:
     """The words in lower case and without accents; stop words only when there is nothing else."""
     chain = language(name)
+    # An `s` is what is left of a possessive that was cut at its apostrophe.
     stop_words = {*chain.articles.split(), *chain.stop_words.split(), *(["s"] if chain.possessive else [])}
     words = plain().analyze(text)
     return [word for word in words if word not in stop_words] or words
@@ -77,6 +78,7 @@ def _any_of(schema: Schema, model: str, name: str, group: Sequence[Words]) -> Qu
 
 def _word(schema: Schema, model: str, name: str, word: str) -> Query:
     """The word in any field, by its stem; or nearly so in the title, by its letters."""
+    # A stop word leaves no stem: asked for alone, it is looked for as it stands.
     stems = analyser(name).analyze(word) or [word]
     parts = [
         Query.boost_query(
@@ -91,4 +93,5 @@ def _word(schema: Schema, model: str, name: str, word: str) -> Query:
 
 def _forgiven(word: str) -> int:
     """How many typing errors are forgiven, as the servers count them."""
+    # Figures mean what they say: 2018 is not 2019 with a typing error.
     return 0 if len(word) < 3 or word.isdecimal() else 1 if len(word) < 6 else 2

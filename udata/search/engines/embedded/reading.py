@@ -16,12 +16,14 @@ PAGE = 1000
 
 def searcher(index: Index) -> Searcher:
     """A view of the index as it is now; what is committed later is not in it."""
+    # The reader is a manual one: without this it shows what was there when it was opened.
     index.reload()
     return index.searcher()
 
 
 def count(view: Searcher, schema: Schema) -> int:
     """How many documents there are, apart from what is left of removed ones."""
+    # The total does not depend on the limit, which cannot be 0.
     return _total(view.search(Query.term_query(schema, LIVE, True), 1))
 
 
@@ -80,6 +82,7 @@ def versions(view: Searcher, schema: Schema, ids: Sequence[str]) -> dict[str, in
 
 
 def _live(schema: Schema, wanted: Query) -> Query:
+    # By exclusion, since another `Must` would add to the scores.
     return Query.boolean_query([(Occur.Must, wanted), (Occur.MustNot, Query.term_query(schema, LIVE, False))])
 
 

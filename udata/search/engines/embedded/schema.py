@@ -34,6 +34,7 @@ HIGH, LOW = "_high", "_low"  # the id as two numbers in the same order, to read 
 LIVE = "_live"  # false: what is left of a removed document, so that a late write of an older version is known
 REMOVED = "_removed"  # when, in microseconds
 
+# Longer ones are no words but encoded data, which would swell the index.
 LONGEST_WORD = 255
 _NUMBERS = (Kind.INTEGER, Kind.FLOAT)
 
@@ -49,6 +50,7 @@ def schema(model: str) -> Schema:
             case Kind.TEXT:
                 made.add_text_field(name, tokenizer_name="udata_plain")
             case Kind.KEYWORD:
+                # The id is sorted by and read back; other keywords are only looked for.
                 made.add_text_field(
                     name, tokenizer_name="raw", index_option="basic", fast=name == "id", stored=name == "id"
                 )
@@ -60,6 +62,7 @@ def schema(model: str) -> Schema:
                 made.add_float_field(name, indexed=True, fast=True)
             case Kind.BOOLEAN:
                 made.add_boolean_field(name, indexed=True, fast=True)
+    # Without positions: nobody looks for phrases in it.
     made.add_text_field(PLAIN, tokenizer_name="udata_plain", index_option="freq")
     for name in (VERSION, HIGH, LOW, REMOVED):
         made.add_unsigned_field(name, indexed=True, fast=True)
@@ -120,9 +123,11 @@ def document(model: str, identity: str, version: int, source: bytes) -> Document
         if value is None or name == "id":
             continue
         if type(value) is list:
+            # Servers pass over a null in a list; tantivy does not.
             value = [one for one in value if one is not None]
         if field.kind is Kind.DATE:
             value = [_moment(name, one) for one in value] if type(value) is list else _moment(name, value)
+        # To Python `True` is a number; servers refuse it, and so must this engine.
         elif field.kind in _NUMBERS and (type(value) is bool or (type(value) is list and bool in map(type, value))):
             raise ValueError(f"the field {name} takes numbers, and no {value}")
         values[name] = value
@@ -141,6 +146,7 @@ def numbers(identity: str) -> tuple[int, int]:
     Ids that differ in other characters alone may share a pair.
     """
     digits = identity[:30].translate(_DIGITS).ljust(30, "0")
+    # Fifteen digits to the base of 19 are the most that 64 bits hold.
     return int(digits[:15], 19), int(digits[15:], 19)
 
 
@@ -163,6 +169,7 @@ def _made(model: str, identity: str, version: int, values: dict[str, Any]) -> Do
     high, low = numbers(identity)
     try:
         return Document.from_dict({**values, VERSION: version, HIGH: high, LOW: low}, schema(model))
+    # A number that is too large for its field is a wrong value like any other.
     except OverflowError as error:
         raise ValueError(str(error)) from error
 

@@ -28,7 +28,7 @@ PATIENT = 1.0
 class Change(NamedTuple):
     """A document as JSON that takes the place of the one with its id, unless that one's version is newer.
 
-    `source` is None where the document is removed.
+    `source` is None if the document is removed.
     """
 
     id: str
@@ -62,6 +62,7 @@ def written(index: Index, writer: IndexWriter, model: str, batch: Sequence[Chang
     """
     fields = schema(model)
     view = reading.searcher(index)
+    # An empty index knows no versions: the first build is spared looking them up.
     known = reading.versions(view, fields, [change.id for change in batch]) if view.num_docs else {}
     stale = 0
     failures = []
@@ -75,9 +76,11 @@ def written(index: Index, writer: IndexWriter, model: str, batch: Sequence[Chang
         except ValueError as error:
             failures.append(Failure(identity, REFUSED, str(error)))
             continue
+        # tantivy does not replace: the old document is removed in the same commit.
         if before is not None:
             writer.delete_documents_by_term("id", identity)
         writer.add_document(made)
+        # An id may come twice in one batch.
         known[identity] = version
     _forget(writer, fields)
     writer.commit()
