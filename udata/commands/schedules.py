@@ -98,7 +98,6 @@ def scheduled(portal: Portal) -> None:
     found = list(schedules.listed())
     readable = [one for one in found if isinstance(one, Schedule)]
     damaged = [one for one in found if isinstance(one, Damaged)]
-    # The last runs are one more query, made only for who sees them.
     detailed = output.options.verbosity > 0 or output.options.format == "json"
     runs = schedules.last_runs(readable) if detailed else {}
     output.answer(

@@ -98,7 +98,6 @@ def list_(portal: Portal, /, **wanted: Any) -> None:
     """
     from udata.services.users.listing import Wanted, listed
 
-    # A set, which the generator can fill while the listing is printed.
     damaged = set[bool]()
     output.listing(_readable(listed(portal.database, Wanted(**wanted)), damaged), _answer_accounts)
     if damaged:
@@ -191,7 +190,6 @@ def password(portal: Portal, email: str | None, password: str | None, password_s
     from udata.services.users import accounts as users
 
     email = _email(email)
-    # Before the question: nobody types a password twice for an account that is not there.
     users.living(portal.database, email)
     chosen = _password(portal, password, password_stdin)
     change = users.set_password(portal.database, email, chosen, portal.settings, output.warning)
@@ -261,7 +259,6 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
             portal.database, portal.settings, user,
             comments=delete_comments, dry_run=dry_run, tell=telling(dry_run), progress=bar.update,
         )  # fmt: skip
-    # Who was deleted before is not told a second time.
     if mailer and mail and not done.again:
         done.mail = farewell.send(mailer, mail)
     output.answer(done, _answer_deletion)
@@ -360,7 +357,6 @@ def _named(who: "Account | Change") -> str:
 
 
 def _answer_accounts(accounts: "Iterable[Account]") -> None:
-    # The name comes last: its letters may be wider than others.
     rows = ((one.email, one.state, ", ".join(one.roles), _day(one.created_at), one.name) for one in accounts)
     printed = ([output.printable(cell or "") for cell in row] for row in rows)
     first = list(islice(printed, LOOKED_AT))
