@@ -137,7 +137,6 @@ def _answer(found: "list[Schedule] | list[Schedule | Damaged]", done: str) -> No
     from udata.runner.schedule.stored import Schedule
 
     plain = [_plain(one, {}) if isinstance(one, Schedule) else one for one in found]
-    # One is scheduled at a time; the others may concern several.
     output.answer(plain[0] if done == "Scheduled" else plain, lambda _: _answer_changed(found, done))
 
 
@@ -177,7 +176,6 @@ def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
-    # Other programs store intervals as well; here only crontabs are made.
     every = hasattr(one.when, "every")
     return {
         "id": str(one.id),
