@@ -19,7 +19,7 @@ demo: install ## Show udata at work on a sample portal
 	@$(BIN)/python -m demo
 
 test: install ## Run every test, on real servers that are started for it
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 fuzz: install ## Draw COUNT odd inputs of each kind from the seed SEED: make fuzz COUNT=10000 SEED=7
 	UDATA_TEST_FUZZ=$(or $(COUNT),1000) UDATA_TEST_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -m "slow or not slow" tests/fuzz
