@@ -139,3 +139,9 @@ def test_some_collections_of_a_dump_may_be_restored(database: Db, folder: Path) 
     assert {name: list(database[name].find()) for name in NAMES} == {"badge": [OLD], "tag": [NEW], "zone": [OLD]}
     with pytest.raises(UnknownName, match="no collection of the dump is named 'tags'"):
         plan_restore(database, folder, "drop", None, ["tags"])
+
+
+def test_documents_that_a_collections_own_rule_would_refuse_come_back_with_it(database: Db, folder: Path) -> None:
+    describe(folder, "tag", options={"validator": {"is": "other"}})
+    assert not bring_back(database, folder)["tag"].problems
+    assert list(database.tag.find()) == [NEW]

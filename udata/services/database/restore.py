@@ -349,7 +349,8 @@ def _write(database: Database[dict[str, Any]], result: Restored, batch: list[byt
     requests = [_request(RawBSONDocument(document, RAW), replace) for document in batch]
     done: Mapping[str, Any]
     try:
-        done = collection.bulk_write(requests, ordered=False).bulk_api_result
+        # They were stored once: a rule of the collection that came later must not lose them here.
+        done = collection.bulk_write(requests, ordered=False, bypass_document_validation=True).bulk_api_result
     except BulkWriteError as error:
         done = error.details or {}
     except OperationFailure as error:
