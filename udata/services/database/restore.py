@@ -35,7 +35,6 @@ BATCH_BYTES = 4 * 1024 * 1024
 
 # Ids looked up in one query.
 LOOKUP = 100
-
 EXAMPLES = 10
 # Of more collections than this only the number is said.
 NAMED = 5
@@ -349,7 +348,7 @@ def _write(database: Database[dict[str, Any]], result: Restored, batch: list[byt
     requests = [_request(RawBSONDocument(document, RAW), replace) for document in batch]
     done: Mapping[str, Any]
     try:
-        # They were stored once: a rule of the collection that came later must not lose them here.
+        # A rule of the collection that came later must lose none.
         done = collection.bulk_write(requests, ordered=False, bypass_document_validation=True).bulk_api_result
     except BulkWriteError as error:
         done = error.details or {}
