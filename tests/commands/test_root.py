@@ -135,6 +135,22 @@ def test_a_signal_ends_the_command_with_one_line(number: signal.Signals, plugin_
     assert shown == "✘ interrupted\n"
 
 
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_at_the_end_leaves_the_code_and_the_line_as_they_are(
+    second: signal.Signals, plugin_command: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "udata", "linger", "--last-words"]
+    process = subprocess.Popen(command, env=plugin_command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "leaving\n"
+    process.send_signal(second)
+    _, shown = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert shown == "✘ interrupted\n"
+
+
 def test_a_bug_asks_to_be_reported(plugin_command: dict[str, str]) -> None:
     command = [sys.executable, "-m", "udata", "linger", "--bug"]
     done = subprocess.run(command, env=plugin_command, capture_output=True, text=True, check=False)
@@ -163,12 +179,19 @@ def test_a_plugin_that_is_broken_breaks_its_own_command_only(plugin_command: dic
 def plugin_command(tmp_path: Path) -> dict[str, str]:
     """The environment of a process that has a plugin with the command `linger`."""
     (tmp_path / "linger_plugin.py").write_text(
-        "import time, click\n"
+        "import threading, time, click\n"
+        "def speak():\n"
+        "    threading.main_thread().join()\n"
+        "    print('leaving', flush=True)\n"
+        "    time.sleep(60)\n"
         "@click.command()\n"
         "@click.option('--bug', is_flag=True)\n"
-        "def linger(bug):\n"
+        "@click.option('--last-words', is_flag=True)\n"
+        "def linger(bug, last_words):\n"
         "    if bug:\n"
         "        raise RuntimeError('bug')\n"
+        "    if last_words:\n"
+        "        threading.Thread(target=speak).start()\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(60)\n",
         encoding="utf-8",

@@ -1,5 +1,6 @@
 """The command `udata`: a table of groups, each imported when it is typed, and what becomes of errors."""
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -179,7 +180,9 @@ def run() -> NoReturn:
         output.failed(f"this is a bug of udata {__version__}: {type(error).__name__}: {error}")
         output.failed("Please report it, with the lines above and the command that was typed.")
         code = EXIT_FOUND
-    sys.exit(code)
+    except KeyboardInterrupt:  # a second one, while the first was being told
+        code = EXIT_INTERRUPTED
+    _leave(code)
 
 
 def _ended(error: UdataError) -> int:
@@ -202,6 +205,18 @@ def _help(ctx: click.Context) -> int:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process with `code`, whatever signal still comes: `timeout`, for one, sends each of its signals twice."""
+
+    def leave_now(_signal: int, _frame: FrameType | None) -> NoReturn:
+        os._exit(code)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) in (_interrupt, signal.default_int_handler):
+            signal.signal(number, leave_now)
+    sys.exit(code)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
