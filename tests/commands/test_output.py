@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.terminal import Terminal
 from udata import masking
 from udata.commands import output
 from udata.errors import OutputError, UsageError
@@ -228,3 +231,18 @@ def test_moments_name_their_zone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         time.tzset()
     assert output.moment(None) == ""
+
+
+def test_a_sentence_ends_its_lines_between_words_on_a_terminal_and_is_one_line_elsewhere() -> None:
+    environment = {**os.environ, "COLUMNS": "60", "UDATA_HTTP_ALLOW_PRIVATE": "10.0.0.0/8"}
+    with Terminal(environment, "harvest", "backends") as terminal:
+        on_terminal = terminal.end()
+    assert on_terminal.exit_code == 4
+    first, *others = on_terminal.stdout.splitlines()
+    assert first.startswith("✘ UDATA_HTTP_ALLOW_PRIVATE must be")
+    assert others
+    assert all(line.startswith("  ") and len(line) <= 60 for line in others)
+    command = [sys.executable, "-m", "udata", "harvest", "backends"]
+    piped = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert piped.stderr.split() == on_terminal.stdout.split()
+    assert piped.stderr.count("\n") == 1

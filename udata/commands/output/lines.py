@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from shutil import get_terminal_size
 from textwrap import wrap
 
 from udata.commands.output.options import options
-from udata.commands.output.streams import write, write_line
+from udata.commands.output.streams import columns, write, write_line
 from udata.errors import UdataError
 from udata.wording import printable
 
@@ -86,13 +85,13 @@ def warning(text: str) -> None:
 def notice(text: str) -> None:
     """Note what else is worth knowing: what to type next, say."""
     if not options.quiet:
-        write_line(text, sys.stderr)
+        write_line(text, sys.stderr, folds=True)
 
 
 def detail(text: str) -> None:
     """Note what only `-v` asks for."""
     if options.verbosity and not options.quiet:
-        write_line(text, sys.stderr)
+        write_line(text, sys.stderr, folds=True)
 
 
 def log_line(level: str, text: str) -> None:
@@ -115,11 +114,11 @@ def folded(text: str, used: int = 2, hanging: str = "", piped: int | None = None
 
     If there is no terminal it is one piece, for another program reads lines; or as wide as `piped`, for people's mails.
     """
-    columns = get_terminal_size().columns if sys.stdout.isatty() else piped
-    if columns is None:
+    width = columns(sys.stdout) or piped
+    if width is None:
         return [text]
     # Names and ids have hyphens and are copied whole; below 20 letters nothing can be read.
-    return wrap(printable(text), max(20, columns - used), subsequent_indent=hanging, break_on_hyphens=False) or [""]
+    return wrap(printable(text), max(20, width - used), subsequent_indent=hanging, break_on_hyphens=False) or [""]
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:

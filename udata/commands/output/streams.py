@@ -8,6 +8,8 @@ import io
 import os
 import sys
 from contextlib import suppress
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import TextIO
 
 import click
@@ -60,12 +62,15 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def write_line(text: str, stream: TextIO, symbol: str = "", colour: str | None = None) -> None:
+def write_line(text: str, stream: TextIO, symbol: str = "", colour: str | None = None, *, folds: bool = False) -> None:
     """One line, whatever stands in `text`; `symbol` stands before it, in a colour on a terminal.
 
+    What has a symbol or `folds` is a sentence: on a terminal, its lines end between words.
     Raises ReaderGone if nobody reads any more, OutputError if it cannot be written.
     """
     shown = fitting(printable(clean(text)), stream)
+    if symbol or folds:
+        shown = _folded(shown, stream, len(symbol) + 1 if symbol else 0)
     if symbol:
         marked = fitting(symbol, stream)
         shown = f"{click.style(marked, fg=colour) if colour and colours(stream) else marked} {shown}"
@@ -98,6 +103,20 @@ def give_up_answer() -> None:
     """Let what is left of the answer go nowhere, without a word from the interpreter."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def columns(stream: TextIO) -> int | None:
+    """The width of the terminal that the stream is; None if it is none: another program reads whole lines."""
+    return get_terminal_size().columns if stream.isatty() else None
+
+
+def _folded(text: str, stream: TextIO, indent: int) -> str:
+    width = columns(stream)
+    if width is None or indent + len(text) <= width:
+        return text
+    # Addresses and ids are copied whole, so that the terminal itself breaks those that are too long.
+    lines = wrap(text, max(20, width - indent), break_on_hyphens=False, break_long_words=False)
+    return f"\n{'':{indent}}".join(lines)
 
 
 def fitting(text: str, stream: TextIO) -> str:
