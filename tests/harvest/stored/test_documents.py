@@ -221,7 +221,7 @@ def test_changes_are_told_field_by_field() -> None:
         Change("frequency", "annual", "daily"),
     ]
     more = dataset(replace(RECORD, distributions=(FILE, Distribution(url="http://e.org/b"))), known, target())
-    assert [change.path for change in changes(known, more)] == ["resources"]
+    assert [change.path for change in changes(known, more)] == ["resources.1"]
 
 
 def known_resources(*distributions: Distribution) -> list[dict[str, Any]]:
@@ -254,15 +254,27 @@ def test_layers_of_a_service_share_an_address_and_are_told_apart_by_their_names(
     assert [one["_id"] for one in made] == [one["_id"] for one in known[::-1]]
 
 
-def test_a_resource_that_vanished_goes_after_its_days() -> None:
+def test_of_resources_that_a_record_does_not_name_those_stay_that_are_said_to() -> None:
     known = known_resources(FILE, Distribution(url="http://e.org/b.csv"))
     by_hand = {"_id": "x", "url": "http://e.org/mine", "title": "mine"}
     given = replace(RECORD, distributions=(FILE,))
     assert len(resources(given, [*known, by_hand], ("en",), NOW)) == 3
-    kept = resources(given, [*known, by_hand], ("en",), NOW, forget=NOW - timedelta(days=7))
-    assert len(kept) == 3
-    left = resources(given, [*known, by_hand], ("en",), NOW + timedelta(days=8), forget=NOW + timedelta(days=1))
+    left = resources(given, [*known, by_hand], ("en",), NOW, lambda missing: missing[1:])
     assert [one["url"] for one in left] == ["http://e.org/a.csv", "http://e.org/mine"]
+
+
+def test_resources_are_compared_by_their_ids() -> None:
+    first, second, third = ({"_id": name, "title": name} for name in "abc")
+    before, after = {"resources": [first, second]}, {"resources": [third, {**second, "title": "new"}]}
+    assert changes(before, after) == [
+        Change("resources.0", None, third),
+        Change("resources.1.title", "b", "new"),
+        Change("resources.0", first, None),
+    ]
+    moved = changes(before, {"resources": [second, first]})
+    assert moved == [Change("resources", ["a", "b"], ["b", "a"])]
+    twice = {"resources": [first, first]}
+    assert [change.path for change in changes(twice, before)] == ["resources.1._id", "resources.1.title"]
 
 
 def test_two_equal_distributions_are_two_resources_with_ids_that_stay() -> None:

@@ -15,6 +15,7 @@ from udata.clock import now as this_moment
 from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.records import Record, Series
+from udata.harvest.run.absences import Absences
 from udata.harvest.run.archiving import archive, withheld
 from udata.harvest.run.causes import Causes
 from udata.harvest.run.contact_points import ContactPoints
@@ -175,7 +176,10 @@ class _Run:
             now=now,
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
         )
-        self._writing = Writing(database, settings, self._known, target, contacts, dry, force)
+        # A source whose datasets are never archived keeps their resources, too.
+        before = None if source.get("autoarchive") is False else now - timedelta(days=rules.grace_days)
+        self._absences = Absences(database, source["_id"], before, now)
+        self._writing = Writing(database, settings, self._known, target, contacts, self._absences, dry, force)
         self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
@@ -216,6 +220,8 @@ class _Run:
                 self._items(items)
                 if self._dry:
                     report.archived += items
+            if not self._dry:
+                self._absences.forget_unvisited()
         elif report.not_archived:
             errors.append(f"nothing was archived: {report.not_archived}")
         report.items = self._job.statuses
@@ -254,9 +260,9 @@ class _Run:
         records = iter(record for record in page.records if not isinstance(record, Series))
         # A page may be a whole catalogue of a hundred thousand records.
         while batch := list(islice(records, BATCH)):
-            self._batch(batch)
+            self._batch(batch, not page.damages)
 
-    def _batch(self, records: list[Record]) -> None:
+    def _batch(self, records: list[Record], whole: bool) -> None:
         items, accepted = list[Item](), list[Record]()
         for record in records:
             # Told as skipped: it is the source that has to be mended, and not the portal.
@@ -264,7 +270,7 @@ class _Run:
                 items.append(item_of(record, "skipped", error=reason))
             else:
                 accepted.append(record)
-        for written in self._writing.batch(accepted):
+        for written in self._writing.batch(accepted, whole):
             self._report.changes[written.outcome] += 1
             if self._dry:
                 self._report.written.append(written)

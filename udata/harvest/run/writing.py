@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -11,9 +12,11 @@ from pymongo.errors import BulkWriteError
 
 from udata.harvest.difference import Change, changes
 from udata.harvest.records import DataService, Dataset, Record
+from udata.harvest.run.absences import Absences
 from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
+from udata.harvest.run.serving import Serving
 from udata.harvest.stored.documents import Target, data_service, dataset
 from udata.search.outbox import changing
 from udata.store.slugs import slugify, unique_slug
@@ -49,23 +52,30 @@ class Writing:
         known: Known,
         target: Target,
         contacts: ContactPoints,
+        absences: Absences,
         dry: bool,
         force: bool = False,
     ) -> None:
         self._database, self._settings, self._known, self._target = database, settings, known, target
-        self._contacts, self._dry, self._force = contacts, dry, force
-        self._serving: list[tuple[ObjectId, tuple[str, ...], list[ObjectId]]] = []
+        self._contacts, self._absences, self._dry, self._force = contacts, absences, dry, force
+        self._serving = Serving(database, known, dry)
 
-    def batch(self, records: list[Record]) -> Iterator[Written]:
-        """Write at most BATCH records; one that cannot be written fails alone."""
+    def batch(self, records: list[Record], whole: bool = True) -> Iterator[Written]:
+        """Write at most BATCH records; one that cannot be written fails alone.
+
+        Unless their page was `whole`, what they do not name any more stays.
+        """
         # Datasets first, so that a data service finds those of its own batch.
         for name in COLLECTIONS:
-            yield from self._batch(name, [record for record in records if collection_of(record) == name])
+            if some := [record for record in records if collection_of(record) == name]:
+                yield from self._batch(name, some, whole)
 
-    def _batch(self, name: str, records: list[Record]) -> list[Written]:
+    def _batch(self, name: str, records: list[Record], whole: bool) -> list[Written]:
         ids = self._ids(name, records)
         # One query a batch for what is compared; the scan at the start kept the identities alone.
         stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
+        if name == "dataservice":
+            self._serving.read(list(stored))
         results: dict[str, Written] = {}
         documents: dict[str, Made] = {}
         for record in records:
@@ -79,7 +89,7 @@ class Writing:
             try:
                 known = stored.get(identifier)
                 # The reserved id: the second run of a killed one writes the same document.
-                made = {**self._made(record, known), "_id": identifier}
+                made = {**self._made(record, known, whole), "_id": identifier}
                 documents[remote_id] = Made(known, made, changes(known, made) if known else [])
             except Exception as error:  # whatever the record or the stored document holds, the others are written
                 reason = f"{type(error).__name__}: {error}"
@@ -93,6 +103,9 @@ class Writing:
             remote_id = record.remote_id or ""
             if remote_id in documents:
                 results[remote_id] = self._result(name, record, documents[remote_id], failed.get(remote_id))
+        if not self._dry:
+            self._absences.write()
+            self._serving.write()
         return list(results.values())
 
     def _ids(self, name: str, records: list[Record]) -> dict[str, ObjectId | None]:
@@ -118,14 +131,16 @@ class Writing:
                 found[one["_id"]] = one
         return found
 
-    def _made(self, record: Record, known: Document | None) -> Document:
+    def _made(self, record: Record, known: Document | None, whole: bool) -> Document:
         if isinstance(record, DataService):
             # What comes on later pages is not known yet; it is attached at the end.
-            served = [identifier for one in record.serves if (identifier := self._known.dataset(one))]
-            return data_service(record, known, self._target, served)
+            leaving = self._serving.leaving(record, known) if whole else []
+            return data_service(record, known, self._target, self._serving.served(record), leaving)
         if not isinstance(record, Dataset):
             raise TypeError(f"{type(record).__name__} is stored nowhere")
-        return dataset(record, known, self._target)
+        if known is None or not whole:
+            return dataset(record, known, self._target)
+        return dataset(record, known, self._target, partial(self._absences.staying, record, known))
 
     def _slugs(self, name: str, new: list[Document]) -> None:
         """Give new documents their slugs: one query for the batch, one more for each that is taken."""
@@ -178,22 +193,16 @@ class Writing:
             return Written("failed", item_of(record, "failed", collection=name, error=error), [])
         # Only what is written: a service must not refer to a dataset that does not exist.
         self._known.note(record, identifier)
-        if isinstance(record, DataService) and record.serves:
-            self._serving.append((identifier, record.serves, made.document["datasets"]))
+        if isinstance(record, DataService):
+            before = (made.known or {}).get("datasets") or ()
+            self._serving.took(record, identifier, before, made.document["datasets"])
         outcome = "created" if made.known is None else "changed" if made.changes else "unchanged"
         item = item_of(record, "done", collection=name, document=identifier, is_unchanged=outcome == "unchanged")
         return Written(outcome, item, made.changes)
 
     def attach_datasets(self) -> None:
         """Attach to data services the datasets that came on later pages."""
-        operations = []
-        for identifier, names, attached in self._serving:
-            served = [one for name in names if (one := self._known.dataset(name)) and one not in attached]
-            if served:
-                # Added and not set: what was attached by hand meanwhile stays.
-                operations.append(UpdateOne({"_id": identifier}, {"$addToSet": {"datasets": {"$each": served}}}))
-        for start in range(0, 0 if self._dry else len(operations), BATCH):
-            self._database["dataservice"].bulk_write(operations[start : start + BATCH], ordered=False)
+        self._serving.attach_the_rest()
 
 
 def _operation(name: str, one: Made, now: datetime, force: bool) -> UpdateOne | None:

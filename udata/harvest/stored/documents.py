@@ -38,15 +38,21 @@ class Target:
     contact_point: Callable[[Contact], ObjectId | None]
     now: datetime
     remote_url_prefix: str | None = None
-    # Resources that were last seen before this are gone; None keeps them all.
-    forget: datetime | None = None
 
 
-def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) -> Document:
-    """The document of a dataset; `known` is the stored one, which is not changed. A new one lacks its slug."""
+def dataset(
+    record: Dataset,
+    known: Mapping[str, Any] | None,
+    target: Target,
+    staying: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]] = list,
+) -> Document:
+    """The document of a dataset; `known` is the stored one, which is not changed. A new one lacks its slug.
+
+    Of the stored resources that the record does not name `staying` says which stay.
+    """
     known = known or {}
     made = _common(record, known, target, "created_at_internal", "last_modified_internal")
-    made["resources"] = resources(record, known.get("resources") or [], target.languages, target.now, target.forget)
+    made["resources"] = resources(record, known.get("resources") or [], target.languages, target.now, staying)
     made |= _said(
         acronym=record.acronym,
         frequency=record.frequency,
@@ -66,13 +72,21 @@ def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) ->
 
 
 def data_service(
-    record: DataService, known: Mapping[str, Any] | None, target: Target, datasets: Sequence[ObjectId] = ()
+    record: DataService,
+    known: Mapping[str, Any] | None,
+    target: Target,
+    datasets: Sequence[ObjectId] = (),
+    leaving: Sequence[ObjectId] = (),
 ) -> Document:
-    """The document of a data service. `datasets` are those that it serves, as far as they are known by now."""
+    """The document of a data service.
+
+    `datasets` are those that it serves, as far as they are known by now, `leaving` those that are to be taken off it.
+    """
     known = known or {}
     made = _common(record, known, target, "created_at", "metadata_modified_at")
     # Those that were attached by hand stay.
-    attached = [*(known.get("datasets") or ()), *(one for one in datasets if one not in (known.get("datasets") or ()))]
+    before = [one for one in known.get("datasets") or () if one not in leaving]
+    attached = [*before, *(one for one in datasets if one not in before)]
     made |= {"datasets": attached} | _said(
         base_api_url=record.endpoint_url,
         machine_documentation_url=next(iter(record.endpoint_descriptions), None),
