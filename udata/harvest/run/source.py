@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from math import inf
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -234,7 +235,9 @@ class _Run:
         pages = self._backend.pages(self._configured, self._fetch)
         # What is archived does not count: it would make a shrunken source look far from before for ever.
         had = sum(1 for _ in self._known.of_source())
-        for page in pages if any_extent else guarded(pages, had, self._rules.max_change):
+        # Whoever lets any extent pass may have a catalogue that is put aside all the same: it may lead in a circle.
+        most = inf if any_extent else self._rules.max_change
+        for page in guarded(pages, had, most, whole=left is None, progress=self._progress):
             if left is not None and len(page.records) > left:
                 self._reasons.append(f"the run was cut after {self._rules.max_items} items")
                 # The page is cut, not left out: a limit below its length would give nothing.
