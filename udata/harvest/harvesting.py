@@ -45,9 +45,9 @@ def harvest_source(
     UnknownName and ConfigurationError for its backend, ServerError.
     """
     rules = Rules.of(settings)
-    if wishes.max_items is not None:
-        # What the operator types counts before the setting.
-        rules = rules._replace(max_items=wishes.max_items)
+    preview = settings["HARVEST_PREVIEW_MAX_ITEMS"] if wishes.dry else None
+    # What the operator types counts before the settings.
+    rules = rules._replace(max_items=wishes.max_items or preview or rules.max_items)
     reader = backend(str(source.get("backend")), settings["HARVESTER_BACKENDS"])
     # A dry run leaves no trace, and closes nothing of others.
     run_id = None if wishes.dry else history.run_going_on(source["_id"])

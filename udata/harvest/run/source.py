@@ -17,6 +17,7 @@ from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.records import Record, Series
 from udata.harvest.run.absences import Absences
+from udata.harvest.run.activities import Activities
 from udata.harvest.run.archiving import archive, withheld
 from udata.harvest.run.causes import Causes
 from udata.harvest.run.contact_points import ContactPoints
@@ -115,8 +116,9 @@ def run(
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
     also writes what is unchanged; `any_extent` goes on if the source has far more or fewer entries than before;
     with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
-    Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
-    stored documents stand in the way of a unique index that the writing relies on.
+    Raises UsageError for a source that is not to be harvested, ConfigurationError for HARVEST_ACTIVITY_USER_ID,
+    ServerError if the database fails, and UdataError if stored documents stand in the way of a unique index that the
+    writing relies on.
     """
     if reason := refusal(
         # Only what waits may be let through: a refusal is an administrator's word.
@@ -180,7 +182,10 @@ class _Run:
         # A source whose datasets are never archived keeps their resources, too.
         before = None if source.get("autoarchive") is False else now - timedelta(days=rules.grace_days)
         self._absences = Absences(database, source["_id"], before, now)
-        self._writing = Writing(database, settings, self._known, target, contacts, self._absences, dry, force)
+        activities = Activities(database, settings, now)
+        self._writing = Writing(
+            database, settings, self._known, target, contacts, self._absences, activities, dry, force
+        )
         self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()

@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 from udata.harvest.difference import Change, changes
 from udata.harvest.records import DataService, Dataset, Record
 from udata.harvest.run.absences import Absences
+from udata.harvest.run.activities import Activities
 from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
@@ -53,11 +54,13 @@ class Writing:
         target: Target,
         contacts: ContactPoints,
         absences: Absences,
+        activities: Activities,
         dry: bool,
         force: bool = False,
     ) -> None:
         self._database, self._settings, self._known, self._target = database, settings, known, target
-        self._contacts, self._absences, self._dry, self._force = contacts, absences, dry, force
+        self._contacts, self._absences, self._activities = contacts, absences, activities
+        self._dry, self._force = dry, force
         self._serving = Serving(database, known, dry)
 
     def batch(self, records: list[Record], whole: bool = True) -> Iterator[Written]:
@@ -106,6 +109,7 @@ class Writing:
         if not self._dry:
             self._absences.write()
             self._serving.write()
+            self._activities.write()
         return list(results.values())
 
     def _ids(self, name: str, records: list[Record]) -> dict[str, ObjectId | None]:
@@ -196,6 +200,8 @@ class Writing:
         if isinstance(record, DataService):
             before = (made.known or {}).get("datasets") or ()
             self._serving.took(record, identifier, before, made.document["datasets"])
+        if made.known is None or made.changes:
+            self._activities.add(name, made.document, None if made.known is None else made.changes)
         outcome = "created" if made.known is None else "changed" if made.changes else "unchanged"
         item = item_of(record, "done", collection=name, document=identifier, is_unchanged=outcome == "unchanged")
         return Written(outcome, item, made.changes)
