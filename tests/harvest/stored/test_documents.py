@@ -28,6 +28,7 @@ from udata.harvest.stored.documents import Target, data_service, dataset
 from udata.harvest.stored.licenses import Licenses, bare
 from udata.harvest.stored.markdown import markdown
 from udata.harvest.stored.resources import resources
+from udata.harvest.stored.zones import Zones
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset as StoredDataset
 
@@ -226,6 +227,36 @@ def test_changes_are_told_field_by_field() -> None:
 
 def known_resources(*distributions: Distribution) -> list[dict[str, Any]]:
     return resources(replace(RECORD, distributions=distributions), [], ("en",), NOW)
+
+
+def test_places_that_are_zones_of_the_portal_are_its_coverage() -> None:
+    portal: list[dict[str, Any]] = [
+        {"_id": "fr:departement:38", "uri": "http://id.insee.fr/geo/departement/38", "level": "fr:departement"},
+        {"_id": "country:be", "uri": "http://e.org/country/BEL/", "level": "country"},
+        {"_id": "odd", "uri": 5},
+        {"_id": "none", "uri": None},
+    ]
+    reads: list[int] = []
+
+    def read() -> list[dict[str, Any]]:
+        reads.append(1)
+        return portal
+
+    zones = Zones(read)
+    area = Place(geometry=((((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)),),))
+    known = dataset(replace(RECORD, places=(area,)), None, target(zones=zones))
+    assert (set(known["spatial"]), reads) == ({"geom", "granularity", "zones"}, [])
+    isere, belgium = Place(uri="https://id.insee.fr/geo/departement/38"), Place(uri="http://e.org/country/BEL")
+    unknown = Place(uri="http://e.org/atlantis")
+
+    def coverage(*places: Place) -> Any:
+        return dataset(replace(RECORD, places=places), known, target(zones=zones))["spatial"]
+
+    assert coverage(area, isere) == {"zones": ["fr:departement:38"], "granularity": "fr:departement"}
+    assert coverage(isere, belgium, isere) == {"zones": ["fr:departement:38", "country:be"], "granularity": "other"}
+    assert coverage(unknown) == known["spatial"]
+    assert coverage(unknown, area) == known["spatial"]
+    assert reads == [1]
 
 
 @pytest.mark.parametrize(

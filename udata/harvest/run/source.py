@@ -27,6 +27,7 @@ from udata.harvest.run.known import BATCH, Known
 from udata.harvest.run.writing import Writing, Written
 from udata.harvest.stored.documents import Target
 from udata.harvest.stored.licenses import Licenses
+from udata.harvest.stored.zones import Zones
 from udata.models.common import ContactPoint
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
@@ -178,6 +179,7 @@ class _Run:
             contact_point=contacts.id_of,
             now=now,
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
+            zones=Zones(lambda: database["geo_zone"].find({"uri": {"$ne": None}}, {"uri": 1, "level": 1})),
         )
         # A source whose datasets are never archived keeps their resources, too.
         before = None if source.get("autoarchive") is False else now - timedelta(days=rules.grace_days)
