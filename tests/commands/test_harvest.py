@@ -184,8 +184,8 @@ def test_two_runs_of_a_source_at_once_cannot_be(source: str, udata: Run, databas
     database.job_run.update_one({"_id": run["_id"]}, {"$set": lease, "$unset": {"ended_at": ""}})
     for words in (("harvest", "run", source), ("job", "run", "harvest", source)):
         busy = udata(*words)
-        assert (busy.exit_code, "runs already" in busy.stderr) == (1, True), busy
-    assert "--force" not in udata("harvest", "run", source).stderr
+        assert (busy.exit_code, "elsewhere is being harvested already" in busy.stderr) == (1, True), busy
+        assert (f"udata job show {run['_id']}" in busy.stderr, "--force" in busy.stderr) == (True, False)
 
 
 def test_errors_are_grouped_by_cause_with_the_record_and_the_value(

@@ -15,8 +15,10 @@ from udata.harvest.run import history
 from udata.harvest.run.causes import Causes
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.source import Report, Rules, run
+from udata.harvest.sources import name_of
 from udata.network.fetching import Fetcher
 from udata.progress import Progress, silent
+from udata.runner.journal.runs import BusyError
 
 Document = dict[str, Any]
 
@@ -60,6 +62,13 @@ def harvest_source(
             archive_anyway=wishes.archive_anyway, any_extent=wishes.any_extent, not_validated=wishes.not_validated,
             report=progress, run_id=run_id,
         )  # fmt: skip
+
+
+def name_busy(error: BusyError, source: Mapping[str, Any]) -> None:
+    """Let an error say in words of harvesting that a source is being harvested, and where to look at that."""
+    error.message = f"{name_of(source)} is being harvested already: {error.message}"
+    # Two runs of a source at once harm each other: there is nothing to force.
+    error.hint = f"udata job show {error.run_id}"
 
 
 def summary(report: Report) -> Document:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -168,17 +168,24 @@ class Writing:
         instead: Mapping[ObjectId, ObjectId],
     ) -> dict[str, str]:
         """Write what is new or changed; returns what could not be written, with the reason."""
-        operations, of_operation, indexed = list[UpdateOne](), list[str](), list[ObjectId]()
+        operations, of_operation = list[UpdateOne | UpdateMany](), list[list[str]]()
+        indexed, seen = list[ObjectId](), dict[str, ObjectId]()
         for remote_id, one in documents.items():
             # Another run may have made the same contact first: then its id counts.
             points = one.document["contact_points"]
             one.document["contact_points"] = [instead.get(point, point) for point in points]
-            if operation := _operation(name, one, self._target.now, self._force):
-                operations.append(operation)
-                of_operation.append(remote_id)
-                if one.known is None or one.changes or self._force:
-                    # A mere sight changes nothing that the search finds.
-                    indexed.append(one.document["_id"])
+            if one.known is None or one.changes or self._force:
+                operations.append(_operation(name, one, self._target.now))
+                of_operation.append([remote_id])
+                indexed.append(one.document["_id"])
+            # Within a day nothing is written: a run over an unchanged catalogue costs no write.
+            elif one.document["harvest"]["last_update"] != one.known.get("harvest", {}).get("last_update"):
+                seen[remote_id] = one.document["_id"]
+        if seen:
+            # One update for all of them. It changes nothing that the search finds.
+            change = {"$set": {"harvest.last_update": self._target.now}}
+            operations.append(UpdateMany({"_id": {"$in": list(seen.values())}}, change))
+            of_operation.append(list(seen))
         failed: dict[str, str] = {}
         if operations and not self._dry:
             try:
@@ -188,7 +195,8 @@ class Writing:
             except BulkWriteError as error:
                 for one in error.details.get("writeErrors", ()):
                     # The server may quote the whole document.
-                    failed[of_operation[one["index"]]] = str(one.get("errmsg", "could not be written"))[:300]
+                    reason = str(one.get("errmsg", "could not be written"))[:300]
+                    failed |= dict.fromkeys(of_operation[one["index"]], reason)
         return failed
 
     def _result(self, name: str, record: Record, made: Made, error: str | None) -> Written:
@@ -211,23 +219,18 @@ class Writing:
         self._serving.attach_the_rest()
 
 
-def _operation(name: str, one: Made, now: datetime, force: bool) -> UpdateOne | None:
-    """What to write: all of a new document, the fields of a stored one that differ, at least once a day its sight.
+def _operation(name: str, one: Made, now: datetime) -> UpdateOne:
+    """What to write: all of a new document, the fields of a stored one that differ.
 
-    With `force` all fields of one that does not differ, too, but for its dates of change.
+    Of one that does not differ all fields, but for its dates of change.
     """
     known, made = one.known, one.document
     if known is None:
         # If another run made it meanwhile, this writes nothing over it.
         return UpdateOne({"_id": made["_id"]}, {"$setOnInsert": made}, upsert=True)
-    if not one.changes and force:
+    if not one.changes:
         same = {key: value for key, value in made.items() if key not in ("_id", _MODIFIED[name])}
         return UpdateOne({"_id": made["_id"]}, {"$set": same})
-    if not one.changes:
-        # Within a day nothing is written: a run over an unchanged catalogue costs no write.
-        if made["harvest"]["last_update"] == known.get("harvest", {}).get("last_update"):
-            return None
-        return UpdateOne({"_id": made["_id"]}, {"$set": {"harvest.last_update": made["harvest"]["last_update"]}})
     made[_MODIFIED[name]] = now
     if name == "dataset" and not made["harvest"].get("modified_at"):
         # If it fell back on the document's own date of change, it follows that date to its new value.
