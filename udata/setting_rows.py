@@ -193,6 +193,15 @@ SETTINGS = (
             most=1_000_000),
     Setting("HARVEST_DEFAULT_SCHEDULE", str, None, "The crontab that a validated source gets, as in `0 2 * * *`."),
     Setting("HARVEST_MAX_ITEMS", int, None, "How many items a run reads at most; by default all.", least=1),
+    Setting("HARVEST_PREVIEW_MAX_ITEMS", int, None, "How many items `harvest run --dry-run` reads at most; by default"
+            " as many as the run.", least=1),
+    Setting("HARVEST_ACTIVITY_USER_ID", str, None, "The id of the user in whose name the portal's lists of activities"
+            " tell what a run created and changed; without it they tell nothing of it."),
+    Setting("HARVEST_ENABLE_MANUAL_RUN", bool, False, "Whether the portal lets owners run their sources; it holds for"
+            " its pages, and not for who may type `udata harvest launch`."),
+    Setting("PUBLISH_ON_RESOURCE_EVENTS", bool, False, "Whether the portal tells `RESOURCES_ANALYSER_URI` of each"
+            " change of a resource; of what a harvest changes nothing is told."),
+    Setting("RESOURCES_ANALYSER_URI", str, None, "The address of the portal's analyser of resources."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),
     Setting("CDATA_BASE_URL", str, None, "The address of the portal's pages."),

@@ -120,6 +120,27 @@ def test_a_source_that_waits_is_harvested_only_with_a_yes_and_a_refused_one_neve
     assert (refused.exit_code, "the source is refused" in refused.stderr) == (2, True)
 
 
+def test_a_source_that_is_changed_says_what_is_next(catalogue: Catalogue, source: str, udata: Run) -> None:
+    named = udata("harvest", "set", source, "--name", "Mossby")
+    assert (named.lines, "validate" in named.stderr) == (["➢ Changed elsewhere: name"], False)
+    assert udata("harvest", "set", source, "--name", "Mossby").lines == ["➢ elsewhere is so already"]
+    moved = udata("harvest", "set", source, "--url", f"{catalogue.url}?new")
+    assert moved.lines == ["➢ Changed elsewhere: url"]
+    assert "udata harvest validate elsewhere" in moved.stderr
+    assert udata("harvest", "launch", source).exit_code == 1
+    for wrong in ((), ("-f", "tags=water", "--no-options"), ("--url", "nonsense"), ("--name", "x" * 256)):
+        assert udata("harvest", "set", source, *wrong).exit_code == 2
+
+
+def test_a_preview_may_be_bounded_by_a_setting(
+    catalogue: Catalogue, source: str, udata: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UDATA_HARVEST_PREVIEW_MAX_ITEMS", "2")
+    assert udata("harvest", "run", source, "--dry-run", "--json").json()["created"] == 2
+    assert udata("harvest", "run", source, "--dry-run", "--max-items", "1", "--json").json()["created"] == 1
+    assert udata("harvest", "run", source, "--json").json()["created"] == 3
+
+
 @pytest.mark.parametrize("name", ["elsewhere", "ID"])
 def test_the_job_harvests_by_slug_or_id_as_one_and_the_same_run(
     name: str, source: str, udata: Run, database: Database[Stored]
@@ -163,8 +184,8 @@ def test_two_runs_of_a_source_at_once_cannot_be(source: str, udata: Run, databas
     database.job_run.update_one({"_id": run["_id"]}, {"$set": lease, "$unset": {"ended_at": ""}})
     for words in (("harvest", "run", source), ("job", "run", "harvest", source)):
         busy = udata(*words)
-        assert (busy.exit_code, "runs already" in busy.stderr) == (1, True), busy
-    assert "--force" not in udata("harvest", "run", source).stderr
+        assert (busy.exit_code, "elsewhere is being harvested already" in busy.stderr) == (1, True), busy
+        assert (f"udata job show {run['_id']}" in busy.stderr, "--force" in busy.stderr) == (True, False)
 
 
 def test_errors_are_grouped_by_cause_with_the_record_and_the_value(

@@ -54,6 +54,63 @@ def test_what_a_backend_or_portal_does_not_know_makes_no_source(given: Stored, d
     assert database.harvest_source.count_documents({}) == 0
 
 
+def test_a_source_is_changed_as_a_portal_can_load_it(database: Database[Stored]) -> None:
+    organization, person = factories.organization(slug="town"), factories.user()
+    create(database, backend="ckan", options=["tags=water"], owner=person.email)
+    validation.validate(database, current_app.config, "elsewhere", start=False)
+
+    def changed(**wanted: Any) -> tuple[str, ...]:
+        made, fields = sources.change(database, current_app.config, "elsewhere", sources.Wanted(**wanted))
+        stored = HarvestSource.objects.get(id=made["_id"])
+        stored.validate()
+        assert stored.to_mongo().to_dict() == database.harvest_source.find_one() == made
+        return tuple(fields)
+
+    assert changed(name=" Mossby ", description="All of it", autoarchive=False) == (
+        "autoarchive", "description", "name",
+    )  # fmt: skip
+    assert changed(name="Mossby", url="https://e.org/c") == ()
+    assert changed(organization="town") == ("organization",)
+    assert changed(options=["tags!=water"]) == ("config",)
+    source = sources.find(database, "elsewhere")
+    assert (source["organization"], "owner" in source) == (organization.id, False)
+    assert (source["config"], sources.state_of(source)) == (
+        {"filters": [{"key": "tags", "value": "water", "type": "exclude"}]}, "accepted",
+    )  # fmt: skip
+    assert changed(url="https://e.org/other") == ("url", "validation")
+    assert sources.state_of(sources.find(database, "elsewhere")) == "pending"
+    assert changed(url="https://e.org/c") == ("url",)
+    with pytest.raises(UsageError, match="the backend dcat has no filter 'tags'"):
+        changed(backend="dcat")
+    assert changed(backend="dcat", options=[]) == ("backend", "config")
+    assert (source["slug"], sources.find(database, "elsewhere")["config"]) == ("elsewhere", {})
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"name": " "}, {"url": "ftp://e.org/"}, {"backend": "dcta"}, {"options": ["inspire"]}, {"owner": "nobody"},
+     {"owner": "a", "organization": "b"}],
+)  # fmt: skip
+def test_what_a_source_cannot_be_changes_nothing_of_it(wanted: Stored, database: Database[Stored]) -> None:
+    create(database)
+    before = database.harvest_source.find_one()
+    with pytest.raises(UsageError):
+        sources.change(database, current_app.config, "elsewhere", sources.Wanted(**{"name": "New", **wanted}))
+    assert database.harvest_source.find_one() == before
+
+
+def test_what_was_changed_since_it_was_looked_at_is_not_accepted(
+    database: Database[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(database)
+    looked_at = sources.living(database, "elsewhere")
+    monkeypatch.setattr(validation, "living", lambda *_: looked_at)
+    sources.change(database, current_app.config, "elsewhere", sources.Wanted(url="https://e.org/other"))
+    with pytest.raises(UdataError, match="was changed just now"):
+        validation.validate(database, current_app.config, "elsewhere")
+    assert sources.state_of(sources.find(database, "elsewhere")) == "pending"
+
+
 def test_a_validated_source_is_scheduled_launched_and_off_the_administrators_lists(
     database: Database[Stored],
 ) -> None:

@@ -43,6 +43,11 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     "harvest resume": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest run": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest schedule": [(("catalogue-of-mosby", "@daily"), "catalogue-of-mossby")],
+    "harvest set": [
+        (("catalogue-of-mosby", "--name", "Mossby"), "catalogue-of-mossby"),
+        (("catalogue-of-mossby", "--backend", "dcta"), "dcat"), (("catalogue-of-mossby", "-f", "inspire"), None),
+        (("catalogue-of-mossby", "-o", "nobody"), None),
+    ],
     "harvest show": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest stuck": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest unschedule": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
@@ -107,6 +112,7 @@ ENOUGH = {
     "harvest create": ("dcat", "https://example.org/", "Mossby"),
     "harvest detach": ("some-dataset",),
     "harvest schedule": ("some-source", "@daily"),
+    "harvest set": ("some-source", "--name", "Mossby"),
     **{f"harvest {name}": ("some-source",) for name in (
         "clean", "delete", "detach-all", "launch", "pause", "resume", "run", "show", "unschedule", "validate",
     )},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import harvest_runs, output
+from udata.commands import harvest_runs, harvest_sources, output
 from udata.commands.base import Group, Portal, needs_app
 from udata.errors import EXIT_FOUND, UsageError, require_built
 from udata.wording import counted
@@ -36,7 +36,7 @@ def group() -> None:
     """
 
 
-for command in harvest_runs.COMMANDS:
+for command in (*harvest_runs.COMMANDS, *harvest_sources.COMMANDS):
     group.add_command(command)
 
 
@@ -95,32 +95,6 @@ def _answer_sources(found: "list[Listed]") -> None:
         for one in found
     ]  # fmt: skip
     output.table(("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address"), rows, drop=("Address",))
-
-
-@group.command("create", json=True)
-@click.argument("backend")
-@click.argument("url")
-@click.argument("name")
-@click.option("-f", "--feature", "options", multiple=True, metavar="KEY[=VALUE]",
-              help="A feature of the backend; with =VALUE a filter, with !=VALUE what is left out.")  # fmt: skip
-@click.option("-u", "--owner", help="The user who owns what is harvested: e-mail, id or slug.")
-@click.option("-o", "--organization", help="The organization that owns what is harvested: id or slug.")
-@needs_app
-def create(portal: Portal, /, backend: str, url: str, name: str, **given: Any) -> None:
-    """Create a source. It is harvested once it is validated.
-
-    \b
-    Example:
-      $ udata harvest create dcat https://example.org/catalog.ttl "Open data of Mossby"
-    """
-    from udata.harvest import sources
-
-    made = sources.create(portal.database, portal.settings, backend, url, name, **given)
-    output.answer(made, lambda made: output.did(f"Created the harvest source {made['slug']} ({made['_id']})"))
-    # No fault: two sources may read parts of one catalogue.
-    if others := sources.same_address(portal.database, made):
-        output.notice(f"The same address is read by {', '.join(others)}")
-    output.notice(f"It waits for its validation: udata harvest validate {made['slug']}")
 
 
 @group.command("validate", json=True)

@@ -1,6 +1,6 @@
 """How the outcome of a harvest is shown: what differs, and why something failed."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from udata.commands import output
 from udata.wording import counted
@@ -21,12 +21,19 @@ def answer_differences(report: "Report") -> None:
         for one in some[:most]:
             output.line(f"{mark} {one.item.remote_id}")
             for change in one.changes[:most]:
-                before, after = (output.shortened(str(value)) for value in (change.before, change.after))
-                output.line(f"    {change.path}: {before} → {after}")
+                output.line(f"    {change.path}: {_told(change.before)} → {_told(change.after)}")
         _more(len(some), most, outcome)
     for item in report.archived[:most]:
         output.line(f"- {item.remote_id}")
     _more(len(report.archived), most, "archived")
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    # A resource that comes or goes is told by its name.
+    named = value.get("title") or value.get("url") if isinstance(value, dict) else None
+    return output.shortened(str(named or value))
 
 
 def _more(number: int, most: int | None, word: str) -> None:

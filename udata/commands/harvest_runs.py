@@ -48,14 +48,14 @@ def run(portal: Portal, /, source: str, dry_run: bool, **given: Any) -> None:
 
     with output.progress("Harvesting") as bar:
         # A dry run writes nothing: it is no run of the journal, and keeps nobody out.
-        report = work(bar.update) if dry_run else _as_run(str(found["_id"]), work, bar)
+        report = work(bar.update) if dry_run else _as_run(found, work, bar)
     _answer_run(report, dry_run)
 
 
-def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: Any) -> "Report":
+def _as_run(source: dict[str, Any], work: "Callable[[Callable[..., None]], Report]", bar: Any) -> "Report":
     """Do the work as the run of the source: whoever harvests it keeps others out. It failed if the harvest did."""
     from udata.errors import PartlyDone
-    from udata.harvest.harvesting import summary
+    from udata.harvest.harvesting import name_busy, summary
     from udata.runner.execution.in_process import run_job_here
     from udata.runner.journal.runs import BusyError
 
@@ -70,13 +70,12 @@ def _as_run(source: str, work: "Callable[[Callable[..., None]], Report]", bar: A
         return summary(report)
 
     try:
-        run_job_here("harvest", [source], work=recorded, report=bar.update)
+        run_job_here("harvest", [str(source["_id"])], work=recorded, report=bar.update)
     except PartlyDone:
         # It tells item by item what failed, which is more than the error says.
         return reports[0]
     except BusyError as error:
-        # Here --force means something else, and two runs of a source harm each other.
-        error.hint = f"udata job show {error.run_id}"
+        name_busy(error, source)
         raise
     return reports[0]
 

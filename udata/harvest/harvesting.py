@@ -15,8 +15,10 @@ from udata.harvest.run import history
 from udata.harvest.run.causes import Causes
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.source import Report, Rules, run
+from udata.harvest.sources import name_of
 from udata.network.fetching import Fetcher
 from udata.progress import Progress, silent
+from udata.runner.journal.runs import BusyError
 
 Document = dict[str, Any]
 
@@ -45,9 +47,9 @@ def harvest_source(
     UnknownName and ConfigurationError for its backend, ServerError.
     """
     rules = Rules.of(settings)
-    if wishes.max_items is not None:
-        # What the operator types counts before the setting.
-        rules = rules._replace(max_items=wishes.max_items)
+    preview = settings["HARVEST_PREVIEW_MAX_ITEMS"] if wishes.dry else None
+    # What the operator types counts before the settings.
+    rules = rules._replace(max_items=wishes.max_items or preview or rules.max_items)
     reader = backend(str(source.get("backend")), settings["HARVESTER_BACKENDS"])
     # A dry run leaves no trace, and closes nothing of others.
     run_id = None if wishes.dry else history.run_going_on(source["_id"])
@@ -60,6 +62,13 @@ def harvest_source(
             archive_anyway=wishes.archive_anyway, any_extent=wishes.any_extent, not_validated=wishes.not_validated,
             report=progress, run_id=run_id,
         )  # fmt: skip
+
+
+def name_busy(error: BusyError, source: Mapping[str, Any]) -> None:
+    """Let an error say in words of harvesting that a source is being harvested, and where to look at that."""
+    error.message = f"{name_of(source)} is being harvested already: {error.message}"
+    # Two runs of a source at once harm each other: there is nothing to force.
+    error.hint = f"udata job show {error.run_id}"
 
 
 def summary(report: Report) -> Document:

@@ -1,6 +1,6 @@
 """Harvest sources: which there are, a new one, and whether one is read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from udata.clock import now
 from udata.errors import UdataError, UnknownName, UsageError
-from udata.harvest.backends.base import Backend
+from udata.harvest.backends.base import Backend, Source
 from udata.harvest.backends.registry import backend
 from udata.harvest.values.addresses import web_address
 from udata.models.harvest import HarvestSource
@@ -150,20 +150,9 @@ def create(
     """
     # All of it is judged before the first write: what is refused leaves nothing behind.
     config = configuration(backend(backend_name, settings["HARVESTER_BACKENDS"]), options)
-    address = web_address(url)
-    if address is None:
-        raise UsageError(f"{url!r} is no address of the web", "as in https://example.org/catalog.ttl")
-    if not name.strip() or len(name) > NAME_LENGTH:
-        raise UsageError(f"a name has 1 to {NAME_LENGTH} letters")
-    if owner and organization:
-        raise UsageError("a source belongs to a user or to an organization, not to both")
-    made: Document = {"_id": ObjectId(), "name": name.strip(), "url": address, "backend": backend_name}
+    made: Document = {"_id": ObjectId(), "name": _named(name), "url": _address(url), "backend": backend_name}
     made |= {"config": config, "created_at": now(), "frequency": "manual", "active": True, "autoarchive": True}
-    made |= {"validation": {"state": "pending"}}
-    if owner:
-        made["owner"] = users.find(users.users(database), owner)["_id"]
-    if organization:
-        made["organization"] = _organization(database, organization)
+    made |= {"validation": {"state": "pending"}, **_owner(database, owner, organization)}
     with translated_errors():
         ensure_indexes(HarvestSource)
         for _ in range(TRIES):
@@ -173,6 +162,98 @@ def create(
                 database["harvest_source"].insert_one(made)
                 return made
     raise UdataError(f"the slug {made['slug']} is taken by others all the time", "try again")
+
+
+class Wanted(NamedTuple):
+    """What is to be changed of a source; None leaves a thing as it is.
+
+    `options` are as `create` takes them, and stand for all that there were.
+    """
+
+    name: str | None = None
+    url: str | None = None
+    backend: str | None = None
+    description: str | None = None
+    options: Sequence[str] | None = None
+    owner: str | None = None
+    organization: str | None = None
+    autoarchive: bool | None = None
+
+
+def change(
+    database: Database[Document], settings: Mapping[str, Any], who: str, wanted: Wanted
+) -> tuple[Document, list[str]]:
+    """Change a source; returns it, and the names of the fields that have a new value.
+
+    With another address or backend it waits for its validation again: an administrator accepted what stood there. Its
+    slug stays, since schedules and addresses of pages name it. What was harvested stays its owner's of then. Raises
+    UnknownName, UsageError, UdataError for a deleted source, ConfigurationError for a backend that is not in use,
+    ServerError.
+    """
+    source = living(database, who)
+    new: Document = {}
+    if wanted.name is not None:
+        new["name"] = _named(wanted.name)
+    if wanted.url is not None:
+        new["url"] = _address(wanted.url)
+    if wanted.description is not None:
+        new["description"] = wanted.description.strip()
+    if wanted.autoarchive is not None:
+        new["autoarchive"] = wanted.autoarchive
+    if wanted.backend is not None or wanted.options is not None:
+        of = backend(wanted.backend or str(source.get("backend")), settings["HARVESTER_BACKENDS"])
+        new["backend"] = wanted.backend or source.get("backend")
+        new["config"] = _kept(of, source) if wanted.options is None else configuration(of, wanted.options)
+    owner = _owner(database, wanted.owner, wanted.organization)
+    # Unset of the other kind: a source belongs to one of both.
+    unset = {key: "" for key in ("owner", "organization") if owner and key not in owner and source.get(key)}
+    new = {key: value for key, value in (new | owner).items() if source.get(key) != value}
+    if {"url", "backend"} & set(new) and state_of({"validation": source.get("validation")}) != "pending":
+        new["validation"] = {"state": "pending"}
+    if new:
+        with translated_errors():
+            # One write: a source is never seen with its new address and its old validation.
+            change = {"$set": new, **({"$unset": unset} if unset else {})}
+            database["harvest_source"].update_one({"_id": source["_id"]}, change)
+    changed = {key: value for key, value in {**source, **new}.items() if key not in unset}
+    return changed, sorted(new)
+
+
+def _kept(of: Backend, source: Mapping[str, Any]) -> Document:
+    """The configuration of a source, for another backend. Raises UsageError for what that one does not know."""
+    given = source.get("config")
+    config: Document = given if isinstance(given, dict) else {}
+    told = Source.configured(str(source.get("url")), config)
+    used = [
+        *(("feature", key) for key in told.features if key not in {one.key for one in of.features}),
+        *(("filter", one.key) for one in told.filters if one.key not in (*of.filters, *of.extras)),
+        *(("option", key) for key in told.extras if key not in of.extras),
+    ]
+    if used:
+        kind, key = used[0]
+        raise UsageError(f"the backend {of.name} has no {kind} {key!r}", "give -f anew, or --no-options")
+    return config
+
+
+def _named(name: str) -> str:
+    if not name.strip() or len(name) > NAME_LENGTH:
+        raise UsageError(f"a name has 1 to {NAME_LENGTH} letters")
+    return name.strip()
+
+
+def _address(url: str) -> str:
+    address = web_address(url)
+    if address is None:
+        raise UsageError(f"{url!r} is no address of the web", "as in https://example.org/catalog.ttl")
+    return address
+
+
+def _owner(database: Database[Document], owner: str | None, organization: str | None) -> Document:
+    if owner and organization:
+        raise UsageError("a source belongs to a user or to an organization, not to both")
+    if owner:
+        return {"owner": users.find(users.users(database), owner)["_id"]}
+    return {"organization": _organization(database, organization)} if organization else {}
 
 
 def same_address(database: Database[Document], source: Mapping[str, Any]) -> list[str]:

@@ -67,8 +67,12 @@ def _judge(database: Database[Document], who: str, state: str, comment: str | No
     # Said again without a comment it keeps its date, and the comment that was given then.
     if before.get("state") != state or comment:
         validation = {"state": state, "on": moment, **({"comment": comment} if comment else {})}
+        # Not if somebody has changed the address meanwhile: it is another that was looked at.
+        seen = {key: source.get(key) for key in ("_id", "url", "backend")}
         with translated_errors():
-            database["harvest_source"].update_one({"_id": source["_id"]}, {"$set": {"validation": validation}})
+            done = database["harvest_source"].update_one(seen, {"$set": {"validation": validation}})
+        if not done.matched_count:
+            raise UdataError(f"{name_of(source)} was changed just now", f"look at it: udata harvest show {who}")
         source["validation"] = validation
     # The portal stores the reference in either form.
     referring = {"$in": [source["_id"], DBRef("harvest_source", source["_id"])]}

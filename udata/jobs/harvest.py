@@ -12,10 +12,11 @@ def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
     from flask import current_app
 
     from udata.errors import PartlyDone
-    from udata.harvest.harvesting import Wishes, harvest_source, summary
+    from udata.harvest.harvesting import Wishes, harvest_source, name_busy, summary
     from udata.harvest.sources import find
     from udata.harvest.validation import require_harvestable
     from udata.runner.execution.in_process import run_job_here
+    from udata.runner.journal.runs import BusyError
     from udata.store.connection import database
 
     found = find(database(), source)
@@ -23,7 +24,11 @@ def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
     require_harvestable(found)
     if source != str(found["_id"]):
         # The place of a run is that of its arguments: all runs of a source have its id.
-        named: dict[str, Any] = run_job_here("harvest", [str(found["_id"])], report=progress)
+        try:
+            named: dict[str, Any] = run_job_here("harvest", [str(found["_id"])], report=progress)
+        except BusyError as error:
+            name_busy(error, found)
+            raise
         return named
     report = harvest_source(database(), current_app.config, found, Wishes(), progress)
     if report.error is not None:

@@ -11,6 +11,7 @@ from bson import ObjectId
 from flask import Flask, current_app
 from pymongo.database import Database
 
+from tests import factories
 from tests.commands_sent import Commands
 from tests.harvest.catalogues import content
 from tests.harvest.conftest import Answers
@@ -284,6 +285,16 @@ def test_a_service_is_attached_to_datasets_of_the_same_run(portal: Portal, datab
     before = database.dataservice.find_one()
     portal.run(NOW + timedelta(hours=1))
     assert database.dataservice.find_one() == before
+
+
+def test_a_place_that_is_a_zone_of_the_portal_is_referred_to(portal: Portal) -> None:
+    zone = factories.geo_zone(uri="http://e.org/zones/1")
+    portal.members[0] = portal.member(0, spatial="http://e.org/zones/1")
+    portal.members[1] = portal.member(1, spatial="http://e.org/zones/2")
+    portal.run()
+    [document] = [one for one in Dataset.objects if one.spatial]
+    assert [one.id for one in document.spatial.zones] == [zone.id]
+    assert portal.run(NOW + timedelta(hours=1)).changes == {"unchanged": 3}
 
 
 def test_commands_a_batch_are_few(portal: Portal, database: Database[Stored]) -> None:

@@ -28,6 +28,7 @@ from udata.harvest.stored.documents import Target, data_service, dataset
 from udata.harvest.stored.licenses import Licenses, bare
 from udata.harvest.stored.markdown import markdown
 from udata.harvest.stored.resources import resources
+from udata.harvest.stored.zones import Zones
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset as StoredDataset
 
@@ -221,11 +222,41 @@ def test_changes_are_told_field_by_field() -> None:
         Change("frequency", "annual", "daily"),
     ]
     more = dataset(replace(RECORD, distributions=(FILE, Distribution(url="http://e.org/b"))), known, target())
-    assert [change.path for change in changes(known, more)] == ["resources"]
+    assert [change.path for change in changes(known, more)] == ["resources.1"]
 
 
 def known_resources(*distributions: Distribution) -> list[dict[str, Any]]:
     return resources(replace(RECORD, distributions=distributions), [], ("en",), NOW)
+
+
+def test_places_that_are_zones_of_the_portal_are_its_coverage() -> None:
+    portal: list[dict[str, Any]] = [
+        {"_id": "fr:departement:38", "uri": "http://id.insee.fr/geo/departement/38", "level": "fr:departement"},
+        {"_id": "country:be", "uri": "http://e.org/country/BEL/", "level": "country"},
+        {"_id": "odd", "uri": 5},
+        {"_id": "none", "uri": None},
+    ]
+    reads: list[int] = []
+
+    def read() -> list[dict[str, Any]]:
+        reads.append(1)
+        return portal
+
+    zones = Zones(read)
+    area = Place(geometry=((((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)),),))
+    known = dataset(replace(RECORD, places=(area,)), None, target(zones=zones))
+    assert (set(known["spatial"]), reads) == ({"geom", "granularity", "zones"}, [])
+    isere, belgium = Place(uri="https://id.insee.fr/geo/departement/38"), Place(uri="http://e.org/country/BEL")
+    unknown = Place(uri="http://e.org/atlantis")
+
+    def coverage(*places: Place) -> Any:
+        return dataset(replace(RECORD, places=places), known, target(zones=zones))["spatial"]
+
+    assert coverage(area, isere) == {"zones": ["fr:departement:38"], "granularity": "fr:departement"}
+    assert coverage(isere, belgium, isere) == {"zones": ["fr:departement:38", "country:be"], "granularity": "other"}
+    assert coverage(unknown) == known["spatial"]
+    assert coverage(unknown, area) == known["spatial"]
+    assert reads == [1]
 
 
 @pytest.mark.parametrize(
@@ -254,15 +285,27 @@ def test_layers_of_a_service_share_an_address_and_are_told_apart_by_their_names(
     assert [one["_id"] for one in made] == [one["_id"] for one in known[::-1]]
 
 
-def test_a_resource_that_vanished_goes_after_its_days() -> None:
+def test_of_resources_that_a_record_does_not_name_those_stay_that_are_said_to() -> None:
     known = known_resources(FILE, Distribution(url="http://e.org/b.csv"))
     by_hand = {"_id": "x", "url": "http://e.org/mine", "title": "mine"}
     given = replace(RECORD, distributions=(FILE,))
     assert len(resources(given, [*known, by_hand], ("en",), NOW)) == 3
-    kept = resources(given, [*known, by_hand], ("en",), NOW, forget=NOW - timedelta(days=7))
-    assert len(kept) == 3
-    left = resources(given, [*known, by_hand], ("en",), NOW + timedelta(days=8), forget=NOW + timedelta(days=1))
+    left = resources(given, [*known, by_hand], ("en",), NOW, lambda missing: missing[1:])
     assert [one["url"] for one in left] == ["http://e.org/a.csv", "http://e.org/mine"]
+
+
+def test_resources_are_compared_by_their_ids() -> None:
+    first, second, third = ({"_id": name, "title": name} for name in "abc")
+    before, after = {"resources": [first, second]}, {"resources": [third, {**second, "title": "new"}]}
+    assert changes(before, after) == [
+        Change("resources.0", None, third),
+        Change("resources.1.title", "b", "new"),
+        Change("resources.0", first, None),
+    ]
+    moved = changes(before, {"resources": [second, first]})
+    assert moved == [Change("resources", ["a", "b"], ["b", "a"])]
+    twice = {"resources": [first, first]}
+    assert [change.path for change in changes(twice, before)] == ["resources.1._id", "resources.1.title"]
 
 
 def test_two_equal_distributions_are_two_resources_with_ids_that_stay() -> None:

@@ -83,3 +83,8 @@ def test_each_setting_is_shown_with_its_source_and_secrets_are_not(
     assert shown["DEFAULT_LANGUAGE"][1:] == ("en", "default")
     assert shown["THEME"][1:] == ("blue", str(file))
     assert shown["PORTAL_TOKEN"].value == "********"
+
+
+def test_events_of_resources_that_nobody_is_told_of_are_a_warning(give: SetEnv) -> None:
+    give("PUBLISH_ON_RESOURCE_EVENTS", "true")
+    assert any("RESOURCES_ANALYSER_URI is not told" in note.text for note in look("settings").warnings)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from bson import ObjectId
@@ -16,6 +17,8 @@ STATUSES = ("pending", "started", "done", "failed", "skipped", "archived")
 FULL = 12 * 2**20
 # About the bytes of an item without its logs.
 _BASE = 300
+# Items wait until there are so many, or so many seconds have passed: each write rewrites all that there are.
+WAITING, SECONDS = 1000, 5.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Job:
     run: str | None = None
     size: int = 0
     left_out: bool = False
+    waiting: list[Document] = field(default_factory=list)
+    written: float = field(default_factory=monotonic)
 
     def start(self) -> None:
         """Store the job."""
@@ -85,7 +90,10 @@ class Job:
             )
 
     def add(self, items: list[Item]) -> None:
-        """Store what became of a batch. Counters stay true even when there is no room for more items."""
+        """Store what became of a batch, some of it a few seconds later.
+
+        Counters stay true even when there is no room for more items.
+        """
         for item in items:
             self.statuses[item.status] += 1
             self.kinds[item.collection] += 1
@@ -94,10 +102,17 @@ class Job:
         self.left_out |= self.size >= FULL
         # An estimate will do, since a quarter of the limit is left.
         self.size += sum(_BASE + sum(len(log["message"]) + 60 for log in one["logs"]) for one in kept)
-        if self.database is not None and items:
+        self.waiting += kept
+        if len(self.waiting) >= WAITING or monotonic() - self.written >= SECONDS:
+            self._write()
+
+    def _write(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        if self.database is not None:
             # One write: a kill leaves counters and items that agree.
-            change = {"$push": {"items": {"$each": kept}}, "$set": self._counts()}
+            change = {"$push": {"items": {"$each": waiting}}, "$set": self._counts()}
             self.database["harvest_job"].update_one({"_id": self.id}, change)
+        self.written = monotonic()
 
     def end(self, status: str, errors: list[str], now: datetime) -> None:
         """Store how the job ended."""
@@ -105,7 +120,10 @@ class Job:
             errors = [*errors, "there was no room for all items and logs; the counters are true"]
         if self.database is not None:
             told = [{"created_at": now, "message": error} for error in errors]
-            change = {"$set": {"status": status, "ended": now, "errors": told, **self._counts()}}
+            change = {
+                "$set": {"status": status, "ended": now, "errors": told, **self._counts()},
+                "$push": {"items": {"$each": self.waiting}},
+            }
             self.database["harvest_job"].update_one({"_id": self.id}, change)
 
     def _counts(self) -> Document:

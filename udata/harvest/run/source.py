@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from math import inf
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from udata.clock import now as this_moment
 from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.records import Record, Series
+from udata.harvest.run.absences import Absences
+from udata.harvest.run.activities import Activities
 from udata.harvest.run.archiving import archive, withheld
 from udata.harvest.run.causes import Causes
 from udata.harvest.run.contact_points import ContactPoints
@@ -24,6 +27,7 @@ from udata.harvest.run.known import BATCH, Known
 from udata.harvest.run.writing import Writing, Written
 from udata.harvest.stored.documents import Target
 from udata.harvest.stored.licenses import Licenses
+from udata.harvest.stored.zones import Zones
 from udata.models.common import ContactPoint
 from udata.models.dataservice import Dataservice
 from udata.models.dataset import Dataset
@@ -113,8 +117,9 @@ def run(
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
     also writes what is unchanged; `any_extent` goes on if the source has far more or fewer entries than before;
     with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
-    Raises UsageError for a source that is not to be harvested, ServerError if the database fails, and UdataError if
-    stored documents stand in the way of a unique index that the writing relies on.
+    Raises UsageError for a source that is not to be harvested, ConfigurationError for HARVEST_ACTIVITY_USER_ID,
+    ServerError if the database fails, and UdataError if stored documents stand in the way of a unique index that the
+    writing relies on.
     """
     if reason := refusal(
         # Only what waits may be let through: a refusal is an administrator's word.
@@ -174,8 +179,15 @@ class _Run:
             contact_point=contacts.id_of,
             now=now,
             remote_url_prefix=self._configured.extras.get("remote_url_prefix"),
+            zones=Zones(lambda: database["geo_zone"].find({"uri": {"$ne": None}}, {"uri": 1, "level": 1})),
         )
-        self._writing = Writing(database, settings, self._known, target, contacts, dry, force)
+        # A source whose datasets are never archived keeps their resources, too.
+        before = None if source.get("autoarchive") is False else now - timedelta(days=rules.grace_days)
+        self._absences = Absences(database, source["_id"], before, now)
+        activities = Activities(database, settings, now)
+        self._writing = Writing(
+            database, settings, self._known, target, contacts, self._absences, activities, dry, force
+        )
         self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
@@ -216,6 +228,8 @@ class _Run:
                 self._items(items)
                 if self._dry:
                     report.archived += items
+            if not self._dry:
+                self._absences.forget_unvisited()
         elif report.not_archived:
             errors.append(f"nothing was archived: {report.not_archived}")
         report.items = self._job.statuses
@@ -228,7 +242,9 @@ class _Run:
         pages = self._backend.pages(self._configured, self._fetch)
         # What is archived does not count: it would make a shrunken source look far from before for ever.
         had = sum(1 for _ in self._known.of_source())
-        for page in pages if any_extent else guarded(pages, had, self._rules.max_change):
+        # Whoever lets any extent pass may have a catalogue that is put aside all the same: it may lead in a circle.
+        most = inf if any_extent else self._rules.max_change
+        for page in guarded(pages, had, most, whole=left is None, progress=self._progress):
             if left is not None and len(page.records) > left:
                 self._reasons.append(f"the run was cut after {self._rules.max_items} items")
                 # The page is cut, not left out: a limit below its length would give nothing.
@@ -254,9 +270,9 @@ class _Run:
         records = iter(record for record in page.records if not isinstance(record, Series))
         # A page may be a whole catalogue of a hundred thousand records.
         while batch := list(islice(records, BATCH)):
-            self._batch(batch)
+            self._batch(batch, not page.damages)
 
-    def _batch(self, records: list[Record]) -> None:
+    def _batch(self, records: list[Record], whole: bool) -> None:
         items, accepted = list[Item](), list[Record]()
         for record in records:
             # Told as skipped: it is the source that has to be mended, and not the portal.
@@ -264,7 +280,7 @@ class _Run:
                 items.append(item_of(record, "skipped", error=reason))
             else:
                 accepted.append(record)
-        for written in self._writing.batch(accepted):
+        for written in self._writing.batch(accepted, whole):
             self._report.changes[written.outcome] += 1
             if self._dry:
                 self._report.written.append(written)

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from udata.harvest.difference import Change, changes
 from udata.harvest.records import DataService, Dataset, Record
+from udata.harvest.run.absences import Absences
+from udata.harvest.run.activities import Activities
 from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.items import Item, item_of
 from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
+from udata.harvest.run.serving import Serving
 from udata.harvest.stored.documents import Target, data_service, dataset
 from udata.search.outbox import changing
 from udata.store.slugs import slugify, unique_slug
@@ -49,23 +53,32 @@ class Writing:
         known: Known,
         target: Target,
         contacts: ContactPoints,
+        absences: Absences,
+        activities: Activities,
         dry: bool,
         force: bool = False,
     ) -> None:
         self._database, self._settings, self._known, self._target = database, settings, known, target
-        self._contacts, self._dry, self._force = contacts, dry, force
-        self._serving: list[tuple[ObjectId, tuple[str, ...], list[ObjectId]]] = []
+        self._contacts, self._absences, self._activities = contacts, absences, activities
+        self._dry, self._force = dry, force
+        self._serving = Serving(database, known, dry)
 
-    def batch(self, records: list[Record]) -> Iterator[Written]:
-        """Write at most BATCH records; one that cannot be written fails alone."""
+    def batch(self, records: list[Record], whole: bool = True) -> Iterator[Written]:
+        """Write at most BATCH records; one that cannot be written fails alone.
+
+        Unless their page was `whole`, what they do not name any more stays.
+        """
         # Datasets first, so that a data service finds those of its own batch.
         for name in COLLECTIONS:
-            yield from self._batch(name, [record for record in records if collection_of(record) == name])
+            if some := [record for record in records if collection_of(record) == name]:
+                yield from self._batch(name, some, whole)
 
-    def _batch(self, name: str, records: list[Record]) -> list[Written]:
+    def _batch(self, name: str, records: list[Record], whole: bool) -> list[Written]:
         ids = self._ids(name, records)
         # One query a batch for what is compared; the scan at the start kept the identities alone.
         stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
+        if name == "dataservice":
+            self._serving.read(list(stored))
         results: dict[str, Written] = {}
         documents: dict[str, Made] = {}
         for record in records:
@@ -79,7 +92,7 @@ class Writing:
             try:
                 known = stored.get(identifier)
                 # The reserved id: the second run of a killed one writes the same document.
-                made = {**self._made(record, known), "_id": identifier}
+                made = {**self._made(record, known, whole), "_id": identifier}
                 documents[remote_id] = Made(known, made, changes(known, made) if known else [])
             except Exception as error:  # whatever the record or the stored document holds, the others are written
                 reason = f"{type(error).__name__}: {error}"
@@ -93,6 +106,10 @@ class Writing:
             remote_id = record.remote_id or ""
             if remote_id in documents:
                 results[remote_id] = self._result(name, record, documents[remote_id], failed.get(remote_id))
+        if not self._dry:
+            self._absences.write()
+            self._serving.write()
+            self._activities.write()
         return list(results.values())
 
     def _ids(self, name: str, records: list[Record]) -> dict[str, ObjectId | None]:
@@ -118,14 +135,16 @@ class Writing:
                 found[one["_id"]] = one
         return found
 
-    def _made(self, record: Record, known: Document | None) -> Document:
+    def _made(self, record: Record, known: Document | None, whole: bool) -> Document:
         if isinstance(record, DataService):
             # What comes on later pages is not known yet; it is attached at the end.
-            served = [identifier for one in record.serves if (identifier := self._known.dataset(one))]
-            return data_service(record, known, self._target, served)
+            leaving = self._serving.leaving(record, known) if whole else []
+            return data_service(record, known, self._target, self._serving.served(record), leaving)
         if not isinstance(record, Dataset):
             raise TypeError(f"{type(record).__name__} is stored nowhere")
-        return dataset(record, known, self._target)
+        if known is None or not whole:
+            return dataset(record, known, self._target)
+        return dataset(record, known, self._target, partial(self._absences.staying, record, known))
 
     def _slugs(self, name: str, new: list[Document]) -> None:
         """Give new documents their slugs: one query for the batch, one more for each that is taken."""
@@ -149,17 +168,24 @@ class Writing:
         instead: Mapping[ObjectId, ObjectId],
     ) -> dict[str, str]:
         """Write what is new or changed; returns what could not be written, with the reason."""
-        operations, of_operation, indexed = list[UpdateOne](), list[str](), list[ObjectId]()
+        operations, of_operation = list[UpdateOne | UpdateMany](), list[list[str]]()
+        indexed, seen = list[ObjectId](), dict[str, ObjectId]()
         for remote_id, one in documents.items():
             # Another run may have made the same contact first: then its id counts.
             points = one.document["contact_points"]
             one.document["contact_points"] = [instead.get(point, point) for point in points]
-            if operation := _operation(name, one, self._target.now, self._force):
-                operations.append(operation)
-                of_operation.append(remote_id)
-                if one.known is None or one.changes or self._force:
-                    # A mere sight changes nothing that the search finds.
-                    indexed.append(one.document["_id"])
+            if one.known is None or one.changes or self._force:
+                operations.append(_operation(name, one, self._target.now))
+                of_operation.append([remote_id])
+                indexed.append(one.document["_id"])
+            # Within a day nothing is written: a run over an unchanged catalogue costs no write.
+            elif one.document["harvest"]["last_update"] != one.known.get("harvest", {}).get("last_update"):
+                seen[remote_id] = one.document["_id"]
+        if seen:
+            # One update for all of them. It changes nothing that the search finds.
+            change = {"$set": {"harvest.last_update": self._target.now}}
+            operations.append(UpdateMany({"_id": {"$in": list(seen.values())}}, change))
+            of_operation.append(list(seen))
         failed: dict[str, str] = {}
         if operations and not self._dry:
             try:
@@ -169,7 +195,8 @@ class Writing:
             except BulkWriteError as error:
                 for one in error.details.get("writeErrors", ()):
                     # The server may quote the whole document.
-                    failed[of_operation[one["index"]]] = str(one.get("errmsg", "could not be written"))[:300]
+                    reason = str(one.get("errmsg", "could not be written"))[:300]
+                    failed |= dict.fromkeys(of_operation[one["index"]], reason)
         return failed
 
     def _result(self, name: str, record: Record, made: Made, error: str | None) -> Written:
@@ -178,41 +205,32 @@ class Writing:
             return Written("failed", item_of(record, "failed", collection=name, error=error), [])
         # Only what is written: a service must not refer to a dataset that does not exist.
         self._known.note(record, identifier)
-        if isinstance(record, DataService) and record.serves:
-            self._serving.append((identifier, record.serves, made.document["datasets"]))
+        if isinstance(record, DataService):
+            before = (made.known or {}).get("datasets") or ()
+            self._serving.took(record, identifier, before, made.document["datasets"])
+        if made.known is None or made.changes:
+            self._activities.add(name, made.document, None if made.known is None else made.changes)
         outcome = "created" if made.known is None else "changed" if made.changes else "unchanged"
         item = item_of(record, "done", collection=name, document=identifier, is_unchanged=outcome == "unchanged")
         return Written(outcome, item, made.changes)
 
     def attach_datasets(self) -> None:
         """Attach to data services the datasets that came on later pages."""
-        operations = []
-        for identifier, names, attached in self._serving:
-            served = [one for name in names if (one := self._known.dataset(name)) and one not in attached]
-            if served:
-                # Added and not set: what was attached by hand meanwhile stays.
-                operations.append(UpdateOne({"_id": identifier}, {"$addToSet": {"datasets": {"$each": served}}}))
-        for start in range(0, 0 if self._dry else len(operations), BATCH):
-            self._database["dataservice"].bulk_write(operations[start : start + BATCH], ordered=False)
+        self._serving.attach_the_rest()
 
 
-def _operation(name: str, one: Made, now: datetime, force: bool) -> UpdateOne | None:
-    """What to write: all of a new document, the fields of a stored one that differ, at least once a day its sight.
+def _operation(name: str, one: Made, now: datetime) -> UpdateOne:
+    """What to write: all of a new document, the fields of a stored one that differ.
 
-    With `force` all fields of one that does not differ, too, but for its dates of change.
+    Of one that does not differ all fields, but for its dates of change.
     """
     known, made = one.known, one.document
     if known is None:
         # If another run made it meanwhile, this writes nothing over it.
         return UpdateOne({"_id": made["_id"]}, {"$setOnInsert": made}, upsert=True)
-    if not one.changes and force:
+    if not one.changes:
         same = {key: value for key, value in made.items() if key not in ("_id", _MODIFIED[name])}
         return UpdateOne({"_id": made["_id"]}, {"$set": same})
-    if not one.changes:
-        # Within a day nothing is written: a run over an unchanged catalogue costs no write.
-        if made["harvest"]["last_update"] == known.get("harvest", {}).get("last_update"):
-            return None
-        return UpdateOne({"_id": made["_id"]}, {"$set": {"harvest.last_update": made["harvest"]["last_update"]}})
     made[_MODIFIED[name]] = now
     if name == "dataset" and not made["harvest"].get("modified_at"):
         # If it fell back on the document's own date of change, it follows that date to its new value.

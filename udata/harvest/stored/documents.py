@@ -5,7 +5,7 @@ never touched; coming back clears what archiving set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from udata.harvest.stored.licenses import UNKNOWN, Licenses
 from udata.harvest.stored.markdown import markdown
 from udata.harvest.stored.resources import SEEN, resources, stored_moment
 from udata.harvest.stored.tags import tags
+from udata.harvest.stored.zones import Zone, Zones
 
 Document = dict[str, Any]
 
@@ -38,20 +39,27 @@ class Target:
     contact_point: Callable[[Contact], ObjectId | None]
     now: datetime
     remote_url_prefix: str | None = None
-    # Resources that were last seen before this are gone; None keeps them all.
-    forget: datetime | None = None
+    zones: Zones = field(default_factory=Zones)
 
 
-def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) -> Document:
-    """The document of a dataset; `known` is the stored one, which is not changed. A new one lacks its slug."""
+def dataset(
+    record: Dataset,
+    known: Mapping[str, Any] | None,
+    target: Target,
+    staying: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]] = list,
+) -> Document:
+    """The document of a dataset; `known` is the stored one, which is not changed. A new one lacks its slug.
+
+    Of the stored resources that the record does not name `staying` says which stay.
+    """
     known = known or {}
     made = _common(record, known, target, "created_at_internal", "last_modified_internal")
-    made["resources"] = resources(record, known.get("resources") or [], target.languages, target.now, target.forget)
+    made["resources"] = resources(record, known.get("resources") or [], target.languages, target.now, staying)
     made |= _said(
         acronym=record.acronym,
         frequency=record.frequency,
         temporal_coverage=_period(record),
-        spatial=_spatial(record, known.get("spatial") or {}),
+        spatial=_spatial(record, known.get("spatial") or {}, target.zones.of(record.places)),
     )
     made["last_update"] = _last_update(made)
     # The defaults of the model, as the portal itself would store them.
@@ -66,13 +74,21 @@ def dataset(record: Dataset, known: Mapping[str, Any] | None, target: Target) ->
 
 
 def data_service(
-    record: DataService, known: Mapping[str, Any] | None, target: Target, datasets: Sequence[ObjectId] = ()
+    record: DataService,
+    known: Mapping[str, Any] | None,
+    target: Target,
+    datasets: Sequence[ObjectId] = (),
+    leaving: Sequence[ObjectId] = (),
 ) -> Document:
-    """The document of a data service. `datasets` are those that it serves, as far as they are known by now."""
+    """The document of a data service.
+
+    `datasets` are those that it serves, as far as they are known by now, `leaving` those that are to be taken off it.
+    """
     known = known or {}
     made = _common(record, known, target, "created_at", "metadata_modified_at")
     # Those that were attached by hand stay.
-    attached = [*(known.get("datasets") or ()), *(one for one in datasets if one not in (known.get("datasets") or ()))]
+    before = [one for one in known.get("datasets") or () if one not in leaving]
+    attached = [*before, *(one for one in datasets if one not in before)]
     made |= {"datasets": attached} | _said(
         base_api_url=record.endpoint_url,
         machine_documentation_url=next(iter(record.endpoint_descriptions), None),
@@ -185,8 +201,16 @@ def _period(record: Dataset) -> Document | None:
     return _said(start=record.period.start, end=record.period.end) if record.period else None
 
 
-def _spatial(record: Dataset, known: Mapping[str, Any]) -> Document | None:
-    """The coverage: the first area that has a shape. Zones that were set by hand mean more than a rectangle."""
+def _spatial(record: Dataset, known: Mapping[str, Any], zones: Sequence[Zone]) -> Document | None:
+    """The coverage: the zones of the portal that are named, else the first area that has a shape.
+
+    Zones mean more than a rectangle, those that were set by hand, too. A portal takes one or the other.
+    """
+    if zones:
+        levels = {zone.level for zone in zones}
+        granularity = levels.pop() if len(levels) == 1 else "other"
+        named = {key: value for key, value in known.items() if key != "geom"}
+        return {**named, "zones": [zone.id for zone in zones], "granularity": granularity}
     geometry = next((place.geometry for place in record.places if place.geometry), None)
     if geometry is None or known.get("zones"):
         return None

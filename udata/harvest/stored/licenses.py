@@ -9,6 +9,8 @@ from udata.harvest.values.addresses import addresses_in
 from udata.store.slugs import slugify
 
 UNKNOWN = "notspecified"
+# So many hints are kept with what they mean.
+MOST_FOUND = 4096
 # The same licence under the addresses of authorities: http://publications.europa.eu/resource/authority/licence,
 # http://dcat-ap.de/def/licenses, http://opendefinition.org/licenses. The value is its address at its author's.
 _CREATIVE_COMMONS = "creativecommons.org/licenses"
@@ -38,6 +40,8 @@ class Licenses:
         self._by_id: dict[str, str] = {}
         self._by_address: dict[str, str] = {}
         self._by_title: dict[str, str] = {}
+        # The same few dozen hints come back in every record.
+        self._found: dict[LicenseHint, str | None] = {}
         # `setdefault` below: of two licences with the same address or title the first in the database counts.
         for one in stored:
             identifier = str(one["_id"])
@@ -57,8 +61,13 @@ class Licenses:
         hints = [*record.licenses, *map(_hint, record.rights)]
         for distribution in record.distributions if isinstance(record, Dataset) else ():
             hints += [*distribution.licenses, *map(_hint, distribution.rights)]
-        for hint in hints:
-            if found := self._match(hint):
+        for hint in dict.fromkeys(hints):
+            if hint not in self._found:
+                # Bounded: in some catalogues each record has a text of its own.
+                if len(self._found) >= MOST_FOUND:
+                    self._found.clear()
+                self._found[hint] = self._match(hint)
+            if found := self._found[hint]:
                 return found
         # A portal without that licence could not show the reference.
         return (UNKNOWN if UNKNOWN in self._by_id else None) if hints else None

@@ -1,7 +1,7 @@
 """Distributions as resources, and which stored resource each of them is."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha1
 from typing import Any
@@ -20,13 +20,16 @@ SEEN = timedelta(days=1)
 
 
 def resources(
-    record: Dataset, stored: Sequence[Stored], languages: Sequence[str], now: datetime, forget: datetime | None = None
+    record: Dataset,
+    stored: Sequence[Stored],
+    languages: Sequence[str],
+    now: datetime,
+    staying: Callable[[Sequence[Stored]], Sequence[Stored]] = list,
 ) -> list[dict[str, Any]]:
     """The resources of a dataset: those of the record in its order, then those that the record does not name any more.
 
-    A stored resource that is one of the record's keeps its id, its counters and whatever others wrote into it. One
-    that the record does not name goes when it was last seen before `forget`; without `forget` all stay, and those
-    that never came from a source stay anyway.
+    A stored resource that is one of the record's keeps its id, its counters and whatever others wrote into it. Of
+    those that the record does not name `staying` says which stay; by default all.
     """
     # Each stored resource is taken once: two distributions never share one.
     rest = list(stored)
@@ -36,12 +39,7 @@ def resources(
         if known is not None:
             rest.remove(known)
         made.append(_resource(distribution, known or {}, languages, now))
-    return [*made, *(dict(one) for one in rest if not _is_forgotten(one, forget))]
-
-
-def _is_forgotten(resource: Stored, forget: datetime | None) -> bool:
-    seen = (resource.get("harvest") or {}).get("last_update")
-    return bool(forget and seen and seen < forget)
+    return [*made, *map(dict, staying(rest))]
 
 
 def _same(one: Distribution, stored: Iterable[Stored], title: str | None) -> Stored | None:

@@ -43,7 +43,7 @@ def look(settings: Settings) -> list[Check]:
         due.time_zone(settings["CELERY_TIMEZONE"])
     except ConfigurationError as error:
         problems.append(Note(error.message, error.hint))
-    warnings = [_warning(text) for text in settings.warnings] + _guessable(settings)
+    warnings = [_warning(text) for text in settings.warnings] + _guessable(settings) + _untold(settings)
     return [judged("settings", _summary(settings), problems, warnings, sources=_sources(settings))]
 
 
@@ -83,3 +83,11 @@ def _guessable(settings: Settings) -> list[Note]:
         for name, remedy in GUESSABLE.items()
         if settings[name] == BY_NAME[name].default
     ]
+
+
+def _untold(settings: Settings) -> list[Note]:
+    """What a portal asks for, and nothing here does."""
+    if not settings["PUBLISH_ON_RESOURCE_EVENTS"]:
+        return []
+    text = "RESOURCES_ANALYSER_URI is not told of resources that a harvest changes"
+    return [Note(text, "let the analyser read the portal's catalogue again after the harvests")]

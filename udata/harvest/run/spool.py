@@ -1,0 +1,120 @@
+"""Pages put aside until it is known how many entries they hold: compressed JSON in a temporary file.
+
+Reading a page back costs a fraction of what reading the catalogue again would.
+"""
+
+import json
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
+from typing import IO, Any
+
+from udata.harvest import records
+from udata.harvest.backends.base import Page
+from udata.harvest.collector import paused_collector
+from udata.harvest.errors import HarvestError
+
+# Up to so many bytes stay in memory, so that a small catalogue writes no file.
+IN_MEMORY = 4 * 2**20
+# Keys that no field is called.
+_KIND, _MOMENT = "@", "@at"
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """The fields of a kind of record, with their defaults; a class of its own stands for none."""
+    if is_dataclass(kind):
+        return {one.name: one.default for one in fields(kind)}
+    given = getattr(kind, "_field_defaults", {})
+    return {name: given.get(name, MISSING) for name in getattr(kind, "_fields", ())}
+
+
+_KINDS = {
+    kind.__name__: kind
+    for kind in (*vars(records).values(), Page)
+    if isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields"))
+}
+_FIELDS = {kind: _defaults(kind) for kind in _KINDS.values()}
+
+
+class Spool:
+    """Pages in the order in which they were put aside."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def put(self, page: Page) -> None:
+        """Put a page aside."""
+        # Level 1: three quarters of the bytes are saved in a tenth of the time.
+        line = zlib.compress(json.dumps(_packed(page), separators=(",", ":")).encode(), 1)
+        with _kept():
+            self._file.write(len(line).to_bytes(8, "big"))
+            self._file.write(line)
+
+    def pages(self) -> Iterator[Page]:
+        """The pages, each equal to what was put aside."""
+        with _kept():
+            self._file.seek(0)
+        while True:
+            with _kept():
+                length = int.from_bytes(self._file.read(8), "big")
+                line = self._file.read(length)
+            if not length:
+                return
+            with paused_collector():
+                page: Page = _unpacked(json.loads(zlib.decompress(line)))
+            yield page
+
+
+@contextmanager
+def spool() -> Iterator[Spool]:
+    """A spool, whose file has no name and goes with the process, however that ends."""
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+        yield Spool(file)
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise HarvestError(
+            f"the pages cannot be put aside in {folder}: {error.strerror or error}",
+            "make room there, or name another folder in TMPDIR",
+        ) from error
+
+
+def _packed(value: Any) -> Any:
+    """A value in what JSON knows. Of a record only the fields that differ from their defaults."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple:
+        return [_packed(one) for one in value]
+    if kind is datetime:
+        return {_MOMENT: value.isoformat()}
+    # A backend of others may have a kind of record of its own: it counts as the kind that it is made from.
+    known = next((one for one in kind.__mro__ if one in _FIELDS), None)
+    if known is None:
+        raise TypeError(f"a record holds a {kind.__name__}")
+    packed: dict[str, Any] = {_KIND: known.__name__}
+    for name, default in _FIELDS[known].items():
+        field = getattr(value, name)
+        if field is not default and field != default:
+            packed[name] = _packed(field)
+    return packed
+
+
+def _unpacked(value: Any) -> Any:
+    kind = type(value)
+    if kind is list:
+        return tuple(map(_unpacked, value))
+    if kind is not dict:
+        return value
+    if _MOMENT in value:
+        return datetime.fromisoformat(value[_MOMENT])
+    return _KINDS[value.pop(_KIND)](**{name: _unpacked(one) for name, one in value.items()})
