@@ -8,6 +8,8 @@ from lxml import etree
 from tests.harvest.catalogues import NOW, reading
 from udata.harvest.iso19139.metadata import record
 from udata.harvest.records import Access, Concept, Contact, DataService, Dataset, Period, Text, in_language
+from udata.harvest.stored.tags import tags
+from udata.harvest.values.themes import INSPIRE_THEMES
 
 NAMESPACES = (
     'xmlns:gmd="http://www.isotc211.org/2005/gmd" xmlns:gco="http://www.isotc211.org/2005/gco" '
@@ -150,6 +152,12 @@ def test_keywords_of_a_vocabulary_are_themes() -> None:
     )
     assert one.themes == (Concept("http://inspire.ec.europa.eu/theme/hy", (Text("Hydrographie", "fr"),)),)
     assert one.keywords == (Text("eau", "fr"),)
+
+
+def test_a_theme_of_inspire_is_told_by_its_thesaurus_alone() -> None:
+    (first, _) = reading("csw-iso-1.xml").datasets
+    assert Concept(None, (Text("Usage des sols", "fr"),), INSPIRE_THEMES) in first.themes
+    assert "inspire" in tags(first, ["fr"])
 
 
 def test_a_link_that_is_no_address_is_noted() -> None:
