@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tests.conftest import skip_or_fail
 from udata.harvest.backends.ckan import packages
@@ -12,7 +11,7 @@ from udata.harvest.backends.csw import CSWDCATBackend, CSWISOBackend, results
 from udata.harvest.dcat.catalogue import records
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.read import read
-from udata.harvest.records import Damage, DataService, Dataset, Record, Series, Unread
+from udata.harvest.records import Damage, DataService, Dataset, Distribution, Record, Series, Unread
 
 FOLDER = (Path(__file__).parents[2] / "../shared/harvest").resolve()
 HOST = "http://data.test.org"
@@ -49,6 +48,10 @@ class Read:
     @property
     def datasets(self) -> list[Dataset]:
         return [record for record in self.records if isinstance(record, Dataset)]
+
+    @property
+    def distributions(self) -> list[Distribution]:
+        return [distribution for dataset in self.datasets for distribution in dataset.distributions]
 
     @property
     def services(self) -> list[DataService]:
@@ -95,8 +98,3 @@ def _searched(name: str, backend: CSWDCATBackend | CSWISOBackend) -> Read:
         unread += odd
         damages += harmed
     return Read(found, unread, damages)
-
-
-def text_of(data: Any) -> bytes:
-    """JSON as a server would send it."""
-    return json.dumps(data).encode()

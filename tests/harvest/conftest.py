@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.harvest.portals import Outcome, Portal, harvested_twice
 from tests.network.webserver import WebServer, web_server
 from udata.harvest.backends.base import Fetch, Page
 from udata.harvest.records import Record
@@ -42,6 +43,26 @@ def serving() -> Iterator[Callable[[Answers], WebServer]]:
             return stack.enter_context(web_server(handler))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> dict[str, Outcome]:
+    """What two runs of each catalogue left, as far as a test has asked for it."""
+    return {}
+
+
+@pytest.fixture
+def outcome(request: pytest.FixtureRequest, outcomes: dict[str, Outcome]) -> Callable[[str], Outcome]:
+    """A function that gives what two runs of a catalogue leave; each is harvested once a session."""
+
+    def of(name: str) -> Outcome:
+        if name not in outcomes:
+            request.getfixturevalue("app")
+            given = (request.getfixturevalue(one) for one in ("serving", "fetch", "database"))
+            outcomes[name] = harvested_twice(Portal(name, *given))
+        return outcomes[name]
+
+    return of
 
 
 def identities(pages: list[Page]) -> list[str | None]:

@@ -107,6 +107,7 @@ class _Package:
         fields = {
             "remote_id": identifier,
             "name": name,
+            "origin": self._origin(),
             "landing_page": self._landing_page(name),
             # CKAN shows the name of a package that has no title.
             "titles": self._texts("title") or ((Text(name),) if name else ()),
@@ -116,6 +117,7 @@ class _Package:
             "languages": self._languages(),
             "contacts": tuple(self._contacts()),
             "licenses": self._licenses(),
+            "rights": tuple(filter(None, (self._extra("access_constraints"), self._extra("use_constraints")))),
             "access_rights": tuple(access_rights),
             "access": next((found for text in access_rights if (found := access(text))), None),
             "places": self._places(),
@@ -176,11 +178,13 @@ class _Package:
         return None
 
     def _landing_page(self, name: str | None) -> str | None:
-        given = plain(self._given.get("url"))
-        found = web_address(given)
-        if given and found is None:
-            self._remark("url", given, "no web address")
+        found = web_address(plain(self._given.get("url")))
         return found or (f"{self._site}/dataset/{name}" if name and self._site else None)
+
+    def _origin(self) -> str | None:
+        # CKAN labels the field "source": half of the portals write the name of an office into it.
+        given = plain(self._given.get("url"))
+        return None if web_address(given) else given
 
     def _keywords(self) -> Texts:
         names = [one.get("display_name") or one.get("name") for one in objects(self._given.get("tags"))]

@@ -123,10 +123,11 @@ class Place:
 
 
 class Concept(NamedTuple):
-    """A term of a vocabulary: its address, and its names as far as the catalogue tells them."""
+    """A term of a vocabulary: its address, its names as far as the catalogue tells them, the vocabulary."""
 
     uri: str | None = None
     labels: Texts = ()
+    scheme: str | None = None
 
 
 class LicenseHint(NamedTuple):
@@ -214,9 +215,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Record):
-    """A dataset with its distributions. `frequency` is a term of the models, `published_frequency` the source's."""
+    """A dataset with its distributions. `frequency` is a term of the models, `published_frequency` the source's.
+
+    `name` is the short one of CKAN's addresses, `origin` tells in words where the data come from.
+    """
 
     name: str | None = None
+    origin: str | None = None
     acronym: str | None = None
     version: str | None = None
     frequency: str | None = None

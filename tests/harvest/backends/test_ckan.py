@@ -137,6 +137,13 @@ def test_the_identity_of_a_resource_stays_apart_from_ours() -> None:
     assert one.landing_page == "http://e.org/dataset/p0"
 
 
+def test_where_data_come_from_is_told_in_words_or_by_an_address() -> None:
+    named = package(Portal.package(1) | {"url": "Accounts Payable"}, "http://e.org")
+    assert (named.origin, named.landing_page) == ("Accounts Payable", "http://e.org/dataset/p1")
+    linked = package(Portal.package(1) | {"url": "http://e.org/page"}, "http://e.org")
+    assert (linked.origin, linked.landing_page) == (None, "http://e.org/page")
+
+
 @pytest.mark.parametrize(
     "url", ["https://e.org/ckan", "https://e.org/ckan/", "https://e.org/ckan/api/3/action/package_list"]
 )

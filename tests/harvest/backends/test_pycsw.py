@@ -12,7 +12,8 @@ from tests.conftest import skip_or_fail
 from tests.harvest.catalogues import content
 from tests.harvest.conftest import all_records, identities
 from udata.harvest.backends.base import Fetch, Source
-from udata.harvest.backends.csw import CSWISOBackend
+from udata.harvest.backends.csw import CSWDCATBackend, CSWISOBackend
+from udata.harvest.errors import RemoteFault
 from udata.harvest.records import Dataset
 
 RECORDS = 120
@@ -55,3 +56,10 @@ def test_a_real_server_is_read_page_by_page(pycsw: str, fetch: Fetch) -> None:
     for record in all_records(pages):
         assert isinstance(record, Dataset)
         assert len(record.distributions) == 13
+
+
+@pytest.mark.slow
+def test_a_schema_that_a_real_server_does_not_offer_is_refused_in_its_own_words(pycsw: str, fetch: Fetch) -> None:
+    with pytest.raises(RemoteFault, match=r"(?i)outputschema") as failure:
+        list(CSWDCATBackend().pages(Source(pycsw), fetch))
+    assert failure.value.code == "InvalidParameterValue"

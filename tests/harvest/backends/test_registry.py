@@ -23,6 +23,14 @@ class Lines:
         lines = fetch(source.url).checked().body.decode().splitlines()
         yield Page(source.url, tuple(Dataset(remote_id=line, titles=(Text(line),)) for line in lines))
 
+class Bare:
+    def pages(self, source, fetch):
+        return iter(())
+
+class Unmakeable(Lines):
+    def __init__(self):
+        raise RuntimeError("no licence key")
+
 no_backend = 5
 """
 
@@ -36,7 +44,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "METADATA").write_text("Name: lines-backend\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(
         "[udata.harvesters]\nlines = lines_backend:Lines\nodd = lines_backend:no_backend\ngone = lines_backend:Gone\n"
-        "dcat = lines_backend:Lines\n"
+        "dcat = lines_backend:Lines\nbare = lines_backend:Bare\nunmakeable = lines_backend:Unmakeable\n"
     )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "lines_backend", raising=False)
@@ -75,10 +83,19 @@ def test_another_package_adds_a_backend_and_replaces_none() -> None:
 
 
 @pytest.mark.usefixtures("plugin")
-@pytest.mark.parametrize("name", ["odd", "gone"])
-def test_a_backend_that_is_none_is_a_clear_error(name: str) -> None:
-    with pytest.raises(PluginError, match=name):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("odd", "no method `pages`"),
+        ("gone", "Gone"),
+        ("bare", "no `display_name` and no `filters`"),
+        ("unmakeable", "no licence key"),
+    ],
+)
+def test_a_backend_that_is_none_is_a_clear_error(name: str, reason: str) -> None:
+    with pytest.raises(PluginError, match=name) as failure:
         backend(name)
+    assert reason in failure.value.message
 
 
 def test_the_configuration_of_a_source_is_read_whatever_it_holds() -> None:

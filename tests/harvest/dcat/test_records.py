@@ -10,7 +10,19 @@ from udata.harvest.dcat.catalogue import records
 from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.paging import next_page, total_items
 from udata.harvest.rdf.read import read
-from udata.harvest.records import Access, Checksum, Contact, DataService, Dataset, Period, Record, Text, in_language
+from udata.harvest.records import (
+    Access,
+    Checksum,
+    Contact,
+    DataService,
+    Dataset,
+    Period,
+    Place,
+    Record,
+    Text,
+    in_language,
+)
+from udata.harvest.stored.tags import tags
 
 PREFIXES = """
 @prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
@@ -19,6 +31,7 @@ PREFIXES = """
 @prefix time: <http://www.w3.org/2006/time#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
 @prefix locn: <http://www.w3.org/ns/locn#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> .
 @prefix prov: <http://www.w3.org/ns/prov#> . @prefix hydra: <http://www.w3.org/ns/hydra/core#> .
+@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix spdx: <http://spdx.org/rdf/terms#> . @prefix org: <http://www.w3.org/ns/org#> .
 """
 ONE = "<http://example.org/1> a dcat:Dataset ; dct:title 'one'"
@@ -150,6 +163,20 @@ def test_an_area_in_any_notation() -> None:
     ):
         assert dataset(f"dct:spatial [ dcat:bbox {written} ]").places[0].geometry == square
     assert dataset("dct:spatial '1,2,3,4'").places[0].geometry == square
+
+
+def test_an_area_that_is_named_by_its_administrative_unit() -> None:
+    one = dataset("dct:spatial [ a dct:Location ; locn:adminUnitL2 <http://e.org/regions/02> ]")
+    assert one.places == (Place(uri="http://e.org/regions/02"),)
+    assert dataset("dct:spatial [ locn:adminUnitL1 'Hamburg' ]").places == (Place(labels=(Text("Hamburg"),)),)
+
+
+@pytest.mark.parametrize("scheme", ["<http://inspire.ec.europa.eu/theme>", "[ dct:title 'GEMET - INSPIRE themes' ]"])
+def test_a_theme_says_of_which_vocabulary_it_is(scheme: str) -> None:
+    one = dataset(f"dcat:theme [ skos:prefLabel 'Usage des sols'@fr ; skos:inScheme {scheme} ]")
+    (theme,) = one.themes
+    assert theme.labels == (Text("Usage des sols", "fr"),)
+    assert tags(one, ["fr"]) == ["inspire"]
 
 
 def test_a_service_names_datasets_in_three_ways() -> None:

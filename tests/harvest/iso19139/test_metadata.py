@@ -1,13 +1,19 @@
 """ISO 19139, field by field beside what SEMIC's stylesheet makes of the same record, and beside its kin."""
 
+from collections import Counter
+from dataclasses import fields
 from typing import Any
 
 import pytest
+import rdflib
 from lxml import etree
+from rdflib import DCTERMS, RDF
 
-from tests.harvest.catalogues import NOW, reading
+from tests.harvest.catalogues import NOW, content, reading
 from udata.harvest.iso19139.metadata import record
 from udata.harvest.records import Access, Concept, Contact, DataService, Dataset, Period, Text, in_language
+from udata.harvest.stored.tags import tags
+from udata.harvest.values.themes import INSPIRE_THEMES
 
 NAMESPACES = (
     'xmlns:gmd="http://www.isotc211.org/2005/gmd" xmlns:gco="http://www.isotc211.org/2005/gco" '
@@ -23,14 +29,41 @@ def services() -> tuple[DataService, DataService]:
     return ours, expected
 
 
-@pytest.mark.parametrize(
-    "field",
-    ["remote_id", "identifier", "uri", "titles", "descriptions", "keywords", "access", "access_rights", "rights",
-     "created", "issued", "modified", "endpoint_url", "endpoint_descriptions", "landing_page", "high_value"],
-)  # fmt: skip
+# The stylesheet drops the names of what it has an address for, and languages of addresses; these have their own tests.
+FULLER_HERE = {"themes", "contacts", "licenses", "conforms_to", "places", "service_type", "serves"}
+
+
+@pytest.mark.parametrize("field", [one.name for one in fields(DataService) if one.name not in FULLER_HERE])
 def test_a_field_is_what_the_stylesheet_makes_of_it(field: str) -> None:
     ours, expected = services()
     assert getattr(ours, field) == getattr(expected, field)
+
+
+def test_another_parser_finds_the_same_in_the_stylesheet_s_output() -> None:
+    ours, _ = services()
+    graph = rdflib.Graph().parse(data=content("iso-multilingual-expected.ttl"), format="turtle")
+    (service,) = graph.subjects(RDF.type, rdflib.DCAT.DataService)
+
+    def stated(predicate: rdflib.URIRef) -> set[Any]:
+        found = graph.objects(service, predicate)
+        return {Text(str(one), one.language) if isinstance(one, rdflib.Literal) else str(one) for one in found}
+
+    assert {str(service)} == {ours.uri}
+    assert stated(DCTERMS.title) == set(ours.titles)
+    assert stated(DCTERMS.description) == set(ours.descriptions)
+    assert stated(rdflib.DCAT.keyword) == set(ours.keywords)
+    assert stated(rdflib.DCAT.theme) == {theme.uri for theme in ours.themes}
+    assert stated(rdflib.DCAT.endpointURL) == {ours.endpoint_url}
+    assert stated(rdflib.DCAT.endpointDescription) == set(ours.endpoint_descriptions)
+    assert stated(DCTERMS.license) == {hint.published for hint in ours.licenses}
+    assert stated(DCTERMS.accessRights) == set(ours.access_rights)
+    assert ours.modified
+    assert stated(DCTERMS.modified) == {Text(ours.modified.date().isoformat())}
+
+
+def test_what_is_fuller_here_differs_indeed() -> None:
+    ours, expected = services()
+    assert {field for field in FULLER_HERE if getattr(ours, field) == getattr(expected, field)} == set()
 
 
 def test_texts_are_there_in_three_languages() -> None:
@@ -63,7 +96,9 @@ def test_themes_places_licence_and_conformity_have_the_same_addresses() -> None:
     assert {frozenset(_corners(place.geometry)) for place in ours.places if place.geometry} == {
         frozenset(_corners(place.geometry)) for place in expected.places if place.geometry
     }
-    assert [hint.published for hint in ours.licenses] == [hint.published for hint in expected.licenses]
+    assert [(hint.published, hint.addresses) for hint in ours.licenses] == [
+        (hint.published, hint.addresses) for hint in expected.licenses
+    ]
     assert [one.uri for one in ours.conforms_to] == [one.uri for one in expected.conforms_to]
     assert ours.conforms_to[0].labels == expected.conforms_to[0].labels
     assert expected.service_type
@@ -81,11 +116,19 @@ def test_what_the_record_says_beyond_the_stylesheet() -> None:
     assert ours.themes[0].labels[1] == Text("Administrative units", "en")
 
 
-def test_all_links_are_found() -> None:
-    first, second = reading("csw-iso-1.xml").datasets
-    assert (len(first.distributions), len(second.distributions)) == (11, 11)
+@pytest.mark.parametrize(("name", "counts"), [("csw-iso-1.xml", [11, 11]), ("csw-iso-geoide.xml", [13])])
+def test_all_links_are_found_in_their_order(name: str, counts: list[int]) -> None:
+    read = reading(name)
+    assert [len(one.distributions) for one in read.datasets] == counts
+    links = etree.fromstring(content(name)).iterfind(".//{*}distributionInfo//{*}linkage/{*}URL")
+    assert [one.url for one in read.distributions] == [(link.text or "").strip() for link in links]
+    assert all(one.titles for one in read.distributions)
+
+
+def test_links_are_told_apart_into_files_services_and_pages() -> None:
+    first, _ = reading("csw-iso-1.xml").datasets
+    assert Counter(one.kind for one in first.distributions) == {"main": 5, "documentation": 4, "api": 2}
     (third,) = reading("csw-iso-geoide.xml").datasets
-    assert len(third.distributions) == 13
     assert [one.format for one in third.distributions if one.kind == "api"] == ["wms", "wfs", "wms", "wfs"]
     downloads = [one for one in third.distributions if one.kind == "main"]
     assert {one.format for one in downloads} == {"mapinfo tab"}
@@ -150,6 +193,12 @@ def test_keywords_of_a_vocabulary_are_themes() -> None:
     )
     assert one.themes == (Concept("http://inspire.ec.europa.eu/theme/hy", (Text("Hydrographie", "fr"),)),)
     assert one.keywords == (Text("eau", "fr"),)
+
+
+def test_a_theme_of_inspire_is_told_by_its_thesaurus_alone() -> None:
+    (first, _) = reading("csw-iso-1.xml").datasets
+    assert Concept(None, (Text("Usage des sols", "fr"),), INSPIRE_THEMES) in first.themes
+    assert "inspire" in tags(first, ["fr"])
 
 
 def test_a_link_that_is_no_address_is_noted() -> None:

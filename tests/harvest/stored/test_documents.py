@@ -9,7 +9,6 @@ import pytest
 from bson import ObjectId
 
 from tests.harvest.catalogues import names, reading
-from tests.harvest.test_upstream import PAGES, stored
 from udata.harvest.difference import Change, changes
 from udata.harvest.records import (
     Access,
@@ -131,25 +130,6 @@ def test_a_second_reading_changes_nothing(name: str) -> None:
         if isinstance(record, Dataset) and not record.refusal:
             made = dataset(record, None, one)
             assert changes(made, dataset(record, made, later)) == []
-
-
-@pytest.mark.parametrize("upstream", stored(), ids=lambda upstream: str(upstream["file"]))
-def test_descriptions_read_as_they_did(upstream: dict[str, Any]) -> None:
-    found = {
-        record.remote_id: record
-        for page in PAGES.get(upstream["file"], (upstream["file"],))
-        for record in reading(page).datasets
-    }
-    for document in upstream["datasets"]:
-        record = found.get(document["harvest"]["remote_id"])
-        if record and document["description"]["length"]:
-            made = dataset(record, None, target())["description"]
-            start = document["description"]["start"].replace("…", "")
-            assert _plain(made)[:60] == _plain(start)[:60]
-
-
-def _plain(text: str) -> str:
-    return "".join(letter for letter in text if letter.isalnum())[:100]
 
 
 def test_what_the_source_does_not_say_stays() -> None:

@@ -1,7 +1,7 @@
 """What a backend is: pages of records from the address of a source, whatever protocol is spoken there.
 
-A backend of one's own is a class with the attributes and the one method of `Backend`, named by an entry point of the
-group `udata.harvesters`.
+A backend of one's own is a class that extends `Backend`, or looks like it, named by an entry point of the group
+`udata.harvesters`.
 """
 
 import re
@@ -119,13 +119,17 @@ class Page:
 
 
 class Backend(Protocol):
-    """A protocol in which catalogues are read. `display_name` is what harvested documents are marked with."""
+    """A protocol in which catalogues are read.
+
+    `display_name` is what harvested documents are marked with. `filters` are the keys by which a source may choose
+    among the entries, `features` what it may switch on, `extras` the keys of other values that it may give.
+    """
 
     name: ClassVar[str]
     display_name: ClassVar[str]
-    filters: ClassVar[tuple[str, ...]]
-    features: ClassVar[tuple[Feature, ...]]
-    extras: ClassVar[tuple[str, ...]]
+    filters: ClassVar[tuple[str, ...]] = ()
+    features: ClassVar[tuple[Feature, ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
 
     def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
         """The pages of the source, one after the other. Raises a UdataError at the first that cannot be had."""

@@ -22,12 +22,14 @@ PAGE_SIZE = 50
 # Records that the server cannot write, beyond which it is the server.
 MAX_BROKEN = 50
 _TYPES = ("dataset", "series", "service", "nonGeographicDataset")
-# pycsw and GeoNetwork know the same property by different names: the first that is understood is kept to.
-_SPELLINGS = (("apiso:type", "apiso:identifier"), ("apiso:Type", "apiso:Identifier"))
+# Servers know the same properties by different names, and some without that profile by Dublin Core's alone: the
+# first that is understood is kept to.
+_SPELLINGS = (("apiso:type", "apiso:identifier"), ("apiso:Type", "apiso:Identifier"), ("dc:type", "dc:identifier"))
 _REQUEST = """<?xml version="1.0" encoding="UTF-8"?>
 <csw:GetRecords xmlns:csw="http://www.opengis.net/cat/csw/2.0.2" xmlns:gmd="http://www.isotc211.org/2005/gmd"
   xmlns:ogc="http://www.opengis.net/ogc" xmlns:apiso="http://www.opengis.net/cat/csw/apiso/1.0"
-  xmlns:dcat="http://www.w3.org/ns/dcat#" service="CSW" version="2.0.2" resultType="results"
+  xmlns:dcat="http://www.w3.org/ns/dcat#" xmlns:dc="http://purl.org/dc/elements/1.1/"
+  service="CSW" version="2.0.2" resultType="results"
   startPosition="{start}" maxRecords="{count}" outputFormat="application/xml" outputSchema="{schema}">
   <csw:Query typeNames="{typename}">
     <csw:ElementSetName>full</csw:ElementSetName>
@@ -193,8 +195,9 @@ class _Asking:
                     continue
                 self._spelling = spelling
                 return self._halved(position, PAGE_SIZE)
-        # The first answer is about the whole page; those to the guesses behind it say less.
-        raise refused[0]
+        # One spelling may have been refused for its names, and another for what is the matter.
+        told = "; ".join(dict.fromkeys(error.message for error in refused))
+        raise RemoteFault(told, code=refused[-1].code)
 
     def _halved(self, position: int, count: int) -> tuple[list[Results], list[Unread]]:
         """Results in pieces, halved down to the records over which the server stumbles."""

@@ -17,6 +17,7 @@ _OWN = {
     "csw-dcat": ("udata.harvest.backends.csw", "CSWDCATBackend"),
     "csw-iso-19139": ("udata.harvest.backends.csw", "CSWISOBackend"),
 }
+_ATTRIBUTES = ("display_name", "filters", "features", "extras")
 
 
 class Known(NamedTuple):
@@ -56,9 +57,15 @@ def backend(name: str, enabled: list[str] | None = None) -> Backend:
 
 def _loaded(plugin: Plugin) -> Backend:
     found: Any = load(plugin)
-    # An entry point may name the class, or an object that is made already.
-    made = found() if isinstance(found, type) else found
+    named = f"the harvest backend {plugin.name} of {plugin.distribution}"
+    try:
+        # An entry point may name the class, or an object that is made already.
+        made = found() if isinstance(found, type) else found
+    except Exception as error:  # the code of strangers may raise anything
+        raise PluginError(f"{named} cannot be made: {type(error).__name__}: {error}") from error
     # Said now, with the package's name, and not as an AttributeError in the middle of a run.
     if not callable(getattr(made, "pages", None)):
-        raise PluginError(f"the harvest backend {plugin.name} of {plugin.distribution} has no method `pages`")
+        raise PluginError(f"{named} has no method `pages`")
+    if missing := [name for name in _ATTRIBUTES if not hasattr(made, name)]:
+        raise PluginError(f"{named} has no {' and no '.join(f'`{name}`' for name in missing)}")
     return cast(Backend, made)

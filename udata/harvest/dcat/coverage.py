@@ -43,6 +43,10 @@ def _place(thing: Thing, term: Term) -> Place | None:
     shapes = [place, *place.things(*_SHAPES)]
     published = [shape for one in shapes for shape in one.terms(*_SHAPES) if is_literal(shape)]
     found = Place(uri=place.uri, labels=place.labels(), geometry=_geometry(thing, published))
+    if found == Place():
+        # Some name no place but the unit of administration that it is, by an authority's address or in words.
+        units = place.concepts(LOCN.adminUnitL2, LOCN.adminUnitL1)
+        found = Place(uri=units[0].uri, labels=units[0].labels) if units else found
     # A blank node that describes nothing names no place.
     return None if found == Place() else found
 

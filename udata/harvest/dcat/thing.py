@@ -154,8 +154,10 @@ class Thing:
                 label = text(term)
                 found.add(Concept(label.value) if is_uri(label.value) else Concept(None, (label,)))
             elif name := node(term):
-                uri = None if name.startswith("_:") or not is_uri(name) else name
-                found.add(Concept(uri, self.labels_of(name)))
+                concept = self.other(name)
+                # Most terms of vocabularies are addresses that the page does not describe.
+                described = (concept.labels(), concept.word(SKOS.inScheme)) if concept.properties else ((), None)
+                found.add(Concept(concept.uri, *described))
         found -= {Concept(), Concept(None, (Text(""),))}
         return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_by_address))
 

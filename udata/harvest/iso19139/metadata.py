@@ -37,10 +37,10 @@ from udata.harvest.values.geometry import box
 from udata.harvest.values.languages import language
 from udata.harvest.values.moments import moment, period
 from udata.harvest.values.roles import role
+from udata.harvest.values.themes import INSPIRE_THEMES, is_of_inspire
 
 _TOPIC = "http://inspire.ec.europa.eu/metadata-codelist/TopicCategory/"
 _SERVICE_CATEGORY = re.compile(r"1205/2008|SpatialDataServiceCategory", re.IGNORECASE)
-_THEMES = re.compile(r"inspire themes|/inspire_themes|inspire\.ec\.europa\.eu/theme", re.IGNORECASE)
 # Links to the record itself, which say nothing of how the data come.
 _ABOUT_METADATA = re.compile(
     r"catalog\.search#|/formatters/|request=getrecordbyid|getresourcedescription", re.IGNORECASE
@@ -168,8 +168,8 @@ class _Metadata:
                 if _SERVICE_CATEGORY.search(named) or (uri and _SERVICE_CATEGORY.search(uri)):
                     continue
                 labels = self._texts(element)
-                if uri or _THEMES.search(named):
-                    themes.add(Concept(uri, labels))
+                if uri or is_of_inspire(named):
+                    themes.add(Concept(uri, labels, INSPIRE_THEMES if is_of_inspire(named) else None))
                 else:
                     keywords.update(labels)
         for element in self._info.iterfind("{*}topicCategory/{*}MD_TopicCategoryCode"):

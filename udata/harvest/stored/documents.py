@@ -7,7 +7,7 @@ never touched; coming back clears what archiving set.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 
@@ -19,6 +19,7 @@ from udata.harvest.stored.tags import tags
 from udata.harvest.stored.zones import Zone, Zones
 
 Document = dict[str, Any]
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _common(record: Record, known: Mapping[str, Any], target: Target, created: s
     made.setdefault("description", "")
     made.setdefault("tags", [])
     made.setdefault("contact_points", [])
-    made["extras"] = _extras(record, known.get("extras") or {})
+    made["extras"] = _extras(record, known.get("extras") or {}, target.languages)
     made["harvest"] = _harvest(record, known.get("harvest") or {}, target)
     if record.access:
         made["access_type"] = record.access.type
@@ -127,6 +128,9 @@ def _common(record: Record, known: Mapping[str, Any], target: Target, created: s
         made.pop("access_type_reason_category", None)
         made |= _said(access_type_reason_category=record.access.reason_category)
     found = target.licenses.of(record)
+    if found is None and not known and isinstance(record, Dataset):
+        # Portals list what names no licence under this one.
+        found = target.licenses.unknown
     # What is not known says less than what is there.
     made |= _said(license=known.get("license", found) if found == UNKNOWN else found)
     # A portal refuses a licence on what is not open, and could not save the document again.
@@ -143,10 +147,13 @@ def _contact_points(record: Record, target: Target) -> list[ObjectId]:
     return list(dict.fromkeys(one for one in found if one))
 
 
-def _extras(record: Record, known: Mapping[str, Any]) -> Document:
+def _extras(record: Record, known: Mapping[str, Any], languages: Sequence[str]) -> Document:
+    # Most profiles have licences and rights with the files: what all of them say is said of the dataset.
+    parts = record.distributions if isinstance(record, Dataset) else ()
+    hints = record.licenses or _shared([one.licenses for one in parts])
     published = {
-        "license": [hint.published or (hint.labels[0].value if hint.labels else "") for hint in record.licenses],
-        "rights": list(record.rights),
+        "license": [hint.published or in_language(hint.labels, languages) or "" for hint in hints],
+        "rights": list(record.rights or _shared([one.rights for one in parts])),
         "accessRights": list(record.access_rights),
         "provenance": list(getattr(record, "provenance", ())),
         "spatial_resolution": list(getattr(record, "spatial_resolution", ())),
@@ -157,6 +164,11 @@ def _extras(record: Record, known: Mapping[str, Any]) -> Document:
     if said:
         extras["dcat"] = {**(known.get("dcat") or {}), **said}
     return extras
+
+
+def _shared(of_parts: Sequence[tuple[Said, ...]]) -> tuple[Said, ...]:
+    """What each of the parts says alike; empty if they differ."""
+    return of_parts[0] if len(set(of_parts)) == 1 else ()
 
 
 def _key(name: str) -> str:
@@ -184,6 +196,7 @@ def _harvest(record: Record, known: Mapping[str, Any], target: Target) -> Docume
             uri=_web(record.uri) if isinstance(record, DataService) else record.uri,
             dct_identifier=record.identifier if isinstance(record, Dataset) else None,
             ckan_name=record.name if isinstance(record, Dataset) else None,
+            ckan_source=record.origin if isinstance(record, Dataset) else None,
             created_at=stored_moment(record.created),
             issued_at=stored_moment(record.issued),
             modified_at=stored_moment(record.modified),

@@ -29,6 +29,8 @@ _AUTHORITY = re.compile(
     r"(?:publications\.europa\.eu/resource/authority/licence|dcat-ap\.de/def/licenses|opendefinition\.org/licenses)"
     r"/cc[_\-](by(?:[_\-](?:sa|nd|nc))*)(?:[_\-/](\d)[_.](\d))?"
 )
+# "Version 2.0" and "v2.0" in a title are the same as the bare number.
+_VERSION_IN_TITLE = re.compile(r"-(?:version-|v)(?=\d)")
 # Portals often know a licence without its version, or its translation.
 _VERSION = re.compile(r"/\d(?:\.\d)?(?:/[a-z]{2})?$")
 
@@ -50,8 +52,13 @@ class Licenses:
                 if address:
                     self._by_address.setdefault(bare(str(address)), identifier)
             for title in (one.get("title"), *(one.get("alternate_titles") or ())):
-                if slug := slugify(str(title or "")):
-                    self._by_title.setdefault(slug, identifier)
+                if name := _name(str(title or "")):
+                    self._by_title.setdefault(name, identifier)
+
+    @property
+    def unknown(self) -> str | None:
+        """The licence of what names none; None if the portal has no such licence, and could not show the reference."""
+        return UNKNOWN if UNKNOWN in self._by_id else None
 
     def of(self, record: Record) -> str | None:
         """The id of the licence that a record names; `notspecified` if none of them is known, None if it names none.
@@ -69,8 +76,7 @@ class Licenses:
                 self._found[hint] = self._match(hint)
             if found := self._found[hint]:
                 return found
-        # A portal without that licence could not show the reference.
-        return (UNKNOWN if UNKNOWN in self._by_id else None) if hints else None
+        return self.unknown if hints else None
 
     def _match(self, hint: LicenseHint) -> str | None:
         published = hint.published or ""
@@ -91,8 +97,12 @@ class Licenses:
         for address in addresses_in(text):
             text = text.replace(address, " ")
         # No title is longer: whole paragraphs of terms are not worth the work.
-        slug = slugify(text) if len(text) <= 200 else ""
-        return self._by_title.get(slug)
+        return self._by_title.get(_name(text)) if len(text) <= 200 else None
+
+
+def _name(title: str) -> str:
+    """A title as titles are compared by."""
+    return _VERSION_IN_TITLE.sub("-", slugify(title))
 
 
 def bare(address: str) -> str:

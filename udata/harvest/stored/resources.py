@@ -15,6 +15,7 @@ from udata.models.resource import CHECKSUM_TYPES
 
 Stored = Mapping[str, Any]
 NAMELESS = "Nameless resource"
+_PROGRAM = re.compile(r"\.(?:aspx?|cfm|cgi|dll|do|exe|jspx?|php\d?|pl)$", re.IGNORECASE)
 # What an unchanged resource's last sight may be behind, before it is written again.
 SEEN = timedelta(days=1)
 
@@ -56,6 +57,7 @@ def _same(one: Distribution, stored: Iterable[Stored], title: str | None) -> Sto
     # Whoever names its distributions otherwise means another one.
     candidates = [each for each in candidates if not (one.uri and (each.get("harvest") or {}).get("uri"))]
     titled = one.format in SERVICES  # a service's layers share an address
+    title = title or _named(one)
     for each in candidates:
         if each.get("url") == one.url and (not titled or each.get("title") == title):
             return each
@@ -84,7 +86,7 @@ def _resource(one: Distribution, known: Stored, languages: Sequence[str], now: d
     }
     description = in_language(one.descriptions, languages)
     said = {
-        "title": in_language(one.titles, languages) or _named(one.url),
+        "title": in_language(one.titles, languages) or _named(one),
         "description": markdown(description) if description else None,
         "filetype": "remote",
         "type": one.kind,
@@ -102,11 +104,13 @@ def _resource(one: Distribution, known: Stored, languages: Sequence[str], now: d
     return {**made, **{key: value for key, value in said.items() if value is not None}}
 
 
-def _named(url: str) -> str:
-    """A title for what has no title: the file's name in its address."""
-    name = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
-    # Only what looks like a file: the end of a service's address is no title.
-    return name if re.fullmatch(r"[\w.\- ()]*\.\w{2,7}", name) else NAMELESS
+def _named(one: Distribution) -> str:
+    """A title for what has no title: the file's name in its address, else its format."""
+    name = unquote(urlsplit(one.url).path.rstrip("/").rpartition("/")[2])
+    # Only what looks like a file: the end of a service's address is no title, nor is the program that answers there.
+    if re.fullmatch(r"[\w.\- ()]*\.\w{2,7}", name) and not _PROGRAM.search(name):
+        return name
+    return f"{one.format} resource" if one.format else NAMELESS
 
 
 def _checksum(one: Distribution) -> dict[str, str] | None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from udata.harvest.records import Record, in_language, values
+from udata.harvest.values.themes import is_of_inspire
 from udata.store.slugs import slugify
 
 # The shortest and the longest tag that a portal takes.
 MIN_LENGTH = 3
 MAX_LENGTH = 96
-_INSPIRE = "inspire.ec.europa.eu/theme"
 
 
 # The same few thousand words come back in every record.
@@ -25,7 +25,7 @@ def tags(record: Record, languages: Sequence[str]) -> list[str]:
     """
     found = {_tag(word) for word in values(record.keywords)}
     for theme in record.themes:
-        if theme.uri and _INSPIRE in theme.uri:
+        if is_of_inspire(theme.scheme) or is_of_inspire(theme.uri):
             found.add("inspire")
         elif name := in_language(theme.labels, languages):
             found.add(_tag(name))
