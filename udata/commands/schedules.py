@@ -163,12 +163,12 @@ def _note_what_is_missing(one: "Schedule") -> None:
 
 def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
     """Say so, and end with 1, if nothing was found."""
-    from udata.runner.arguments import label
+    from udata.runner import registry
     from udata.runner.schedule import schedules
 
     if found:
         return
-    output.failed(f"No scheduled job match Job {label(name, args, kwargs)}")
+    output.failed(f"No scheduled job match Job {registry.label(name, args, kwargs)}")
     others = schedules.labels(name)
     if others:
         output.notice(f"With other arguments: {', '.join(others)}")
@@ -176,13 +176,16 @@ def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
+    from udata.runner import registry
+
+    args, kwargs = registry.shown(one.task, one.args, one.kwargs)
     every = hasattr(one.when, "every")
     return {
         "id": str(one.id),
         "name": one.name,
         "task": one.task,
-        "args": one.args,
-        "kwargs": one.kwargs,
+        "args": args,
+        "kwargs": kwargs,
         "crontab": None if every else str(one.when),
         "interval": str(one.when) if every else None,
         "enabled": one.enabled,

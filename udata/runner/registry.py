@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from udata.errors import UNBUILT, UdataError, UnknownName, require_built
 from udata.plugins import Plugin, PluginError, load, plugins
+from udata.runner import arguments
 from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
@@ -155,6 +156,16 @@ def canonical(name: str) -> str:
     return name if found is None else found.name
 
 
+def label(name: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
+    """A job with its arguments in one line; of one that is known those by position are hidden, too, if secret."""
+    return arguments.label(name, args, kwargs, _parameters(name))
+
+
+def shown(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a job, which need not be known, as they may be shown."""
+    return arguments.shown(_parameters(name), args, kwargs)
+
+
 def load_jobs() -> list[PluginError]:
     """Import the jobs' modules, once; returns what is wrong with plugins, of which none stops anything."""
     global _loaded
@@ -183,6 +194,10 @@ def _load(plugin: Plugin) -> PluginError | None:
 def _takes_progress(function: Callable[..., Any]) -> bool:
     # Cached, since reading a signature is slow and every run asks.
     return "progress" in inspect.signature(function).parameters
+
+
+def _parameters(name: str) -> tuple[Parameter, ...]:
+    return found.parameters if (found := _by_name().get(name)) else ()
 
 
 def _by_name() -> dict[str, Job]:
