@@ -61,10 +61,11 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
     from udata.store.connection import end_at_once
 
     watching.check(watch)
+    refused = getattr(ctx.find_root().command, "refused", ())
     if watch:
         # Goes on until it is interrupted: what stands below is for one look.
-        watching.repeatedly(watch, lambda: _answer_report(diagnose()))
-    report = diagnose()
+        watching.repeatedly(watch, lambda: _answer_report(diagnose(refused=refused)))
+    report = diagnose(refused=refused)
     end_at_once()
     output.answer(report, _answer_report, lambda report: {**report._asdict(), "warnings": report.warnings})
     if not report.ok or (strict and report.warnings):

@@ -112,6 +112,9 @@ def job(
         # A module that is loaded anew declares the same function again.
         if known is not None and known.function.__qualname__ != function.__qualname__:
             raise JobError(f"the job {name} is declared twice")
+        for other in (one for one in _jobs.values() if one.name != name):
+            if clashing := {name, *aliases} & {other.name, *other.aliases}:
+                raise JobError(f"the job {name} has the name {min(clashing)}, which is one of the job {other.name}")
         text = help or (inspect.getdoc(function) or "").split("\n")[0]
         _jobs[name] = Job(
             name, function, queue, text, parameters(name, function), tuple(aliases), retries, backoff, time_limit,
@@ -202,6 +205,4 @@ def _parameters(name: str) -> tuple[Parameter, ...]:
 
 def _by_name() -> dict[str, Job]:
     load_jobs()
-    found = {alias: one for one in _jobs.values() for alias in one.aliases}
-    # In this order a job's own name wins over another job's alias.
-    return {**found, **_jobs}
+    return {name: one for one in _jobs.values() for name in (one.name, *one.aliases)}
