@@ -176,16 +176,13 @@ def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[
 
 
 def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
-    from udata.runner import registry
-
-    args, kwargs = registry.shown(one.task, one.args, one.kwargs)
     every = hasattr(one.when, "every")
     return {
         "id": str(one.id),
         "name": one.name,
         "task": one.task,
-        "args": args,
-        "kwargs": kwargs,
+        "args": one.arguments[0],
+        "kwargs": one.arguments[1],
         "crontab": None if every else str(one.when),
         "interval": str(one.when) if every else None,
         "enabled": one.enabled,
@@ -199,7 +196,6 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
 
 
 def _marks(one: "Schedule") -> str:
-
     marks = [] if one.enabled else ["disabled"]
     if one.obstacle:
         marks.append(f"never sent: {one.obstacle}")
@@ -232,7 +228,6 @@ def _local(moment: datetime) -> str:
 
 def _next(one: "Schedule", number: int) -> list[datetime]:
     """The next times at which a schedule is sent; none if it is not."""
-
     return [] if one.obstacle or not one.enabled else one.upcoming(now(), number)
 
 

@@ -57,6 +57,11 @@ class Schedule(NamedTuple):
         return registry.label(self.task, self.args, self.kwargs)
 
     @property
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """Its arguments as they may be shown, secrets hidden."""
+        return registry.shown(self.task, self.args, self.kwargs)
+
+    @property
     def title(self) -> str:
         """The name of the job in words."""
         words = self.task.replace("-", " ").replace("_", " ").strip()
