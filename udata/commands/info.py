@@ -43,7 +43,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
     """Find out what works and what does not.
 
     Versions, settings, database, queue, cache, plugins, workers, scheduler, files and mails are looked at, side by
-    side, whatever of them is broken; nothing is started and nothing is changed. Exit code 1 where something that is
+    side, whatever of them is broken; nothing is started and nothing is changed. Exit code 1 if something that is
     configured does not work.
 
     \b
@@ -76,7 +76,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
 def config() -> None:
     """Show every setting and where it comes from.
 
-    Secrets are hidden. Exit code 1 where the settings cannot be used as they are.
+    Secrets are hidden. Exit code 1 if the settings cannot be used as they are.
 
     \b
     Example:

@@ -53,7 +53,7 @@ def list_jobs() -> None:
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("-d", "--delay", is_flag=True, help="Hand it over to a worker.")
 @click.option("--wait", is_flag=True, help="With -d: wait until a worker has run it, and end as it does.")
-@click.option("--force", is_flag=True, help="Run it even where the same one runs already.")
+@click.option("--force", is_flag=True, help="Run it even if the same one runs already.")
 @click.pass_context
 def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, wait: bool, force: bool) -> None:
     """Run a job, here or on a worker.

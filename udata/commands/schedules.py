@@ -68,7 +68,7 @@ def unschedule(portal: Portal, name: str, arguments: tuple[str, ...], every: boo
 
     If several schedules match, NAME may be the name of one of them.
 
-    Exit code 1 where nothing is.
+    Exit code 1 if nothing matches.
 
     \b
     Example:

@@ -285,7 +285,7 @@ def _answer_letters(letters: Iterable[dict[str, Any]]) -> None:
 def _answer_message(found: dict[str, Any]) -> None:
     output.fields([
         ("id", found["id"]),
-        ("received", f"{output.moment(found['received'])} UTC"),
+        ("received", output.moment(found["received"])),
         ("queue", found["queue"]),
         ("task", found["task"] or ""),
         ("why", found["reason"]),
