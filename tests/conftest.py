@@ -350,12 +350,15 @@ def own_servers(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def udata(settings: "Settings", monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command line in this process: `udata("user", "list", input="…")`. What is a bug raises."""
+    """The command line in this process: `udata("user", "list", input="…")`. What is a bug raises.
 
-    def run(*args: str, input: str = "") -> Result:
+    With `terminal` the answer and the notes go to what says that it is one.
+    """
+
+    def run(*args: str, input: str = "", terminal: bool = False) -> Result:
         from udata.commands.root import main
 
-        out, err = _stream(), _stream()
+        out, err = (_Screen(io.BytesIO(), encoding="utf-8") if terminal else _stream() for _ in range(2))
         monkeypatch.setattr(sys, "stdin", _stream(input))
         with redirect_stdout(out), redirect_stderr(err):
             code = main(list(args))
@@ -420,6 +423,11 @@ def _end_session(child: subprocess.Popen[str]) -> None:
 def _environment(changes: dict[str, str | None] | None) -> dict[str, str]:
     merged = {**os.environ, **(changes or {})}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+class _Screen(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
 
 
 def _stream(text: str = "") -> io.TextIOWrapper:

@@ -56,7 +56,7 @@ def masked(name: str, value: Any, *, secret: bool | None = None) -> Any:
 def mask_credentials(text: str) -> str:
     """`text` with the user and password of every address in it hidden, and with what its query says of secrets.
 
-    Where a password holds what should be escaped in an address, rather too much is hidden than too little.
+    If a password holds what should be escaped in an address, rather too much is hidden than too little.
     """
     return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _CREDENTIALS.sub(f"{HIDDEN}@", text))
 

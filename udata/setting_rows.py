@@ -48,9 +48,9 @@ SETTINGS = (
     # The servers
     Setting("MONGODB_HOST", str, "mongodb://localhost:27017/udata",
             "The database: a `mongodb://` address with the database's name, or a bare host name."),
-    Setting("MONGODB_PORT", int, 27017, "The database's port where `MONGODB_HOST` is a bare host name.",
+    Setting("MONGODB_PORT", int, 27017, "The database's port if `MONGODB_HOST` is a bare host name.",
             least=1, most=65535),
-    Setting("MONGODB_DB", str, "udata", "The database's name where `MONGODB_HOST` does not hold one."),
+    Setting("MONGODB_DB", str, "udata", "The database's name if `MONGODB_HOST` does not hold one."),
     Setting("CELERY_BROKER_URL", str, "redis://localhost:6379",
             "The queue: `redis://`, `rediss://` (TLS) or `redis+socket://`."),
     Setting("ELASTICSEARCH_URL", str, None,
@@ -123,7 +123,7 @@ SETTINGS = (
     # The cache
     Setting("CACHE_TYPE", str, "redis", "Where the portal caches: `redis`, or `null` and `simple` for nowhere shared."),
     Setting("CACHE_REDIS_URL", str, None, "The cache's Redis."),
-    Setting("CACHE_REDIS_HOST", str, "localhost", "The cache's Redis where `CACHE_REDIS_URL` is not set."),
+    Setting("CACHE_REDIS_HOST", str, "localhost", "The cache's Redis if `CACHE_REDIS_URL` is not set."),
     Setting("CACHE_REDIS_PORT", int, 6379, "The port of `CACHE_REDIS_HOST`.", least=1, most=65535),
     Setting("CACHE_REDIS_PASSWORD", str, None, "The password of `CACHE_REDIS_HOST`.", secret=True),
     Setting("CACHE_REDIS_DB", int, 0, "The database of `CACHE_REDIS_HOST`.", least=0, most=1000000),
@@ -134,7 +134,7 @@ SETTINGS = (
     Setting("FS_ROOT", str, None, "The folder of the portal's files; a name before it, as in `AVATARS_FS_ROOT`, means"
             " those of one kind.", also=Path),
     Setting("FS_LOCAL_ROOT", str, None, "The same as `FS_ROOT`, before it.", also=Path),
-    Setting("FS_S3_ENDPOINT", str, None, "The address of the S3 server where `FS_BACKEND` is `s3`."),
+    Setting("FS_S3_ENDPOINT", str, None, "The address of the S3 server if `FS_BACKEND` is `s3`."),
     Setting("FS_S3_REGION", str, None, "Its region."),
     Setting("FS_S3_ACCESS_KEY", str, None, "Its access key.", secret=True),
     Setting("FS_S3_SECRET_KEY", str, None, "Its secret key.", secret=True),
@@ -179,12 +179,12 @@ SETTINGS = (
     Setting("HTTP_PROXY_URL", str, None, "The proxy through which other servers are asked, as in"
             " `http://proxy.example.org:3128`."),
     Setting("HTTP_ALLOW_PRIVATE", list, None, "The networks that may be asked though they are not public, as in"
-            " `[\"10.1.0.0/16\"]`. Where it is set, no other is."),
+            " `[\"10.1.0.0/16\"]`. If it is set, no other is."),
     Setting("URLS_ALLOW_PRIVATE", bool, False, "Whether all private networks, and this machine, may be asked."),
     Setting("URLS_ALLOW_LOCAL", bool, False, "Whether this machine may be asked."),
     # Harvesting
     Setting("HARVESTER_BACKENDS", list, None, "The backends in use, by name or pattern, as in `[\"csw-*\"]`; all of"
-            " them where it is not set."),
+            " them if it is not set."),
     Setting("HARVEST_AUTOARCHIVE_GRACE_DAYS", int, 7, "After how many days a dataset that vanished from its source is"
             " archived.", least=0, most=36500),
     Setting("HARVEST_ARCHIVE_MIN_SHARE", float, 0.5, "The share of a source's documents that a run must find again;"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.conftest import Run
+from tests.conftest import Run, Servers
 
 Db = Database[dict[str, Any]]
 
@@ -149,3 +149,16 @@ def test_a_shell_without_mongosh_is_a_python_prompt(udata_popen: Any, database: 
     shell = udata_popen("db", "shell", env={"PATH": ""}, stdin=subprocess.PIPE)
     out, _ = shell.communicate("print(db.dataset.count_documents({}))\n", timeout=60)
     assert (out.replace(">>> ", "").strip(), shell.returncode) == ("1", 0)
+
+
+@pytest.mark.parametrize("command", ["status", "create-indexes"])
+def test_what_the_embedded_database_cannot_hold_is_counted_and_named_if_asked(
+    command: str, servers: Servers, sample_portal: None, udata: Run
+) -> None:
+    if not servers.secantus:
+        pytest.skip("this server holds every index")
+    short, long = udata("db", command).stderr, udata("db", command, "-v").stderr
+    assert "cannot hold" in short
+    assert "-v names them" in short
+    assert "-v names them" not in long
+    assert "discussion." in long

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 from udata import __version__
 from udata.commands.root import main
 
@@ -131,7 +131,7 @@ def test_a_signal_ends_the_command_with_one_line(number: signal.Signals, plugin_
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, shown = process.communicate(timeout=20)
+    _, shown = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert shown == "✘ interrupted\n"
 
@@ -146,14 +146,9 @@ def test_a_second_signal_at_the_end_leaves_the_code_and_the_line_as_they_are(
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "leaving\n"
-
-    def ends() -> bool:
-        # Again and again: one that comes in the instant before the interpreter waits is seen by nobody.
-        process.send_signal(second)
-        return process.poll() is not None
-
-    wait_for(ends)
-    _, shown = process.communicate(timeout=20)
+    # One that comes in the instant before the interpreter waits for its threads is only seen with the next.
+    wait_for(lambda: process.poll() is not None, meanwhile=lambda: process.send_signal(second))
+    _, shown = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert shown == "✘ interrupted\n"
 
@@ -180,6 +175,25 @@ def test_a_plugin_that_is_broken_breaks_its_own_command_only(plugin_command: dic
     assert done.returncode == 1
     assert "the plugin linger of linger_plugin cannot be loaded: RuntimeError: inside" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plugin_s_command_that_takes_another_s_name_is_refused_and_named(
+    settings: object, plugin_command: dict[str, str], tmp_path: Path
+) -> None:
+    for package in ("another", "linger_plugin"):
+        folder = tmp_path / f"{package}-1.0.dist-info"
+        folder.mkdir(exist_ok=True)
+        (folder / "entry_points.txt").write_text("[udata.commands]\nlinger = x:y\nuser = x:y\n", encoding="utf-8")
+    environment = {**plugin_command, **os.environ, "PYTHONPATH": str(tmp_path)}
+    said = ("the command user of another is left out: udata has one of that name",
+            "the command linger of linger_plugin is left out: another has one of that name")  # fmt: skip
+    for line in (["user", "list"], ["info"]):
+        command = [sys.executable, "-m", "udata", *line]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done
+        for text in said:
+            assert text in done.stderr
+            assert (text in done.stdout) == (line == ["info"])
 
 
 @pytest.fixture

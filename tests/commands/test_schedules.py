@@ -11,6 +11,7 @@ from pymongo.database import Database
 from tests.conftest import Run
 from tests.models.same import Stored
 from udata.clock import now
+from udata.runner import registry
 
 WRONG = [
     "99 * * * *", "* * *", "* * * * * *", "@never", "@reboot", "*/0 * * * *", "* 5-1 * * *", "a * * * *", "* 24 * * *",
@@ -252,3 +253,36 @@ def test_what_is_next_is_noted(udata: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert "Next: count-tags in " in udata("job", "scheduled").stderr
     assert udata("job", "scheduled", "-q").stderr == ""
     assert udata("job", "schedule", "@daily", "bump-metrics", "--disable").stderr.count("Next:") == 0
+
+
+@pytest.fixture
+def fetch_test(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A job that takes a secret by position, and more of them behind it."""
+
+    def fetch(url: str, api_token: str, *tokens: str) -> None: ...
+
+    registry.load_jobs()
+    monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
+    registry.job("fetch-test", help="Fetch.")(fetch)
+    return "fetch-test"
+
+
+def test_secrets_by_position_are_shown_by_no_command(fetch_test: str, udata: Run, database: Database[Stored]) -> None:
+    args = ["http://h/", "s3cretOne", "s3cretTwo", "s3cretThree"]
+    wrong = udata("job", "unschedule", fetch_test, *args)
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert f"No scheduled job match Job {fetch_test}(http://h/, ********, ********, ********)" in wrong.stderr
+    crontab = dict.fromkeys(("minute", "hour", "day_of_month", "month_of_year", "day_of_week"), "*")
+    for number in range(2):
+        # As another program stores it, whose names show all.
+        name = f"Job {fetch_test}({', '.join(args)}) {number}"
+        database.schedules.insert_one(
+            {"name": name, "task": fetch_test, "args": args, "kwargs": {}, "crontab": crontab, "enabled": True}
+        )
+    seen = [udata("job", *words) for words in (
+        ("scheduled",), ("scheduled", "--json"), ("schedule", "--disable", fetch_test, *args),
+        ("unschedule", fetch_test), ("unschedule", fetch_test, *args), ("unschedule", fetch_test, *args, "--all"),
+    )]  # fmt: skip
+    assert [done.exit_code for done in seen] == [0, 0, 0, 1, 2, 0]
+    assert all("********" in done.stdout + done.stderr for done in seen)
+    assert not any("s3cret" in done.stdout + done.stderr for done in [wrong, *seen])

@@ -55,18 +55,25 @@ def patience() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+# What a progress bar sends to a terminal.
+BAR = re.compile("\r|\x1b\\[(?:\\?25[hl]|[0-2]?K|[0-9]*A)")
+
 Typed = Callable[..., Result]
 
 
 @pytest.fixture
 def typed(udata: Run) -> Typed:
-    """Type a command line, and hold what comes back to what every answer promises. A bug raises by itself."""
+    """Type a command line, `terminal` on one, and hold the answer to what every answer promises.
 
-    def run(*words: str) -> Result:
-        note(f"udata {shlex.join(words)}")
+    A bug raises by itself.
+    """
+
+    def run(*words: str, terminal: bool = False) -> Result:
+        note(f"udata {shlex.join(words)}{' on a terminal' if terminal else ''}")
         with patience():
-            done = udata(*words)
-        hold(done, debug="--debug" in words)
+            done = udata(*words, terminal=terminal)
+        shown = done._replace(stderr=BAR.sub("", done.stderr)) if terminal else done
+        hold(shown, debug="--debug" in words)
         return done
 
     return run

@@ -52,6 +52,18 @@ LOOKING = (
     ("worker", "status"),
     ("job", "run", "bump-metrics"),
     ("job", "run", "count-tags"),
+    ("job", "run", "compute-site-metrics"),
+    ("job", "run", "send-frequency-reminder"),
+    ("job", "run", "purge-topics-elements"),
+    ("job", "run", "purge-chunks"),
+    ("purge", "--dry-run", "-v"),
+    ("harvest", "sources"),
+    ("harvest", "jobs", "--json"),
+    ("harvest", "stuck"),
+    ("search", "index"),
+    ("search", "verify"),
+    ("user", "show", "mira.holt@example.org"),
+    ("user", "delete", "mira.holt@example.org", "--dry-run", "--delete-comments"),
 )
 
 
@@ -71,6 +83,7 @@ def odd_documents(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 @given(st.lists(odd_documents(), min_size=1, max_size=3), st.sampled_from(LOOKING))
 def test_what_is_stored_stops_nobody(
     sample_portal: None,
+    search_engine: str,
     database: Database[dict[str, Any]],
     typed: Typed,
     odd: list[tuple[str, dict[str, Any]]],

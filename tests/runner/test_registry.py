@@ -96,6 +96,24 @@ def test_a_name_is_taken_once(fresh: Path) -> None:
         def other() -> None: ...
 
 
+@pytest.mark.parametrize(("name", "alias"), [("new", "log-test"), ("new", "test-log"), ("test-log", "newer")])
+def test_another_name_of_a_job_is_taken_once_too(name: str, alias: str, fresh: Path) -> None:
+    install(
+        fresh,
+        "theirs",
+        f"""from udata.runner.registry import job
+
+@job({name!r}, aliases=[{alias!r}])
+def theirs() -> None: ...
+""",
+    )
+    [problem] = registry.load_jobs()
+    assert f"the plugin theirs of theirs cannot be loaded: JobError: the job {name} has the name" in str(problem)
+    assert "which is one of the job log-test" in str(problem)
+    assert registry.find("test-log").name == "log-test"
+    assert not registry.knows("new")
+
+
 @pytest.mark.parametrize(("name", "queue"), [("with space", "low"), ("-x", "low"), ("fine", "lowest")])
 def test_a_job_that_nobody_could_run_is_refused(name: str, queue: str, fresh: Path) -> None:
     with pytest.raises(JobError):

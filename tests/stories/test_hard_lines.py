@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.conftest import Result, Servers
 
@@ -101,6 +102,10 @@ LONG = '"$(printf "a%.0s" $(seq 33000))"'
         "udata db check-integrity --models ,",
         "udata worker status -Q ''",
         "udata job history --status ,",
+        "udata worker start -- --max-tasks-per-child 0",
+        "udata worker start -- --max-tasks-per-child many",
+        "udata worker start -c 1 -- --time-limit 1",
+        "udata worker start -- --no-such-option",
     ],
 )
 def test_what_cannot_be_meant_is_wrong_usage(line: Line, text: str) -> None:
@@ -114,6 +119,14 @@ def test_what_cannot_be_meant_is_wrong_usage(line: Line, text: str) -> None:
     [
         ("CELERY_BROKER_URL", "redis://:p@ss/w0rdTail@127.0.0.1:1/0", "worker status", {3, 4}),
         ("CELERY_BROKER_URL", "redis://:p@ss/w0rdTail@127.0.0.1:1/0", "worker start", {3, 4}),
+        ("CELERY_BROKER_URL", "redis://:p@ss/w0rdTail@127.0.0.1:1/0", "job run -d log-test", {3, 4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/abc", "job run -d log-test", {4}),
+        ("CELERY_BROKER_URL", "redis+socket:///tmp/x.sock?virtual_host=abc", "job run -d log-test", {4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/0?socket_timeout=5", "job run -d log-test", {4}),
+        ("CELERY_BROKER_URL", "redis://BROKER/0?db=3", "job run -d log-test", {4}),
+        ("CELERY_BROKER_USE_SSL", '{"foo":"none"}', "job run -d log-test", {4}),
+        ("CELERY_BROKER_TRANSPORT_OPTIONS", '{"socket_timeout":"abc"}', "job run -d log-test", {4}),
+        ("CELERY_BROKER_URL", "nonsense", "job run -d log-test", {4}),
         ("CELERY_BROKER_URL", "redis://BROKER/abc", "worker status", {3, 4}),
         ("CELERY_BROKER_URL", "redis+socket:///tmp/x.sock?virtual_host=abc", "worker status", {3, 4}),
         ("CELERY_BROKER_URL", "redis://BROKER/0?socket_timeout=5", "worker status", {0, 3, 4}),
@@ -143,6 +156,7 @@ def test_what_cannot_be_meant_is_wrong_usage(line: Line, text: str) -> None:
         ("SERVER_TIMEOUT", "-1", "user list", {4}),
         ("SERVER_TIMEOUT", "1e300", "user list", {4}),
         ("JOB_HISTORY_DAYS", "999999", "job run log-test", {4}),
+        ("JOB_HISTORY_DAYS", "999999", "worker start", {4}),
         ("JOB_LEASE_SECONDS", "1e20", "job run log-test", {4}),
         ("REAPER_SECONDS", "Infinity", "worker start", {4}),
         ("SECURITY_PASSWORD_SCHEMES", "[]", f"user create --email a@example.org {PERSON}", {4}),
@@ -166,3 +180,23 @@ def test_a_setting_that_cannot_be_meant_is_one_line_without_secrets(
         one_line(done)
     for secret in ("w0rdTail", "S3cretPart", "newline", "emoji"):
         assert secret not in done.stderr + done.stdout
+
+
+def test_a_normal_form_of_passwords_that_there_is_not_is_one_line(line: Line, tmp_path: Path) -> None:
+    settings = tmp_path / "udata.cfg"
+    settings.write_text('SECURITY_PASSWORD_NORMALIZE_FORM = "NFKX"\n', encoding="utf-8")
+    done = line(f"udata user create --email a@example.org {PERSON}", UDATA_SETTINGS=str(settings))
+    assert done.exit_code == 4
+    assert "SECURITY_PASSWORD_NORMALIZE_FORM" in one_line(done)
+
+
+def test_a_prefix_of_all_keys_hides_neither_what_waits_nor_what_is_no_message(line: Line, redis_url: str) -> None:
+    prefixed = {"UDATA_CELERY_BROKER_TRANSPORT_OPTIONS": '{"global_keyprefix":"p1:"}'}
+    assert line("udata job run -d log-test", **prefixed).exit_code == 0
+    with redis.Redis.from_url(redis_url) as client:
+        client.lpush("p1:default", b"garbage")
+    done = line("udata worker status --json", **prefixed)
+    # Nobody listens to a queue in which something waits.
+    assert done.exit_code == 1
+    waiting = {queue["name"]: queue["waiting"] for queue in done.json()["queues"]}
+    assert waiting == {"high": 0, "default": 2, "low": 0}

@@ -46,6 +46,7 @@ def sign_in(browser: FlaskClient, email: str, password: str) -> int:
 SETTINGS: dict[str, dict[str, Any]] = {
     "as they come": {},
     "a salt of its own": {"SECURITY_PASSWORD_SALT": "grains of the portal's own"},
+    "secrets that are bytes": {"SECRET_KEY": b"_5#y2L\xec", "SECURITY_PASSWORD_SALT": b"abc"},
     "another way of storing": {"SECURITY_PASSWORD_HASH": "pbkdf2_sha512"},
     "its own strength": {"SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": {"bcrypt__rounds": 5}},
     "a single hash": {"SECURITY_PASSWORD_SINGLE_HASH": ["bcrypt"], "SECURITY_PASSWORD_NORMALIZE_FORM": None},

@@ -218,6 +218,14 @@ def open_app(ctx: click.Context) -> Portal:
     return Portal(app)
 
 
+def note_plugins() -> None:
+    """Warn of other packages' jobs that cannot be loaded, or whose names are those of others."""
+    from udata.runner import registry
+
+    for problem in registry.load_jobs():
+        output.warning(str(problem))
+
+
 def _is_first_today(mark: Path) -> bool:
     """Whether a day has passed since this was last asked; `mark` is the file that remembers it."""
     try:

@@ -13,6 +13,8 @@ from udata.errors import EXIT_FOUND, UsageError
 from udata.masking import mask_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from udata.services.database.status import CollectionStatus, Status
     from udata.store.indexes import Outcome
 
@@ -150,14 +152,19 @@ def _answer_status(found: "Status") -> None:
     elif found.collections:
         output.fine("Every index that the models declare for these collections is there")
     if found.omitted:
-        output.notice(f"The embedded database cannot hold {len(found.omitted)} of the declared indexes; -v names them")
-        for name in found.omitted:
-            output.detail(f"  {name}")
+        _note_omitted(found.omitted)
     if found.unknown:
         output.warning(f"Collections of no model: {', '.join(found.unknown)}")
     if found.unfinished_restore:
         output.warning("A restore was interrupted: the same command again goes on")
     _answer_migrations(found)
+
+
+def _note_omitted(names: "Sequence[str]") -> None:
+    more = "" if output.options.verbosity else "; -v names them"
+    output.notice(f"The embedded database cannot hold {len(names)} of the declared indexes{more}")
+    for name in names:
+        output.detail(f"  {name}")
 
 
 def _answer_migrations(found: "Status") -> None:
@@ -190,7 +197,5 @@ def _answer_indexes(by_state: "dict[str, list[Outcome]]") -> None:
     for one in by_state["present"]:
         output.detail(f"{one.collection}.{one.name} is there" + (f": {one.message}" if one.message else ""))
     if omitted := by_state["omitted"]:
-        output.notice(f"The embedded database cannot hold {len(omitted)} of the declared indexes; -v names them")
-        for one in omitted:
-            output.detail(f"Left out {one.collection}.{one.name} ({one.keys}): {one.message}")
+        _note_omitted([f"{one.collection}.{one.name} ({one.keys}): {one.message}" for one in omitted])
     output.fine(f"{len(by_state['created'])} indexes created, {len(by_state['present'])} were there")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def group() -> None:
     """Start and stop the embedded servers.
 
-    They serve where no server is named in the settings: a MongoDB and a Redis for one machine, with their data
+    They serve if no server is named in the settings: a MongoDB and a Redis for one machine, with their data
     under UDATA_HOME.
 
     \b
@@ -101,7 +101,7 @@ def logs(lines: int) -> None:
 def status() -> None:
     """Say what runs, where, since when, and with how much data.
 
-    Starts nothing. Ends with exit code 1 where a server that was started does not run any more or does not answer.
+    Starts nothing. Ends with exit code 1 if a server that was started does not run any more or does not answer.
 
     \b
     Example:

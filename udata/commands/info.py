@@ -43,7 +43,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
     """Find out what works and what does not.
 
     Versions, settings, database, queue, cache, plugins, workers, scheduler, files and mails are looked at, side by
-    side, whatever of them is broken; nothing is started and nothing is changed. Exit code 1 where something that is
+    side, whatever of them is broken; nothing is started and nothing is changed. Exit code 1 if something that is
     configured does not work.
 
     \b
@@ -61,10 +61,11 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
     from udata.store.connection import end_at_once
 
     watching.check(watch)
+    refused = getattr(ctx.find_root().command, "refused", ())
     if watch:
         # Goes on until it is interrupted: what stands below is for one look.
-        watching.repeatedly(watch, lambda: _answer_report(diagnose()))
-    report = diagnose()
+        watching.repeatedly(watch, lambda: _answer_report(diagnose(refused=refused)))
+    report = diagnose(refused=refused)
     end_at_once()
     output.answer(report, _answer_report, lambda report: {**report._asdict(), "warnings": report.warnings})
     if not report.ok or (strict and report.warnings):
@@ -75,7 +76,7 @@ def group(ctx: click.Context, strict: bool, watch: float | None) -> None:
 def config() -> None:
     """Show every setting and where it comes from.
 
-    Secrets are hidden. Exit code 1 where the settings cannot be used as they are.
+    Secrets are hidden. Exit code 1 if the settings cannot be used as they are.
 
     \b
     Example:

@@ -35,7 +35,7 @@ KEYS = ("checked", "findings", "errors", "warnings", "accepted", "gone", "unread
               help="Which findings make the command end with 1.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=EXAMPLES, show_default=True,
               help="Examples shown for each place.")  # fmt: skip
-@click.option("--require-data", is_flag=True, help="End with 1 where there was nothing to check.")
+@click.option("--require-data", is_flag=True, help="End with 1 if there was nothing to check.")
 def check_integrity(**wanted: Any) -> None:
     """Find what is wrong in the database, without changing it.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import names, output
-from udata.commands.base import Command, Group, open_app
+from udata.commands.base import Command, Group, note_plugins, open_app
 from udata.commands.runs import cancel, history, inline, logs, retry, show, watch
 from udata.commands.schedules import schedule, scheduled, unschedule
 from udata.errors import EXIT_FOUND, UsageError
@@ -43,8 +43,7 @@ def list_jobs() -> None:
     from udata.runner import registry
 
     # A plugin that does not load must not hide the jobs of others.
-    for problem in registry.load_jobs():
-        output.warning(str(problem))
+    note_plugins()
     jobs = registry.jobs()
     output.answer([_about(name, jobs.get(name)) for name in registry.names()], _answer_jobs)
 
@@ -54,7 +53,7 @@ def list_jobs() -> None:
 @click.argument("arguments", nargs=-1, metavar="[ARG ...] [KEY=VALUE ...]")
 @click.option("-d", "--delay", is_flag=True, help="Hand it over to a worker.")
 @click.option("--wait", is_flag=True, help="With -d: wait until a worker has run it, and end as it does.")
-@click.option("--force", is_flag=True, help="Run it even where the same one runs already.")
+@click.option("--force", is_flag=True, help="Run it even if the same one runs already.")
 @click.pass_context
 def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, wait: bool, force: bool) -> None:
     """Run a job, here or on a worker.
@@ -70,6 +69,7 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...], delay: bool, 
     from udata.runner.arguments import split_arguments
 
     _check_options(delay, wait, force)
+    note_plugins()
     args, kwargs = split_arguments(arguments)
     job = registry.find(name)
     # Before any server is started or asked: what cannot be meant costs nothing.

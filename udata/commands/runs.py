@@ -34,7 +34,9 @@ LEAST = 20
 @click.option("--status", "states", multiple=True, callback=several, shell_complete=names.states,
               help="Only runs in these states: queued, running, succeeded, failed, lost, cancelled.")  # fmt: skip
 @click.option(
-    "--since", type=MOMENT, help="Only runs recorded since: 2026-01-31, 2026-01-31T08:00, or 2d, 3h, 30m ago."
+    "--since",
+    type=MOMENT,
+    help="Only runs recorded since: 2026-01-31, 2026-01-31T08:00 (in this machine's time zone), or 2d, 3h, 30m ago.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @needs_app

@@ -68,7 +68,7 @@ def unschedule(portal: Portal, name: str, arguments: tuple[str, ...], every: boo
 
     If several schedules match, NAME may be the name of one of them.
 
-    Exit code 1 where nothing is.
+    Exit code 1 if nothing matches.
 
     \b
     Example:
@@ -163,12 +163,12 @@ def _note_what_is_missing(one: "Schedule") -> None:
 
 def _note_none(name: str, args: list[str], kwargs: dict[str, str], found: "list[Any]") -> None:
     """Say so, and end with 1, if nothing was found."""
-    from udata.runner.arguments import label
+    from udata.runner import registry
     from udata.runner.schedule import schedules
 
     if found:
         return
-    output.failed(f"No scheduled job match Job {label(name, args, kwargs)}")
+    output.failed(f"No scheduled job match Job {registry.label(name, args, kwargs)}")
     others = schedules.labels(name)
     if others:
         output.notice(f"With other arguments: {', '.join(others)}")
@@ -181,8 +181,8 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
         "id": str(one.id),
         "name": one.name,
         "task": one.task,
-        "args": one.args,
-        "kwargs": one.kwargs,
+        "args": one.arguments[0],
+        "kwargs": one.arguments[1],
         "crontab": None if every else str(one.when),
         "interval": str(one.when) if every else None,
         "enabled": one.enabled,
@@ -196,7 +196,6 @@ def _plain(one: "Schedule", runs: "dict[str, LastRun]") -> dict[str, Any]:
 
 
 def _marks(one: "Schedule") -> str:
-
     marks = [] if one.enabled else ["disabled"]
     if one.obstacle:
         marks.append(f"never sent: {one.obstacle}")
@@ -229,7 +228,6 @@ def _local(moment: datetime) -> str:
 
 def _next(one: "Schedule", number: int) -> list[datetime]:
     """The next times at which a schedule is sent; none if it is not."""
-
     return [] if one.obstacle or not one.enabled else one.upcoming(now(), number)
 
 

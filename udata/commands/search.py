@@ -65,7 +65,7 @@ def index(portal: Portal, /, models: tuple[str, ...], ids: tuple[str, ...], ids_
 
     MODEL is dataset, reuse, organization, dataservice, topic, discussion or post; without one all are meant. With
     --reindex true new indices are built; the alias, by which the portal searches, moves with --swap. With --yes also
-    where the new indices may not fit on the disk, or documents failed.
+    if the new indices may not fit on the disk, or documents failed.
 
     \b
     Example:

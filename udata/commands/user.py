@@ -181,7 +181,7 @@ def activate(portal: Portal, email: str | None) -> None:
 def password(portal: Portal, email: str | None, password: str | None, password_stdin: bool) -> None:
     """Give a user another password.
 
-    Asks for it on the terminal, without showing it, where it is not given. All sessions of the user end.
+    Asks for it on the terminal, without showing it, if it is not given. All sessions of the user end.
 
     \b
     Example:

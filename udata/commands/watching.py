@@ -21,7 +21,7 @@ def check(seconds: float | None, *others: object) -> None:
 def repeatedly(seconds: float, look: Callable[[], None]) -> None:
     """Call `look`, which prints, every `seconds` until interrupted; a server that is away is named, and waited for."""
     while True:
-        output.remark(f"{output.moment(now())} UTC, again in {seconds:g} s")
+        output.remark(f"{output.moment(now())}, again in {seconds:g} s")
         try:
             look()
         except ServerError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from udata.commands import names, output, watching
-from udata.commands.base import Command, Group, Portal, needs_app, several
+from udata.commands.base import Command, Group, Portal, needs_app, note_plugins, several
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted, size, span
 
@@ -69,6 +69,7 @@ def start(
     """
     from udata.runner.worker import worker
 
+    note_plugins()
     output.leave(worker.start(worker.Options(queues, concurrency, beat, loglevel, arguments, shared)))
 
 
@@ -89,6 +90,7 @@ def beat(portal: Portal, loglevel: str) -> None:
     from udata.runner.schedule import scheduler
 
     logs.set_up(loglevel)
+    note_plugins()
     output.leave(scheduler.run())
 
 
@@ -145,6 +147,7 @@ def tasks() -> None:
     from udata.runner import registry
     from udata.runner.celery import foreign
 
+    note_plugins()
     jobs = sorted(registry.jobs().values())
     rows: list[dict[str, Any]] = [
         {"task": job.name, "queue": job.queue, "aliases": list(job.aliases), "help": job.help} for job in jobs
@@ -282,7 +285,7 @@ def _answer_letters(letters: Iterable[dict[str, Any]]) -> None:
 def _answer_message(found: dict[str, Any]) -> None:
     output.fields([
         ("id", found["id"]),
-        ("received", f"{output.moment(found['received'])} UTC"),
+        ("received", output.moment(found["received"])),
         ("queue", found["queue"]),
         ("task", found["task"] or ""),
         ("why", found["reason"]),

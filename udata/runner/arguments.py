@@ -116,7 +116,7 @@ def masked(
     Hidden is what a parameter takes whose name says that it is secret, and credentials inside addresses.
     """
     # By value, too: an argument that is given by position carries no name.
-    secrets = {_text(value) for name, value in bound.items() if sounds_secret(name)}
+    secrets = set(_secrets(bound))
     shown = [_masked("", value, secrets) for value in args]
     named = {name: _masked(name, value, secrets) for name, value in kwargs.items()}
     return shown, named, shown != list(args) or named != dict(kwargs)
@@ -125,7 +125,7 @@ def masked(
 def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
     """A function that hides, in texts at any depth, what secret arguments hold and credentials inside addresses."""
     # An empty secret would be found between any two letters.
-    secrets = [_text(value) for name, value in bound.items() if sounds_secret(name) and value not in (None, "")]
+    secrets = [text for text in _secrets(bound) if text]
     remember(*secrets)
 
     def hide(value: Any) -> Any:
@@ -143,13 +143,15 @@ def hider(bound: Mapping[str, Any]) -> "Callable[[Any], Any]":
 
 
 def _masked(name: str, value: Any, secrets: set[str]) -> Any:
-    if sounds_secret(name) or _text(value) in secrets:
+    if sounds_secret(name) or str(value) in secrets:
         return HIDDEN
     return clean(value) if isinstance(value, str) else value
 
 
-def _text(value: Any) -> str:
-    return str(value)
+def _secrets(bound: Mapping[str, Any]) -> list[str]:
+    """The texts of what secret parameters take; one that takes all that is left takes a list."""
+    taken = [value for name, value in bound.items() if sounds_secret(name) and value is not None]
+    return [str(text) for value in taken for text in (value if isinstance(value, list) else [value])]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -215,9 +217,25 @@ def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return args, kwargs
 
 
-def label(job: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
-    """A job with its arguments in one line, as an operator reads them: `my-job(arg, key=value)`; secrets are hidden."""
-    shown, named, _ = masked(args, kwargs or {}, kwargs or {})
-    listed = [*map(str, shown), *(f"{name}={value}" for name, value in named.items())]
+def shown(
+    known: Sequence[Parameter], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments as they may be shown, which need not fit the parameters; what is secret is remembered as such."""
+    names = [parameter.name for parameter in known if not parameter.keyword and not parameter.rest]
+    rest = {parameter.name: list(args[len(names) :]) for parameter in known if parameter.rest}
+    bound = {**dict(zip(names, args, strict=False)), **rest, **kwargs}
+    remember(*_secrets(bound))
+    return masked(args, kwargs, bound)[:2]
+
+
+def label(
+    job: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, known: Sequence[Parameter] = ()
+) -> str:
+    """A job with its arguments in one line, as an operator reads them: `my-job(arg, key=value)`; secrets are hidden.
+
+    Which those are that carry no name only the job's parameters tell, `known`.
+    """
+    listing, named = shown(known, args, kwargs or {})
+    listed = [*map(str, listing), *(f"{name}={value}" for name, value in named.items())]
     text = f"{job}({', '.join(listed)})" if listed else job
     return printable(text)

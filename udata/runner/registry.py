@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from udata.errors import UNBUILT, UdataError, UnknownName, require_built
 from udata.plugins import Plugin, PluginError, load, plugins
+from udata.runner import arguments
 from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
@@ -111,6 +112,9 @@ def job(
         # A module that is loaded anew declares the same function again.
         if known is not None and known.function.__qualname__ != function.__qualname__:
             raise JobError(f"the job {name} is declared twice")
+        for other in (one for one in _jobs.values() if one.name != name):
+            if clashing := {name, *aliases} & {other.name, *other.aliases}:
+                raise JobError(f"the job {name} has the name {min(clashing)}, which is one of the job {other.name}")
         text = help or (inspect.getdoc(function) or "").split("\n")[0]
         _jobs[name] = Job(
             name, function, queue, text, parameters(name, function), tuple(aliases), retries, backoff, time_limit,
@@ -155,6 +159,16 @@ def canonical(name: str) -> str:
     return name if found is None else found.name
 
 
+def label(name: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
+    """A job with its arguments in one line; of one that is known those by position are hidden, too, if secret."""
+    return arguments.label(name, args, kwargs, _parameters(name))
+
+
+def shown(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a job, which need not be known, as they may be shown."""
+    return arguments.shown(_parameters(name), args, kwargs)
+
+
 def load_jobs() -> list[PluginError]:
     """Import the jobs' modules, once; returns what is wrong with plugins, of which none stops anything."""
     global _loaded
@@ -185,8 +199,10 @@ def _takes_progress(function: Callable[..., Any]) -> bool:
     return "progress" in inspect.signature(function).parameters
 
 
+def _parameters(name: str) -> tuple[Parameter, ...]:
+    return found.parameters if (found := _by_name().get(name)) else ()
+
+
 def _by_name() -> dict[str, Job]:
     load_jobs()
-    found = {alias: one for one in _jobs.values() for alias in one.aliases}
-    # In this order a job's own name wins over another job's alias.
-    return {**found, **_jobs}
+    return {name: one for one in _jobs.values() for name in (one.name, *one.aliases)}

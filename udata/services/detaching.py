@@ -207,7 +207,7 @@ class _Walk:
         return self.fields(inner, value, f"{path}.", in_list=in_list)
 
     def anything(self, value: Any, path: str) -> Any:
-        """What is left where anything may be stored: a DBRef goes out of what holds it."""
+        """What is left if anything may be stored: a DBRef goes out of what holds it."""
         if isinstance(value, DBRef):
             return self.reference(ANYWHERE, value, path)
         if isinstance(value, list):

@@ -33,7 +33,7 @@ def references(shape: Shape, document: dict[str, Any]) -> Found:
     """Each reference in a stored document of `shape`: its path, its declaration and what is stored, null left out.
 
     What is stored may be anything, whatever the declaration says; an embedded document, list or map that is none
-    is passed over. Where anything may be stored, the DBRefs in it are references.
+    is passed over. If anything may be stored, the DBRefs in it are references.
     """
     found: Found = []
     _walk_document(shape.of(document), document, "", found)
@@ -97,7 +97,7 @@ _WALKS: dict[type, Callable[[Any, Any, str, Found], None]] = {
     ListOf: _walk_list,
     MapOf: _walk_map,
     Embedded: _walk_embedded,
-    # A value leads to references only where anything may be stored.
+    # A value leads to references only if anything may be stored.
     Value: _walk_anything,
 }
 
@@ -115,7 +115,7 @@ def _holds(node: Node, seen: set[int]) -> bool:
     if isinstance(node, Reference):
         return True
     if isinstance(node, Value):
-        # Where anything may be stored, a reference may be.
+        # If anything may be stored, a reference may be.
         return not node.types
     if isinstance(node, ListOf):
         return _holds(node.item, seen)

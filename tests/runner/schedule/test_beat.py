@@ -15,7 +15,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.ending import end_waiting
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 from udata.app import create_app
 from udata.clock import now
 from udata.embedded import supervisor
@@ -125,6 +125,16 @@ def test_it_goes_on_when_the_database_and_the_broker_come_back(
         assert note["run_count"] >= database.job_run.count_documents({"trigger": "schedule"})
     assert "Traceback" not in said
     assert "The scheduler goes on" in said
+
+
+def test_it_waits_for_a_database_that_is_down_from_the_start_on(udata_popen: Start, tmp_path: Path) -> None:
+    env = {"UDATA_MONGODB_HOST": "mongodb://127.0.0.1:1/udata", "UDATA_SERVER_TIMEOUT": "0.2"}
+    with (tmp_path / "log").open("w") as log:
+        beat = udata_popen("worker", "beat", env=env, stderr=log)
+    wait_for(lambda: "The scheduler waits: the database at 127.0.0.1:1" in (tmp_path / "log").read_text())
+    beat.terminate()
+    assert beat.wait(PATIENCE) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def _stop(home: Path, name: str, seconds: float) -> None:

@@ -75,6 +75,7 @@ def test_a_long_queue_is_told_in_short(app: Flask, client: "redis.Redis") -> Non
         ("--time-limit", "1"), ("--time-limit=1",), ("--soft-time-limit", "1"), ("--purge",), ("--discard",),
         ("-EB",), ("-B",), ("-Plo", "solo"), ("-Psolo",), ("--pool=solo",), ("-Qhigh",), ("-X", "high"), ("-D",),
         ("--pool-start-method", "spawn"), ("-ldebug",), ("-f", "/tmp/log"), ("-s", "x"), ("--scheduler", "x"),
+        ("--max-tasks-per-child", "0"), ("--max-memory-per-child=-1",), ("-c", "0"), ("-c-2",), ("--autoscale", "0,0"),
     ],
 )  # fmt: skip
 def test_options_of_celerys_that_would_break_a_promise_are_refused(arguments: tuple[str, ...]) -> None:
@@ -86,7 +87,7 @@ def test_the_options_that_are_refused_are_celerys() -> None:
     from celery.bin.worker import worker
 
     assert set(REFUSED) <= {option.name for option in worker.params}
-    _check(("--max-tasks-per-child", "100", "--autoscale", "4,1", "-E"))
+    _check(("--max-tasks-per-child", "100", "--autoscale", "4,0", "-E"))
 
 
 def test_the_table_of_other_programs_tasks_names_functions_that_are_there() -> None:

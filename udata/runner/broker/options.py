@@ -98,7 +98,10 @@ def separator(settings: Mapping[str, Any]) -> str:
 
 
 def check_address(url: str) -> None:
-    """Raises ValueError for an address of a Redis that kombu would only trip over later."""
+    """Raises ValueError for an address that kombu would only trip over later, or not at all."""
+    # kombu takes a bare word for a host that speaks AMQP, and a worker would wait for it for ever.
+    if "://" not in url:
+        raise ValueError("it names no kind of broker")
     address = urlsplit(url)
     if address.scheme not in ("redis", "rediss", "redis+socket"):
         return

@@ -22,7 +22,7 @@ from udata.models.job_run import JobRun
 from udata.runner.arguments import masked
 from udata.runner.journal import records
 from udata.runner.journal.records import Stored
-from udata.runner.registry import Job
+from udata.runner.registry import Job, label
 from udata.store.connection import pinned
 from udata.store.indexes import ensure_indexes
 
@@ -173,8 +173,6 @@ class BusyError(UsageError):
     exit_code = 1
 
     def __init__(self, wanted: Invocation, running: Mapping[str, Any]) -> None:
-        from udata.runner.arguments import label
-
         self.run_id = str(running["_id"])
         started = running.get("started_at")
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else "now"

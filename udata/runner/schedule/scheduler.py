@@ -185,7 +185,7 @@ def run_id(schedule_id: Any, at: datetime) -> str:
 def run() -> int:
     """Run a scheduler until it is told to stop; returns the exit code.
 
-    Raises ServerError if the database is away at the start, ForeignSchedulerError if another program does the
+    While the database is away it waits, from the start on. Raises ForeignSchedulerError if another program does the
     same.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -203,7 +203,6 @@ def run() -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, *closed)}
     reaper = Repeated("reaper", app.config["REAPER_SECONDS"], _reap_as_leader(app, scheduler))
     try:
-        scheduler.tick()
         reaper.start()
         _tick_until(stopped, scheduler)
         with suppress(ServerError):
@@ -217,7 +216,7 @@ def run() -> int:
 
 def _tick_until(stopped: threading.Event, scheduler: Scheduler) -> None:
     failing = False
-    while not stopped.wait(TICK_SECONDS):
+    while not stopped.is_set():
         try:
             scheduler.tick()
         except ServerError as error:
@@ -227,6 +226,7 @@ def _tick_until(stopped: threading.Event, scheduler: Scheduler) -> None:
             if failing:
                 log.info("The scheduler goes on")
             failing = False
+        stopped.wait(TICK_SECONDS)
 
 
 def _reap_as_leader(app: Flask, scheduler: Scheduler) -> Callable[[], None]:

@@ -13,7 +13,6 @@ from udata.clock import now
 from udata.errors import UdataError, UsageError
 from udata.models.schedule import PeriodicTask
 from udata.runner import registry
-from udata.runner.arguments import label
 from udata.runner.journal import runs
 from udata.runner.journal.history import shown
 from udata.runner.journal.records import DamagedRunError, Stored, is_storable
@@ -134,7 +133,7 @@ def unschedule(
         found = found or _matching(name, args, kwargs or {})
         known = [(stored, read_or_damaged(stored, _note(stored))) for stored in found]
         if len(known) > 1 and not every:
-            raise SeveralMatchError(label(name, args, kwargs), [one for _, one in known])
+            raise SeveralMatchError(registry.label(name, args, kwargs), [one for _, one in known])
         return [one for stored, one in known if _remove(stored["_id"])]
 
 
@@ -218,7 +217,7 @@ def _switched(stored: Stored, enabled: bool | None) -> Stored:
 def _insert(wanted: runs.Invocation, values: Stored, noted: Stored) -> Stored | None:
     """Store a new schedule; None if another process has just stored the same one."""
     job = wanted.job.name
-    named = f"Job {label(job, wanted.args, wanted.kwargs)}"
+    named = f"Job {registry.label(job, wanted.args, wanted.kwargs)}"
     for number in range(1, NAMES):
         stored = {
             "_id": ObjectId(),

@@ -14,7 +14,6 @@ from flask import current_app
 
 from udata.errors import UNBUILT, UdataError, UsageError
 from udata.runner import registry
-from udata.runner.arguments import label
 from udata.runner.journal import runs
 from udata.runner.schedule import crontab, due, notes
 from udata.runner.schedule.crontab import whole
@@ -55,7 +54,12 @@ class Schedule(NamedTuple):
     @property
     def label(self) -> str:
         """The job with its arguments."""
-        return label(self.task, self.args, self.kwargs)
+        return registry.label(self.task, self.args, self.kwargs)
+
+    @property
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """Its arguments as they may be shown, secrets hidden."""
+        return registry.shown(self.task, self.args, self.kwargs)
 
     @property
     def title(self) -> str:

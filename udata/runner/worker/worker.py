@@ -1,6 +1,7 @@
 """A worker: Celery's, with our logging, heartbeat, watchdog and reaper beside it, and an end within a time."""
 
 import logging
+import re
 import signal
 import warnings
 from collections.abc import Callable, Sequence
@@ -52,6 +53,9 @@ REFUSED = {
     "purge": "it would remove what waits in the queues, of other programs too",
 }
 
+# Celery's numbers, of which 0 and less end its pool with a traceback, or leave it without a process.
+ABOVE_ZERO = ("concurrency", "max_tasks_per_child", "max_memory_per_child", "heartbeat_interval", "autoscale")
+
 # How long a tick of the scheduler may take when it is stopped.
 STOP_SECONDS = 3.0
 
@@ -97,7 +101,7 @@ def _check(arguments: Sequence[str]) -> None:
     # Celery's own parser knows its short options and which of them take a value.
     parser = celery_worker.make_parser(click.Context(celery_worker))
     try:
-        _, _, given = parser.parse_args(list(arguments))
+        values, _, given = parser.parse_args(list(arguments))
     except click.ClickException as error:
         raise UsageError(f"Celery does not take the arguments: {error.format_message()}") from error
     for option in given:
@@ -105,6 +109,10 @@ def _check(arguments: Sequence[str]) -> None:
             raise UsageError(
                 f"Celery's argument {option.opts[-1]} does not go with a worker of udata", REFUSED[option.name]
             )
+        # Of --autoscale, which takes two, the larger one is the most processes that there are.
+        numbers = [int(text) for text in re.findall(r"-?\d{1,18}", str(values[option.name]))]
+        if option.name in ABOVE_ZERO and numbers and max(numbers) < 1:
+            raise UsageError(f"Celery's argument {option.opts[-1]} is {values[option.name]}, and must be 1 or more")
 
 
 def _arguments(flask: Flask, options: Options, listens: list[str]) -> list[str]:

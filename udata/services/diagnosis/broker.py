@@ -54,7 +54,7 @@ def look_at_cache(settings: Settings) -> list[Check]:
         # Whoever names an address expects a Redis there.
         if any(settings.sources[name] != "default" for name in CACHE_ADDRESS):
             raise
-        remedy = 'set CACHE_REDIS_URL, or CACHE_TYPE to "null" where there is none'
+        remedy = 'set CACHE_REDIS_URL, or CACHE_TYPE to "null" if there is none'
         return [passed_over("cache", f"not configured, and none at {shown}", [Note(error.message, remedy)])]
     warnings = [] if settings["CACHE_KEY_PREFIX"] else [
         Note("CACHE_KEY_PREFIX is empty: the cache cannot be flushed", "give it a prefix")
@@ -121,7 +121,7 @@ def _forgets(info: Info) -> list[Note]:
         warnings.append(Note("it keeps no append-only file: messages of other programs are lost with a crash",
                              "set appendonly yes in its configuration"))  # fmt: skip
     if limit and policy != "noeviction":
-        warnings.append(Note(f"it throws queues away where memory is short: maxmemory-policy is {policy}",
+        warnings.append(Note(f"it throws queues away when memory is short: maxmemory-policy is {policy}",
                              "set maxmemory-policy noeviction, and let the cache have a Redis of its own"))  # fmt: skip
     if limit and info.get("used_memory", 0) > NEARLY_FULL * limit:
         warnings.append(Note(f"it is nearly full: {size(info['used_memory'])} of {size(limit)}",

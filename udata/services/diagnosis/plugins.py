@@ -1,7 +1,9 @@
 """What other packages add, and whether it can be loaded."""
 
+from collections.abc import Iterable
+
 from udata.errors import UdataError
-from udata.plugins import Plugin, PluginError, load, plugins
+from udata.plugins import Plugin, PluginError, load, plugins, unclashing
 from udata.runner import registry
 from udata.services.diagnosis.check import Check, Note, judged, passed_over
 from udata.services.integrity import check as integrity
@@ -11,8 +13,8 @@ from udata.wording import counted
 GROUPS = ("udata.checks", "udata.commands", "udata.harvesters", "udata.jobs")
 
 
-def look(settings: Settings) -> list[Check]:
-    """Whether the plugins can be loaded. One that cannot is a warning: nothing else stops for it."""
+def look(settings: Settings, refused: Iterable[PluginError] = ()) -> list[Check]:
+    """Whether the plugins can be loaded. One that cannot, or is `refused`, is a warning: nothing else stops for it."""
     found = [plugin for group in GROUPS for plugin in plugins(group)]
     details = {"plugins": [plugin._asdict() for plugin in found]}
     warnings = (
@@ -25,6 +27,7 @@ def look(settings: Settings) -> list[Check]:
             for plugin in plugins(group)
             if (note := _of(plugin))
         ]
+        + [_note(problem) for problem in (*refused, *unclashing("udata.harvesters", ())[1])]
     )
     if not found:
         return [passed_over("plugins", "none installed")]

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from threading import Thread
 from typing import NamedTuple
 
 from udata.errors import UdataError
+from udata.plugins import PluginError
 from udata.services.diagnosis import (
     broker,
     configuration,
@@ -91,14 +93,17 @@ PROBES = (
 )
 
 
-def diagnose(settings: Settings | None = None) -> Report:
+def diagnose(settings: Settings | None = None, refused: Iterable[PluginError] = ()) -> Report:
     """Look at everything that `settings` name (by default those of the process), whatever is wrong with them.
 
+    `refused` is what whoever asks knows of plugins that clash: of commands only the command line does.
     It takes little more than the time that a server has to answer. The addresses of embedded servers that run are
     written into `settings`; the database becomes the one of all models.
     """
     settings = load(lenient=True) if settings is None else settings
     probes = [probe for probe in PROBES if settings.embedded or probe.look is not embedded.look]
+    named = partial(plugins.look, refused=refused)
+    probes = [probe._replace(look=named) if probe.look is plugins.look else probe for probe in probes]
     futures: dict[str, Future[list[Check]]] = {}
     for probe in probes:
         futures |= dict.fromkeys(probe.names, Future())

@@ -96,7 +96,7 @@ class Documents(Check):
 
 def _expected(shape: Shape, prefix: str) -> dict[str, Expected]:
     fields = {name: Expected(_plain(node), node, prefix + name) for name, node in shape.fields.items()}
-    # Where anything may be stored, nothing is looked at.
+    # If anything may be stored, nothing is looked at.
     return {
         name: field
         for name, field in fields.items()
