@@ -160,8 +160,9 @@ def measure(
         commands = asked.commands.total()
         reading, scan = timed_reading(settings, url), timed_scan(database)
         kind = "says how many it has" if said else "does not say how many it has"
+        unchanged = again.changes["unchanged"]
         print(f"second run, of a catalogue that {kind}: {count / seconds:.0f} datasets a second "
-              f"({again.changes['unchanged']:,} unchanged), {commands / count * 1000:.0f} commands a thousand")  # fmt: skip
+              f"({unchanged:,} unchanged), {commands / count * 1000:.0f} commands a thousand")  # fmt: skip
         print(f"  {seconds / (reading + scan):.2f} times bare reading and one projected scan ({reading:.1f} s and "
               f"{scan:.1f} s against {seconds:.1f} s); goal: {SECOND_GOAL}")  # fmt: skip
         print(f"  memory at page {early} {backend.memory[early]:.0f} MiB, "
@@ -188,10 +189,13 @@ def timed_writing(database: Database[Document]) -> float:
     documents = list(database["dataset"].find())
     start = perf_counter()
     for first in range(0, len(documents), BATCH):
-        bare.bulk_write([
-            UpdateOne({"_id": one["_id"]}, {"$setOnInsert": {key: one[key] for key in one if key != "_id"}}, upsert=True)
-            for one in documents[first : first + BATCH]
-        ], ordered=False)  # fmt: skip
+        some = documents[first : first + BATCH]
+        fields = [{key: value for key, value in one.items() if key != "_id"} for one in some]
+        writes = [
+            UpdateOne({"_id": one["_id"]}, {"$setOnInsert": these}, upsert=True)
+            for one, these in zip(some, fields, strict=True)
+        ]
+        bare.bulk_write(writes, ordered=False)
     seconds = perf_counter() - start
     bare.drop()
     return seconds
