@@ -57,6 +57,7 @@
     ├── LeftToOthersError        -   a wake-up that another version of this is for (runner.celery.calls)
     ├── NotRecordedError         -   what a message asks for came to nothing (runner.celery.calls)
     ├── TooLargeError            -   a message's body is larger than is allowed (runner.broker.envelopes)
+    ├── PutOffError              -   too many requests wait for the same host (services.crawl.turns)
     ├── _HungUpError             -   the connection to a mail server ended in the middle (network.mail)
     └── FieldError               -   a field of a crontab that is none (runner.schedule.crontab)
 
@@ -81,10 +82,10 @@ EXIT_INTERRUPTED = 130
 EXIT_READER_GONE = 141
 
 # What portals use, and this version does not have, by the word for its kind.
-UNBUILT = {
-    "command": ("udata harvest resources",),
-    "job": ("crawl-resources",),
-}  # fmt: skip
+UNBUILT: dict[str, tuple[str, ...]] = {
+    "command": (),
+    "job": (),
+}
 
 
 class UdataError(Exception):

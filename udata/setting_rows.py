@@ -199,8 +199,32 @@ SETTINGS = (
             " tell what a run created and changed; without it they tell nothing of it."),
     Setting("HARVEST_ENABLE_MANUAL_RUN", bool, False, "Whether the portal lets owners run their sources; it holds for"
             " its pages, and not for who may type `udata harvest launch`."),
+    # Crawling: whether what resources name can still be had
+    Setting("CRAWL_INTERVAL_DAYS", float, 7.0, "How many days after a check that went well an address is checked again;"
+            " twice as many after each that does, up to `CRAWL_INTERVAL_MAX_DAYS`.", least=0.01, most=3650),
+    Setting("CRAWL_INTERVAL_MAX_DAYS", float, 28.0, "How many days an address is not checked at most.", least=0.01,
+            most=3650),
+    Setting("CRAWL_RETRY_HOURS", float, 1.0, "How many hours after a failure an address is checked again; twice as many"
+            " after each further one.", least=0.01, most=8760),
+    Setting("CRAWL_BROKEN_AFTER", int, 3, "After how many failures in a row a resource counts as broken.", least=1,
+            most=1000),
+    Setting("CRAWL_TIMEOUT", float, 30.0, "Seconds that the first bytes of a resource may take, redirects included; a"
+            " third of it for its head.", least=0.05, most=3600),
+    Setting("CRAWL_PER_HOST", int, 2, "How many requests a host is sent at a time.", least=1, most=100),
+    Setting("CRAWL_PAUSE_SECONDS", float, 0.5, "Seconds between the beginnings of two requests to a host.", least=0,
+            most=3600),
+    Setting("CRAWL_CONCURRENCY", int, 100, "How many requests are on their way at a time, to all hosts together.",
+            least=1, most=1000),
+    Setting("CRAWL_REST_SECONDS", float, 3600.0, "Seconds that a host is left alone that asks for it (429) and does not"
+            " say how long.", least=1, most=86400),
+    Setting("CRAWL_MAX_MINUTES", float, 300.0, "After how many minutes a run ends by itself; the next one goes on.",
+            least=0.01, most=350),
+    Setting("CRAWL_ROBOTS", bool, True, "Whether what a host's robots.txt forbids is not checked."),
+    Setting("CRAWL_EXCLUDE", list, [], "Hosts and addresses that are not checked, as patterns: `[\"*.example.org\","
+            " \"https://example.com/private/*\"]`."),
     Setting("PUBLISH_ON_RESOURCE_EVENTS", bool, False, "Whether the portal tells `RESOURCES_ANALYSER_URI` of each"
-            " change of a resource; of what a harvest changes nothing is told."),
+            " change of a resource. Of what a harvest changes nothing is told, and the analyser checks what"
+            " `crawl-resources` would."),
     Setting("RESOURCES_ANALYSER_URI", str, None, "The address of the portal's analyser of resources."),
     # The portal
     Setting("SITE_ID", str, "default", "The id of the site's document, which holds the portal's own metrics."),

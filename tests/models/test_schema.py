@@ -17,7 +17,10 @@ from udata.store.indexes import Index, index
 FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
-OWN = {"job_run", "lease", "purge_note", "reminder", "schedule_note", "search_outbox", "search_rebuild"}
+OWN = {
+    "crawl_address", "crawl_host", "job_run", "lease", "purge_note", "reminder", "schedule_note", "search_outbox",
+    "search_rebuild",
+}  # fmt: skip
 
 
 # What the schema says of a field's kind, and the classes that hold it here.

@@ -82,6 +82,7 @@ def test_a_function_that_a_command_line_cannot_call_is_no_job() -> None:
         (["1=2", "=x", "two words=x"], ["1=2", "=x", "two words=x"], {}),
         (["key=", "with space", 'qu"ote', "new\nline"], ["with space", 'qu"ote', "new\nline"], {"key": ""}),
         (["é=ü", "ключ=значение"], [], {"é": "ü", "ключ": "значение"}),
+        (["--dry-run", "--host=a=b", "--", "-1", "--1=2"], ["--", "-1", "--1=2"], {"dry_run": "true", "host": "a=b"}),
     ],
 )  # fmt: skip
 def test_a_keyword_is_one_only_where_its_name_is_an_identifier(

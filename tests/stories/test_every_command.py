@@ -40,6 +40,7 @@ SLIPS: dict[str, list[tuple[tuple[str, ...], str | None]]] = {
     "harvest jobs": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest launch": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest pause": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
+    "harvest resources": [(("--organization", "nobody"), None)],
     "harvest resume": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest run": [(("catalogue-of-mosby",), "catalogue-of-mossby")],
     "harvest schedule": [(("catalogue-of-mosby", "@daily"), "catalogue-of-mossby")],

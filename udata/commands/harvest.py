@@ -5,26 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from udata.commands import harvest_runs, harvest_sources, output
+from udata.commands import harvest_resources, harvest_runs, harvest_sources, output
 from udata.commands.base import Group, Portal, needs_app
-from udata.errors import EXIT_FOUND, UsageError, require_built
+from udata.errors import EXIT_FOUND, UsageError
 from udata.wording import counted
 
 if TYPE_CHECKING:
     from udata.harvest.sources import Listed
 
 
-class _Harvest(Group):
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As Click does; what is not part of this version says so."""
-        if args:
-            require_built("command", f"udata harvest {args[0]}", "udata harvest -h shows what is")
-        return super().resolve_command(ctx, args)
-
-
-@click.group("harvest", cls=_Harvest)
+@click.group("harvest", cls=Group)
 def group() -> None:
     """Fill the portal from catalogues elsewhere.
 
@@ -36,7 +26,7 @@ def group() -> None:
     """
 
 
-for command in (*harvest_runs.COMMANDS, *harvest_sources.COMMANDS):
+for command in (*harvest_runs.COMMANDS, *harvest_sources.COMMANDS, harvest_resources.resources):
     group.add_command(command)
 
 

@@ -55,6 +55,14 @@ def parsed(address: str) -> URL:
     return url
 
 
+def host_of(address: str) -> str:
+    """The host that an address names, in small letters and as it is asked for; empty if it names none."""
+    try:
+        return (URL(address.strip()).raw_host or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
 def inner(address: IPAddress) -> IPAddress:
     """The IPv4 address that an IPv6 address stands for, or the address itself."""
     # `::` and `::1` lie in `::/96`, and stand for no address of IPv4.

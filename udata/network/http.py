@@ -10,8 +10,8 @@ again. What an operator wrote into the settings is asked with `trusted=True`, fo
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,9 @@ from udata.network.failures import Attempt, BadAddress, BadAnswer, TimedOut, Too
 from udata.network.proxy import Proxy
 
 REDIRECTS = (301, 302, 303, 307, 308)
+# Given the address of a request, waits until it may be made, and is told when its answer has been read.
+Turns = Callable[[URL], AbstractAsyncContextManager[object]]
+
 # What may be told to the first server only.
 _PRIVATE_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
@@ -39,17 +42,24 @@ _attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 class Client:
     """A client for many requests at once, of which at most `connections` are on their way at a time.
 
-    Made and used within one event loop. `resolver` answers for the names instead of the system.
-    Raises ConfigurationError for a setting that cannot be meant.
+    Made and used within one event loop. `resolver` answers for the names instead of the system. `turns` is asked
+    before every request, those of redirects too, and held until its answer has been read; waiting for a turn is not
+    part of an answer's time. Raises ConfigurationError for a setting that cannot be meant.
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], *, connections: int = 100, resolver: AbstractResolver | None = None
+        self,
+        settings: Mapping[str, Any],
+        *,
+        connections: int = 100,
+        resolver: AbstractResolver | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._settings = settings
         self._guard = Guard(settings)
         self._proxy = _proxy(settings, self._guard)
         self._resolver = resolver
+        self._turns = turns
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._slots = asyncio.Semaphore(connections)
         # Once: it reads all the certificates of the system.
@@ -104,11 +114,12 @@ class Client:
     ) -> AsyncIterator[Incoming]:
         """The answer as it comes in: its head is there, its body is read by `chunks`. Raises HttpError."""
         first = _address(url)
-        async with self._slots:
+        async with self._slots, AsyncExitStack() as turn:
             limit = asyncio.timeout(timeout or self._settings["HTTP_TIMEOUT"])
             try:
                 async with limit:
-                    response, asked = await self._follow(method, first, dict(headers or {}), data, trusted)
+                    wait = None if self._turns is None else _Waiting(self._turns, turn, limit)
+                    response, asked = await self._follow(method, first, dict(headers or {}), data, trusted, wait)
                     try:
                         yield Incoming(response, asked)
                     finally:
@@ -122,7 +133,13 @@ class Client:
                 raise TimedOut(str(first), f"the answer is not there after {seconds:g} seconds") from error
 
     async def _follow(
-        self, method: str, first: URL, headers: dict[str, str], data: bytes | None, trusted: bool
+        self,
+        method: str,
+        first: URL,
+        headers: dict[str, str],
+        data: bytes | None,
+        trusted: bool,
+        wait: "_Waiting | None",
     ) -> tuple[aiohttp.ClientResponse, list[str]]:
         """The answer at the end of the redirects, and the addresses that were asked before it."""
         url, asked = first, list[str]()
@@ -130,6 +147,8 @@ class Client:
         cookies = aiohttp.CookieJar(unsafe=True)
         seen: set[tuple[str, str]] = set()
         while True:
+            if wait:
+                await wait.for_turn(url)
             morsels = cookies.filter_cookies(url)
             seen.add((str(url), str(morsels)))
             options = {"headers": headers, "data": data, "cookies": {key: one.value for key, one in morsels.items()}}
@@ -207,6 +226,24 @@ class Client:
                 attempt.refused = reason
             raise PermissionError(reason)
         return socket.socket(family, kind, protocol)
+
+
+class _Waiting:
+    """The waiting for turns within the time that one answer may take."""
+
+    def __init__(self, turns: Turns, held: AsyncExitStack, limit: asyncio.Timeout) -> None:
+        self._turns = turns
+        self._held = held
+        self._limit = limit
+
+    async def for_turn(self, url: URL) -> None:
+        """Wait until `url` may be asked; the turn before is over."""
+        now = asyncio.get_running_loop().time
+        left = (self._limit.when() or 0) - now()
+        self._limit.reschedule(None)
+        await self._held.aclose()
+        await self._held.enter_async_context(self._turns(url))
+        self._limit.reschedule(now() + left)
 
 
 def user_agent(settings: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The arguments of jobs: read from the functions' signatures, checked and converted before anything runs."""
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -201,12 +202,15 @@ def _truth(value: Any) -> bool:
 def split_arguments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The arguments and keywords that were typed as `words`: `key=value` if the key is an identifier.
 
-    Raises UsageError for a keyword that is given twice.
+    `--key=value` is the same, and `--key` is `key=true`; hyphens stand for underscores then. Raises UsageError for a
+    keyword that is given twice.
     """
     args: list[str] = []
     kwargs: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
+        if re.fullmatch(r"--[a-z][a-z-]*", name):
+            name, equals, value = name[2:].replace("-", "_"), "=", value if equals else "true"
         # An address may hold a `=` in its query, and is a value nonetheless.
         if not equals or not name.isidentifier():
             args.append(word)

@@ -18,6 +18,7 @@ from udata.runner.arguments import Parameter, parameters
 
 # The modules of the jobs, each imported when the jobs are first asked for.
 MODULES = (
+    "udata.jobs.crawl",
     "udata.jobs.diagnostics",
     "udata.jobs.harvest",
     "udata.jobs.integrity",

@@ -17,6 +17,7 @@ MODULES = (
     "blocs",
     "chart",
     "common",
+    "crawl",
     "dataservice",
     "dataset",
     "discussion",

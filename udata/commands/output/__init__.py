@@ -1,15 +1,16 @@
 """The one place that prints.
 
 The *answer* goes to standard output: `answer` and `listing` print a result as text, as one JSON document or as one
-JSON object a line, as the options ask; `line`, `did`, `fine`, `bad`, `caution`, `remark`, `fields`, `table` and `block`
-print its lines. *Notes* go to standard error: `failed`, `error`, `traceback` always, and `warning`, `notice`, `detail`,
-`log_line` and the progress unless `-q` is given.
+JSON object a line, as the options ask; `csv_rows` prints CSV; `line`, `did`, `fine`, `bad`, `caution`, `remark`,
+`fields`, `table` and `block` print its lines. *Notes* go to standard error: `failed`, `error`, `traceback` always, and
+`warning`, `notice`, `detail`, `log_line` and the progress unless `-q` is given.
 """
 
 from typing import NoReturn
 
 import click
 
+from udata.commands.output.csv_rows import csv_rows
 from udata.commands.output.forms import answer, json, jsonl, listing
 from udata.commands.output.lines import (
     bad,
@@ -51,6 +52,7 @@ __all__ = [
     "can_ask",
     "caution",
     "confirm",
+    "csv_rows",
     "demand",
     "detail",
     "did",

@@ -1,0 +1,1 @@
+"""The crawl: whether what resources name elsewhere can still be had."""

@@ -1,0 +1,128 @@
+"""Those who ask: many hosts at once, in a thread of their own, never further ahead than what comes of it is taken."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from udata.clock import now
+from udata.network.background import Background
+from udata.network.http import Client, user_agent
+from udata.services.crawl.agenda import Agenda
+from udata.services.crawl.hosts import Host, Manners
+from udata.services.crawl.robots import Robots
+from udata.services.crawl.turns import Turns
+from udata.services.crawl.verdicts import Seen
+
+# How many outcomes may wait to be written, and how many are written at once.
+BACKLOG, BATCH = 2000, 500
+# How many hosts are at work for each request that may be on its way: most of them wait for their pause.
+HOSTS = 4
+# The limits are those of the turns.
+_CONNECTIONS = 1_000_000
+
+
+class Outcome(NamedTuple):
+    """What came of an address of a host; `seen` is None if it was put off to another run."""
+
+    url: str
+    host: str
+    seen: Seen | None
+
+
+class Crew:
+    """Asks for what is on the agenda, within this context; `resting` are hosts to be left alone until a moment.
+
+    `rests` are those that asked for it meanwhile. `late` says that there was no time for all of it.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], agenda: Agenda, resting: Mapping[str, datetime]) -> None:
+        self.rests: dict[str, datetime] = {}
+        self.late = False
+        self._settings = settings
+        self._agenda = agenda
+        self._resting = resting
+        self._background = Background("crawl")
+        self._over = False
+
+    def __enter__(self) -> Self:
+        self._background.start()
+        try:
+            self._background.wait(self._begin())
+        except BaseException:
+            self._background.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._background.wait(self._end())
+        finally:
+            self._background.stop()
+
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        """What came of the addresses, some at a time, until all are asked."""
+        while some := self._background.wait(self._some()):
+            yield some
+
+    async def _begin(self) -> None:
+        settings = self._settings
+        self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(BACKLOG)
+        at_a_time, total = settings["CRAWL_PER_HOST"], settings["CRAWL_CONCURRENCY"]
+        self._turns = Turns(at_a_time, settings["CRAWL_PAUSE_SECONDS"], total)
+        self._client = Client(settings, connections=_CONNECTIONS, turns=self._turns.turn)
+        seconds = settings["CRAWL_TIMEOUT"]
+        agent = user_agent(settings)
+
+        def robots() -> Robots | None:
+            return Robots(self._client, agent, seconds) if settings["CRAWL_ROBOTS"] else None
+
+        self._manners = Manners(at_a_time, seconds, timedelta(seconds=settings["CRAWL_REST_SECONDS"]), robots)
+        self._until = asyncio.get_running_loop().time() + 60 * settings["CRAWL_MAX_MINUTES"]
+        self._work = asyncio.create_task(self._all(self._agenda.hosts(), total * HOSTS))
+
+    async def _all(self, hosts: Iterator[str], at_once: int) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._one_by_one(hosts))
+        finally:
+            self._over = True
+            # Who waits for an outcome that does not come is woken; who has outcomes before them does not wait.
+            if not self._queue.full():
+                self._queue.put_nowait(None)
+
+    async def _one_by_one(self, hosts: Iterator[str]) -> None:
+        for name in hosts:
+            host = Host(name, self._agenda, self._client, self._turns, self._manners, self._is_over)
+
+            async def tell(url: str, seen: Seen | None, name: str = name) -> None:
+                await self._queue.put(Outcome(url, name, seen))
+
+            until = self._resting.get(name)
+            await host.work(tell, put_off=until is not None and until > now())
+            if host.rests:
+                self.rests[name] = now() + host.rests
+
+    def _is_over(self) -> bool:
+        if asyncio.get_running_loop().time() >= self._until:
+            self.late = True
+        return self.late
+
+    async def _some(self) -> list[Outcome]:
+        """All that there is, and at least one; none at the end. Raises what stopped the others."""
+        some: list[Outcome] = []
+        while len(some) < BATCH and not ((some or self._over) and self._queue.empty()):
+            outcome = await self._queue.get()
+            if outcome is not None:
+                some.append(outcome)
+        if not some:
+            await self._work
+        return some
+
+    async def _end(self) -> None:
+        await self._background.cancel_all()
+        await self._client.close()

@@ -1,0 +1,157 @@
+"""The round through the addresses of one host: it is left alone when it asks for it, is silent, or is not there."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from yarl import URL
+
+from udata.clock import now
+from udata.network.addresses import parsed
+from udata.network.http import Client
+from udata.services.crawl.agenda import Agenda
+from udata.services.crawl.robots import Robots
+from udata.services.crawl.turns import PutOffError, Turns
+from udata.services.crawl.verdicts import Seen
+from udata.services.crawl.visiting import visit
+
+log = logging.getLogger(__name__)
+
+# After so many connections in a row that did not come about, what else the host has is not there either.
+DEAD = 3
+# After so many answers in a row that did not come in time, the others are put off to the next run.
+SILENT = 5
+# After so many files that a host gave while its answers to a HEAD were of no use, it is asked for none.
+HEADLESS = 2
+# A rest that is longer is not waited for.
+PATIENCE = timedelta(seconds=60)
+
+_OTHER_PROTOCOL = re.compile(r"(?i)\s*(ftp|ftps|sftp|s3|rsync|webdav|smb|nfs)://")
+_HOST_AND_MORE = re.compile(r"(?i)https?://[^/?#\s]+[/?#]")
+
+# Told what came of an address; None if it was put off.
+Tell = Callable[[str, Seen | None], Awaitable[None]]
+
+
+class Manners(NamedTuple):
+    """How hosts are asked: so many requests at a time, each within `seconds`; `rest` if one asks for a rest of no
+    length. `robots` are the rules of the one that is asked, made for each host, or None.
+    """
+
+    at_a_time: int
+    seconds: float
+    rest: timedelta
+    robots: Callable[[], Robots | None]
+
+
+class Host:
+    """The addresses of a host, asked one after the other by a few at a time.
+
+    `rests` is how long it wants to be left alone from now on, if so. `is_over` says that the run has come to its end.
+    """
+
+    def __init__(
+        self, name: str, agenda: Agenda, client: Client, turns: Turns, manners: Manners, is_over: Callable[[], bool]
+    ) -> None:
+        self.name = name
+        self.rests: timedelta | None = None
+        self._client = client
+        self._turns = turns
+        self._manners = manners
+        self._is_over = is_over
+        self._robots = manners.robots()
+        self._urls: Iterator[str] = agenda.addresses(name)
+        self._names_file = agenda.names_file
+        self._dead: dict[URL, int] = {}
+        self._gone: dict[URL, Seen] = {}
+        self._silent = 0
+        self._headless = 0
+        self._resumes = 0.0
+
+    async def work(self, tell: Tell, put_off: bool = False) -> None:
+        """Ask for all of them, or only say that they are put off."""
+        if put_off:
+            self.rests = self.rests or timedelta()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._manners.at_a_time):
+                group.create_task(self._ask(tell))
+
+    async def _ask(self, tell: Tell) -> None:
+        for url in self._urls:
+            await tell(url, None if self._stopped else await self._guarded(url))
+
+    @property
+    def _stopped(self) -> bool:
+        return self.rests is not None or self._silent >= SILENT or self._is_over()
+
+    async def _guarded(self, url: str) -> Seen | None:
+        try:
+            return await self._patiently(url)
+        except PutOffError:
+            return None
+        # Whatever an address of others makes a library raise: it must not keep the other addresses from their turn.
+        except Exception as error:
+            log.exception("%s could not be asked", url)
+            return Seen(kind="fault", reason=f"{type(error).__name__}: {error}")
+
+    async def _patiently(self, url: str) -> Seen | None:
+        """What came of an address; if the host asks for a short rest, after it. None if it was not asked."""
+        for last in (False, True):
+            loop = asyncio.get_running_loop()
+            if self._resumes > loop.time():
+                await asyncio.sleep(self._resumes - loop.time())
+            if self._stopped:
+                return None
+            seen = await self._seen(url)
+            rest = seen.rest(now())
+            if rest is None:
+                return seen
+            rest = rest or self._manners.rest
+            if last or rest > PATIENCE:
+                # Another one at work here may have heard of a longer one.
+                self.rests = max(rest, self._manners.rest if last else rest, self.rests or timedelta())
+                return None
+            self._resumes = max(self._resumes, loop.time() + rest.total_seconds())
+        return None
+
+    async def _seen(self, text: str) -> Seen:
+        if _OTHER_PROTOCOL.match(text):
+            return Seen(kind="scheme", reason="only addresses of the web are checked")
+        try:
+            url = parsed(askable(text))
+        except ValueError as error:
+            return Seen(kind="address", reason=str(error))
+        origin = url.origin()
+        if origin in self._gone:
+            return self._gone[origin]
+        if self._robots is not None:
+            if not await self._robots.allows(url):
+                return Seen(kind="robots", reason="robots.txt of the host does not allow it")
+            if delay := await self._robots.delay(url):
+                self._turns.pauses[self.name] = delay
+        seen, of_use = await visit(
+            self._client, str(url), file=self._names_file(text), seconds=self._manners.seconds,
+            head=self._headless < HEADLESS,
+        )  # fmt: skip
+        self._learn(origin, seen, of_use)
+        return seen
+
+    def _learn(self, origin: URL, seen: Seen, of_use: bool) -> None:
+        """What an answer, or its absence, tells of the others."""
+        if not of_use and seen.ok:
+            self._headless += 1
+        elif of_use:
+            self._headless = 0
+        self._silent = self._silent + 1 if seen.kind == "timeout" and not seen.beforehand else 0
+        self._dead[origin] = self._dead.get(origin, 0) + 1 if seen.beforehand else 0
+        if self._dead[origin] >= DEAD:
+            self._gone[origin] = seen
+
+
+def askable(text: str) -> str:
+    """The address as browsers ask for it: spaces behind the host are escaped."""
+    text = text.strip()
+    return text.replace(" ", "%20") if _HOST_AND_MORE.match(text) else text
