@@ -94,6 +94,7 @@ def test_the_counters_are_right_after_bump_metrics(udata: Run, sample_portal: No
         (("sleep-test", "1", "a", "b"), "'b' is too much"),
         (("sleep-test", "secnds=1"), "did you mean seconds?"),
         (("log-test", "x"), "takes no arguments"),
+        (("crawl-resources", "dry-run=true"), "takes dry_run by name, as in dry_run=VALUE"),
         (("sleep-test", "label=a", "label=b"), "label is given twice"),
         (("job-to-come",), "is not part of this version"),
         (("-d", "--force", "log-test"), "--force goes with a run in this process"),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from udata.errors import UdataError, UsageError, did_you_mean, nearest
 from udata.masking import HIDDEN, clean, remember, sounds_secret
-from udata.wording import printable
+from udata.wording import counted, printable
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -73,8 +73,12 @@ def bind(job: str, known: Sequence[Parameter], args: Sequence[Any], kwargs: Mapp
     positional = [parameter for parameter in known if not parameter.keyword and not parameter.rest]
     rest = next((parameter for parameter in known if parameter.rest), None)
     if len(args) > len(positional) and rest is None:
-        takes = "no arguments" if not known else f"at most {len(positional)}: {' '.join(map(str, known))}"
         surplus = args[len(positional)]
+        named = str(surplus).lstrip("-").partition("=")[0].replace("-", "_")
+        if any(parameter.name == named for parameter in known):
+            raise UsageError(f"the job {job} takes {named} by name, as in {named}=VALUE")
+        most = f"at most {counted(len(positional), 'argument')} without a name" if positional else "arguments by name"
+        takes = f"{most}: {' '.join(map(str, known))}" if known else "no arguments"
         raise UsageError(f"the job {job} takes {takes}; {_shown('', surplus)} is too much")
     bound: dict[str, Any] = {}
     # The rest may come by name, or have defaults.
