@@ -84,7 +84,9 @@ def _answer_sources(found: "list[Listed]") -> None:
          one.url)
         for one in found
     ]  # fmt: skip
-    output.table(("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address"), rows, drop=("Address",))
+    headers = ("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address")
+    # How it went is what one looks for; the rest says `harvest show`.
+    output.table(headers, rows, drop=("Address", "Backend", "Schedule"))
 
 
 @group.command("validate", json=True)
