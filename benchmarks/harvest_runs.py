@@ -1,7 +1,9 @@
 """Whole runs of a source of 10,000 datasets in 100 pages, from a server on loopback, on the embedded database.
 
 The first run is held against bare reading and a bare bulk write of the same documents with the same indexes, the
-second, in which nothing has changed, against bare reading and one projected scan.
+second, in which nothing has changed, against bare reading and one projected scan. Seconds are those of the processors,
+of this process and of the database server: other work on the machine does not count. Where the server is not started
+here, they are those of the clock.
 """
 
 import argparse
@@ -61,6 +63,30 @@ class Watched(DCATBackend):
         for number, one in enumerate(super().pages(source, fetch), 1):
             self.memory[number] = psutil.Process().memory_info().rss / 2**20
             yield one
+
+
+class Watch:
+    """Seconds since it was made, of the processors, or of the clock if the database is somewhere else."""
+
+    def __init__(self) -> None:
+        self._started, self._clock = _spent(), perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds by which ratios are made."""
+        return self.clock if os.environ.get("UDATA_TEST_MONGODB") else _spent() - self._started
+
+    @property
+    def clock(self) -> float:
+        """The seconds that somebody waited."""
+        return perf_counter() - self._clock
+
+
+def _spent() -> float:
+    here = psutil.Process()
+    catalogues = {one.pid for one in multiprocessing.active_children()}
+    of = [here, *(one for one in here.children(recursive=True) if one.pid not in catalogues)]
+    return sum(times.user + times.system for times in (one.cpu_times() for one in of))
 
 
 def serve(datasets: int, pages: int, with_total: Any, port: "Connection") -> None:
@@ -133,22 +159,22 @@ def measure(
               "organization": ObjectId(), "validation": {"state": "accepted"}}  # fmt: skip
     backend = Watched()
 
-    def harvest() -> tuple[Report, float]:
+    def harvest() -> tuple[Report, float, float]:
         asked.commands.clear()
-        start = perf_counter()
+        watch = Watch()
         with Fetcher(settings) as fetcher:
             report = run(database, settings, source, backend, fetcher.get)
         if report.status != "done":
             raise SystemExit(f"the run ended as {report.status}: {report.error or dict(report.errors)}")
-        return report, perf_counter() - start
+        return report, watch.seconds, watch.clock
 
-    first, seconds = harvest()
+    first, seconds, clock = harvest()
     memory, commands = dict(backend.memory), asked.commands.total()
     reading = timed_reading(settings, url)
     writing = timed_writing(database)
     ratio = (reading + writing) / seconds
     count = options.datasets
-    print(f"first run: {count / seconds:.0f} datasets a second ({first.changes['created']:,} created), "
+    print(f"first run: {count / clock:.0f} datasets a second ({first.changes['created']:,} created), "
           f"{commands / count * 1000:.0f} commands a thousand")  # fmt: skip
     print(f"  {ratio:.2f} of the speed of bare reading and a bare bulk write ({reading:.1f} s and {writing:.1f} s "
           f"against {seconds:.1f} s); goal: {FIRST_GOAL}")  # fmt: skip
@@ -156,13 +182,12 @@ def measure(
     print(f"  memory at page {early} {memory[early]:.0f} MiB, at page {last} {memory[last]:.0f} MiB")
     for said in (True, False):
         with_total.value = said
-        again, seconds = harvest()
+        again, seconds, clock = harvest()
         commands = asked.commands.total()
         reading, scan = timed_reading(settings, url), timed_scan(database)
-        kind = "says how many it has" if said else "does not say how many it has"
-        unchanged = again.changes["unchanged"]
-        print(f"second run, of a catalogue that {kind}: {count / seconds:.0f} datasets a second "
-              f"({unchanged:,} unchanged), {commands / count * 1000:.0f} commands a thousand")  # fmt: skip
+        kind = "says how many entries it has" if said else "does not say so"
+        print(f"second run, of a catalogue that {kind}: {count / clock:.0f} datasets a second")
+        print(f"  {again.changes['unchanged']:,} unchanged, {commands / count * 1000:.0f} commands a thousand")
         print(f"  {seconds / (reading + scan):.2f} times bare reading and one projected scan ({reading:.1f} s and "
               f"{scan:.1f} s against {seconds:.1f} s); goal: {SECOND_GOAL}")  # fmt: skip
         print(f"  memory at page {early} {backend.memory[early]:.0f} MiB, "
@@ -173,11 +198,11 @@ def timed_reading(settings: Any, url: str) -> float:
     """How long the reading alone takes."""
     from udata.network.fetching import Fetcher
 
-    start = perf_counter()
+    watch = Watch()
     with Fetcher(settings) as fetcher:
         for _ in DCATBackend().pages(Source(url), fetcher.get):
             pass
-    return perf_counter() - start
+    return watch.seconds
 
 
 def timed_writing(database: Database[Document]) -> float:
@@ -187,26 +212,23 @@ def timed_writing(database: Database[Document]) -> float:
         if name != "_id_":
             bare.create_index(one["key"], unique=one.get("unique", False))
     documents = list(database["dataset"].find())
-    start = perf_counter()
+    watch = Watch()
     for first in range(0, len(documents), BATCH):
-        some = documents[first : first + BATCH]
-        fields = [{key: value for key, value in one.items() if key != "_id"} for one in some]
-        writes = [
-            UpdateOne({"_id": one["_id"]}, {"$setOnInsert": these}, upsert=True)
-            for one, these in zip(some, fields, strict=True)
-        ]
+        # As a run has to write, which may meet another one.
+        writes = [UpdateOne({"_id": one["_id"]}, {"$setOnInsert": one}, upsert=True)
+                  for one in documents[first : first + BATCH]]  # fmt: skip
         bare.bulk_write(writes, ordered=False)
-    seconds = perf_counter() - start
+    seconds = watch.seconds
     bare.drop()
     return seconds
 
 
 def timed_scan(database: Database[Document]) -> float:
     """How long a projected scan of the source's documents takes."""
-    start = perf_counter()
+    watch = Watch()
     for _ in database["dataset"].find({"harvest.remote_id": {"$exists": True}}, PROJECTION):
         pass
-    return perf_counter() - start
+    return watch.seconds
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ Document = dict[str, Any]
 # The portal's unique index is over these and the owner.
 _KEYS = ("name", "email", "contact_form", "role")
 MAX_LENGTH = 255
+# So many contacts of records are kept with what they have become.
+MOST_SAID = 4096
 
 
 class ContactPoints:
@@ -25,6 +27,7 @@ class ContactPoints:
         self._languages = languages
         self._new: list[Document] = []
         self._ids: dict[tuple[str | None, ...], ObjectId] = {}
+        self._said: dict[Contact, ObjectId | None] = {}
         if owner:
             # All of them at once: an owner has few, and a query for each record would be many.
             for one in self._collection.find(dict(owner)):
@@ -32,6 +35,15 @@ class ContactPoints:
 
     def id_of(self, contact: Contact) -> ObjectId | None:
         """The contact point of the owner that says the same; made if there is none. None if it would say nothing."""
+        # The same few desks answer for thousands of records.
+        if contact in self._said:
+            return self._said[contact]
+        if len(self._said) >= MOST_SAID:
+            self._said.clear()
+        self._said[contact] = self._found(contact)
+        return self._said[contact]
+
+    def _found(self, contact: Contact) -> ObjectId | None:
         said = self._document(contact)
         # The model allows these roles alone; another would keep the portal from saving it.
         if not (said.get("name") or said.get("email")) or contact.role not in ROLES:
@@ -75,6 +87,7 @@ class ContactPoints:
                 # What was written keeps its id; only those that lost to another run are exchanged.
                 if theirs.get(_identity(one), one["_id"]) != one["_id"]:
                     instead[one["_id"]] = self._ids[_identity(one)] = theirs[_identity(one)]
+            self._said.clear()
         return instead
 
 

@@ -46,22 +46,20 @@ def resources(
 def _same(one: Distribution, stored: Iterable[Stored], title: str | None) -> Stored | None:
     """The stored resource that a distribution is: by its address of name, identifier, id, then by where it is had."""
 
-    def matches(resource: Stored, key: str, value: str | None) -> bool:
-        return value is not None and (resource.get("harvest") or {}).get(key) == value
-
     # Names before addresses: a file that moved keeps its name.
-    candidates = list(stored)
+    candidates = [(each, each.get("harvest") or {}) for each in stored]
     for key, value in (("uri", one.uri), ("dct_identifier", one.identifier), ("remote_id", one.remote_id)):
-        if found := next((each for each in candidates if matches(each, key, value)), None):
-            return found
+        for each, harvest in candidates if value is not None else ():
+            if harvest.get(key) == value:
+                return each
     # Whoever names its distributions otherwise means another one.
-    candidates = [each for each in candidates if not (one.uri and (each.get("harvest") or {}).get("uri"))]
+    unnamed = [each for each, harvest in candidates if not (one.uri and harvest.get("uri"))]
     titled = one.format in SERVICES  # a service's layers share an address
     title = title or _named(one)
-    for each in candidates:
+    for each in unnamed:
         if each.get("url") == one.url and (not titled or each.get("title") == title):
             return each
-    for each in candidates:
+    for each in unnamed:
         # Tokens and session ids behind the question mark change with each export.
         if not titled and _place(str(each.get("url"))) == _place(one.url) and each.get("format") == one.format:
             return each
