@@ -7,6 +7,7 @@ import click
 
 from udata.commands import harvest_runs, harvest_sources, output
 from udata.commands.base import Group, Portal, needs_app
+from udata.commands.harvest_differences import told_since
 from udata.errors import EXIT_FOUND, UsageError, require_built
 from udata.wording import counted
 
@@ -90,11 +91,11 @@ def _answer_sources(found: "list[Listed]") -> None:
         output.remark("No harvest sources")
         return
     rows = [
-        (one.slug, one.backend, one.state, one.schedule or "", output.moment(one.last_run), one.last_status or "never",
-         one.url)
+        (one.slug, one.state, one.schedule or "", f"{one.last_status or 'never'} {told_since(one.last_run)}".rstrip(),
+         one.backend, one.url)
         for one in found
     ]  # fmt: skip
-    output.table(("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address"), rows, drop=("Address",))
+    output.table(("Source", "State", "Schedule", "Last run", "Backend", "Address"), rows, drop=("Address", "Backend"))
 
 
 @group.command("validate", json=True)

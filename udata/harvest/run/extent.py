@@ -90,6 +90,5 @@ def _judge(has: int, had: int, most: float, *, at_least: bool = False) -> None:
     if had > FEW and (has > had * most or (not at_least and has < had / most)):
         more = "at least " if at_least else ""
         raise FarFromBefore(
-            f"the source has {more}{has:,} entries, and the portal {had:,} documents of it: nothing was written",
-            "if that is right: udata harvest run ID --all",
+            f"the source has {more}{has:,} entries, and the portal {had:,} documents of it: nothing was written"
         )
