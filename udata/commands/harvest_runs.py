@@ -277,8 +277,8 @@ def _print_checked(checked: "Checked") -> None:
 def stuck(portal: Portal, source: str | None, fail: bool) -> None:
     """List the runs that hang, each with the reason.
 
-    They are those that the portal shows as going on, and that nobody goes on with. Ends with 1 if there are some, unless
-    they are closed. A run of another program is no run of the journal.
+    They are those that the portal shows as going on, and that nobody goes on with. Ends with 1 if there are some,
+    unless they are closed. A run of another program is no run of the journal.
 
     \b
     Example:
