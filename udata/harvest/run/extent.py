@@ -7,7 +7,7 @@ from udata.errors import UdataError
 from udata.harvest.backends.base import Page
 from udata.harvest.errors import EndlessPaging, FarFromBefore
 from udata.harvest.records import Series
-from udata.harvest.run.spool import spool
+from udata.harvest.spool import spool
 from udata.progress import Progress, silent
 
 # Of so few documents no number of entries is far.
