@@ -7,6 +7,7 @@ import click
 
 from udata.commands import harvest_resources, harvest_runs, harvest_sources, output
 from udata.commands.base import Group, Portal, needs_app
+from udata.commands.harvest_differences import told_since
 from udata.errors import EXIT_FOUND, UsageError
 from udata.wording import counted
 
@@ -80,13 +81,11 @@ def _answer_sources(found: "list[Listed]") -> None:
         output.remark("No harvest sources")
         return
     rows = [
-        (one.slug, one.backend, one.state, one.schedule or "", output.moment(one.last_run), one.last_status or "never",
-         one.url)
+        (one.slug, one.state, one.schedule or "", f"{one.last_status or 'never'} {told_since(one.last_run)}".rstrip(),
+         one.backend, one.url)
         for one in found
     ]  # fmt: skip
-    headers = ("Source", "Backend", "State", "Schedule", "Last run", "Status", "Address")
-    # How it went is what one looks for; the rest says `harvest show`.
-    output.table(headers, rows, drop=("Address", "Backend", "Schedule"))
+    output.table(("Source", "State", "Schedule", "Last run", "Backend", "Address"), rows, drop=("Address", "Backend"))
 
 
 @group.command("validate", json=True)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from udata.commands import output
-from udata.wording import counted
+from udata.wording import ago, counted
 
 if TYPE_CHECKING:
     from udata.harvest.run.causes import Causes
@@ -48,3 +48,13 @@ def answer_causes(causes: "Causes") -> None:
         say(f"{cause.cause}: {counted(cause.number, 'record')}")
         for one in cause.examples:
             output.line(f"    {one.record}{'' if one.value is None else f': {output.shortened(one.value)}'}")
+
+
+def told_since(moment: Any) -> str:
+    """When something was, in a word or two, as in `3 hours ago`; with -v to the second. Empty for no moment."""
+    from udata.clock import now
+
+    # Another program's documents may hold anything there.
+    if not hasattr(moment, "tzinfo"):
+        return ""
+    return output.moment(moment) if output.options.verbosity else f"{ago(now() - moment)} ago"

@@ -7,7 +7,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, needs_app
-from udata.commands.harvest_differences import answer_causes, answer_differences
+from udata.commands.harvest_differences import answer_causes, answer_differences, told_since
 from udata.errors import EXIT_FOUND
 from udata.wording import counted
 
@@ -157,19 +157,22 @@ def jobs(portal: Portal, source: str | None, limit: int) -> None:
     # All at once, and not a query a run.
     called = names(portal.database, [one.get("source") for one in found])
     document = [{**one, "source": {"id": one.get("source"), "slug": called.get(one.get("source"))}} for one in found]
-    output.answer(document, _answer_jobs)
+    output.answer(document, lambda found: _answer_jobs(found, of_one=source is not None))
 
 
-def _answer_jobs(found: list[dict[str, Any]]) -> None:
+def _answer_jobs(found: list[dict[str, Any]], of_one: bool) -> None:
     if not found:
         output.remark("No runs")
         return
     rows = [
-        (one["_id"], one["source"]["slug"] or one["source"]["id"], output.moment(one.get("created")), one.get("status"),
+        (one["_id"], one["source"]["slug"] or one["source"]["id"], told_since(one.get("created")), one.get("status"),
          _counts(one))
         for one in found
     ]  # fmt: skip
-    output.table(("Run", "Source", "Began", "Status", "Items"), rows)
+    headers = ("Run", "Source", "Began", "Status", "Items")
+    # Of one source its name need not stand in every line.
+    kept = [place for place, name in enumerate(headers) if not (of_one and name == "Source")]
+    output.table([headers[place] for place in kept], [[row[place] for place in kept] for row in rows])
 
 
 def _counts(one: dict[str, Any]) -> str:
@@ -210,6 +213,8 @@ def _print_shown(
     if source is not None:
         rows = [(key, str(source.get(key) or "")) for key in ("name", "slug", "_id", "backend", "url")]
         owner = source.get("organization") or source.get("owner") or "none"
+        rows += [("description", str(source["description"]))] if source.get("description") else []
+        rows += [("autoarchive", "no")] if source.get("autoarchive") is False else []
         output.fields([*rows, ("state", state_of(source)), ("owner", str(owner))])
         config = source.get("config")
         output.fields([(key, str(value)) for key, value in (config if isinstance(config, dict) else {}).items()])
@@ -270,9 +275,10 @@ def _print_checked(checked: "Checked") -> None:
 @click.option("--fail", is_flag=True, help="Close them: the portal shows them as failed, with the reason.")
 @needs_app
 def stuck(portal: Portal, source: str | None, fail: bool) -> None:
-    """List the runs that the portal shows as going on, and that nobody goes on with; each with the reason.
+    """List the runs that hang, each with the reason.
 
-    Ends with 1 if there are some, unless they are closed. A run of another program is no run of the journal.
+    They are those that the portal shows as going on, and that nobody goes on with. Ends with 1 if there are some,
+    unless they are closed. A run of another program is no run of the journal.
 
     \b
     Example:

@@ -39,3 +39,14 @@ def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
             f"{report.items['failed']:,} items failed", told, f"udata harvest show {found['slug']} --items"
         )
     return told
+
+
+# Not in the journal: it is cheap, and can be repeated without harm.
+@job("close-harvests", queue="high", journal=False, due="udata.harvest.run.unended:is_due_here")
+def close_harvests() -> None:
+    """Close the harvests whose worker is gone, with the reason; workers see to it by themselves."""
+    from udata.harvest.run import unended
+    from udata.store.connection import database, translated_errors
+
+    with translated_errors():
+        unended.close_left(database())

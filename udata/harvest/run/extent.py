@@ -7,7 +7,7 @@ from udata.errors import UdataError
 from udata.harvest.backends.base import Page
 from udata.harvest.errors import EndlessPaging, FarFromBefore
 from udata.harvest.records import Series
-from udata.harvest.run.spool import spool
+from udata.harvest.spool import spool
 from udata.progress import Progress, silent
 
 # Of so few documents no number of entries is far.
@@ -90,6 +90,5 @@ def _judge(has: int, had: int, most: float, *, at_least: bool = False) -> None:
     if had > FEW and (has > had * most or (not at_least and has < had / most)):
         more = "at least " if at_least else ""
         raise FarFromBefore(
-            f"the source has {more}{has:,} entries, and the portal {had:,} documents of it: nothing was written",
-            "if that is right: udata harvest run ID --all",
+            f"the source has {more}{has:,} entries, and the portal {had:,} documents of it: nothing was written"
         )

@@ -61,11 +61,11 @@ def stuck(database: Database[Document], source: Any = None) -> list[Stuck]:
     query: Document = {"status": {"$in": list(OPEN)}, **({} if source is None else {"source": source})}
     with translated_errors():
         found = list(database["harvest_job"].find(query, FIELDS).sort([("created", 1)]))
-        recorded = _recorded([run for one in found if (run := _run_of(one))])
+        runs = recorded([run for one in found if (run := _run_of(one))])
     return [
-        Stuck(one["_id"], one.get("source"), one.get("created"), str(one.get("status")), reason)
+        Stuck(one["_id"], one.get("source"), one.get("created"), str(one.get("status")), why)
         for one in found
-        if (reason := _reason(_run_of(one), recorded))
+        if (why := reason(_run_of(one), runs))
     ]
 
 
@@ -76,7 +76,8 @@ def _run_of(job: Mapping[str, Any]) -> str | None:
     return run if isinstance(run, str) else None
 
 
-def _recorded(ids: list[str]) -> dict[str, JournalRun]:
+def recorded(ids: list[str]) -> dict[str, JournalRun]:
+    """The runs of the journal with these ids; one that is not there, or damaged, is missing."""
     found: dict[str, JournalRun] = {}
     # The embedded server is slow beyond a hundred values of `$in`.
     for start in range(0, len(ids), BATCH):
@@ -87,11 +88,11 @@ def _recorded(ids: list[str]) -> dict[str, JournalRun]:
     return found
 
 
-def _reason(run_id: str | None, recorded: Mapping[str, JournalRun]) -> str | None:
+def reason(run_id: str | None, runs: Mapping[str, JournalRun]) -> str | None:
     """Why a run does not go on; None if it does."""
     if run_id is None:
         return "no run of it is in the journal: another program began it"
-    run = recorded.get(run_id)
+    run = runs.get(run_id)
     # The journal may have forgotten an old run.
     if run is None:
         return f"its run {run_id} is not in the journal any more"
@@ -108,15 +109,15 @@ def left_by(database: Database[Document], source: Any, run_id: str | None) -> li
     query = {"source": source, "status": {"$in": list(OPEN)}, "data.run": {"$exists": True}}
     with translated_errors():
         found = list(database["harvest_job"].find(query, FIELDS))
-        recorded = _recorded([run for one in found if (run := _run_of(one))])
+        runs = recorded([run for one in found if (run := _run_of(one))])
     # A run that is tried again keeps its id in the journal, and begins a new harvest each time.
     reasons = {
-        one["_id"]: "it was begun anew" if _run_of(one) == run_id else _reason(_run_of(one), recorded) for one in found
+        one["_id"]: "it was begun anew" if _run_of(one) == run_id else reason(_run_of(one), runs) for one in found
     }
     return [
-        Stuck(one["_id"], source, one.get("created"), str(one["status"]), reason)
+        Stuck(one["_id"], source, one.get("created"), str(one["status"]), why)
         for one in found
-        if (reason := reasons[one["_id"]])
+        if (why := reasons[one["_id"]])
     ]
 
 

@@ -10,6 +10,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from udata.harvest.records import Record, Remark
+from udata.harvest.run import unended
 
 Document = dict[str, Any]
 STATUSES = ("pending", "started", "done", "failed", "skipped", "archived")
@@ -83,6 +84,9 @@ class Job:
     def start(self) -> None:
         """Store the job."""
         if self.database is not None:
+            # The note first: a harvest without one would be closed by nobody.
+            if self.run:
+                unended.note(self.database, self.id, self.run)
             times = {"created": self.now, "started": self.now}
             empty: Document = {"errors": [], "items": [], "data": {"run": self.run} if self.run else {}}
             self.database["harvest_job"].insert_one(
@@ -125,6 +129,8 @@ class Job:
                 "$push": {"items": {"$each": self.waiting}},
             }
             self.database["harvest_job"].update_one({"_id": self.id}, change)
+            if self.run:
+                unended.forget(self.database, self.id)
 
     def _counts(self) -> Document:
         return {

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from udata.clock import now as this_moment
 from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
+from udata.harvest.errors import FarFromBefore
 from udata.harvest.records import Record, Series
 from udata.harvest.run.absences import Absences
 from udata.harvest.run.activities import Activities
@@ -212,6 +213,10 @@ class _Run:
             # Behind the last page, since a service may stand before its datasets.
             self._writing.attach_datasets()
         except UdataError as error:
+            if isinstance(error, FarFromBefore):
+                error.hint = (
+                    f"if that is right: udata harvest run {self._source.get('slug') or self._source['_id']} --all"
+                )
             report.error, report.status = error, "failed"
             errors.append(str(error))
             # Half a catalogue says nothing of what is gone.
@@ -295,4 +300,6 @@ class _Run:
                 self._report.errors[item.error] += 1
             self._report.causes.add(item)
         self._job.add(items)
-        self._progress(self._job.statuses.total(), self._total, None)
+        # Some count the datasets alone, and give data services, too.
+        done = self._job.statuses.total()
+        self._progress(done, self._total and max(self._total, done), None)

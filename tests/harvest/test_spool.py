@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.harvest.catalogues import names, reading
+from udata.harvest import spool as spools
 from udata.harvest.backends.base import Page
 from udata.harvest.errors import HarvestError
 from udata.harvest.records import Damage, Dataset, Remark, Text, Unread
-from udata.harvest.run import spool as spools
-from udata.harvest.run.spool import spool
+from udata.harvest.spool import spool
 
 
 @pytest.mark.parametrize("name", names())
