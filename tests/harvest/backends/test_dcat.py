@@ -1,6 +1,5 @@
 """DCAT over HTTP: every catalogue by its file, pages, and pages that never end."""
 
-import gzip
 import json
 from collections.abc import Callable
 
@@ -15,7 +14,7 @@ from udata.harvest.backends import paging
 from udata.harvest.backends.base import Fetch, Page, Source
 from udata.harvest.backends.dcat import DCATBackend
 from udata.harvest.errors import EndlessPaging, HarvestError, UnreadableCatalogue
-from udata.network.failures import AddressRefused, TooLarge
+from udata.network.failures import AddressRefused
 
 Serving = Callable[[Answers], WebServer]
 DCAT = [
@@ -185,13 +184,3 @@ def test_a_catalogue_that_leads_into_the_own_network_is_refused(serving: Serving
             pages(server, fetch)
         with pytest.raises(AddressRefused):
             list(DCATBackend().pages(Source(target), fetch))
-
-
-def test_a_page_that_grows_without_measure_when_unpacked_is_refused(serving: Serving, fetch: Fetch) -> None:
-    packed = gzip.compress(b"<" * 300_000_000, compresslevel=9)
-
-    def answer(path: str, body: bytes) -> web.Response:
-        return web.Response(body=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/turtle"})
-
-    with pytest.raises(TooLarge):
-        pages(serving(answer), fetch)
