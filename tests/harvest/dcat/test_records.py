@@ -229,6 +229,15 @@ def test_an_empty_contact_is_none_and_the_same_twice_is_one() -> None:
     assert [one.role for one in dataset(twice).contacts] == ["contact", "publisher"]
 
 
+def test_things_of_one_name_with_and_without_a_language_are_sorted() -> None:
+    one = dataset(
+        "dcat:theme [ skos:prefLabel 'Eau' ], [ skos:prefLabel 'Eau'@fr ] ;"
+        "dcat:contactPoint [ vcard:fn 'Desk' ], [ vcard:fn 'Desk'@en ]"
+    )
+    assert [theme.labels[0].language for theme in one.themes] == [None, "fr"]
+    assert [contact.names[0].language for contact in one.contacts] == [None, "en"]
+
+
 def test_roles_of_an_attribution() -> None:
     code = "http://inspire.ec.europa.eu/metadata-codelist/ResponsiblePartyRole"
     one = dataset(f"prov:qualifiedAttribution [ dcat:hadRole <{code}/owner> ; prov:agent [ foaf:name 'O' ] ]")

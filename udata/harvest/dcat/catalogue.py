@@ -11,8 +11,8 @@ from udata.harvest.dcat.distributions import distributions
 from udata.harvest.dcat.thing import Thing
 from udata.harvest.rdf.graph import Graph, node
 from udata.harvest.rdf.terms import ADMS, DC, DCAT, DCATAP, DCT, FOAF, GEODCAT, OWL, POD, RDFS, SKOS
-from udata.harvest.records import Access, Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
-from udata.harvest.values.access import access
+from udata.harvest.records import Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
+from udata.harvest.values.access import strictest
 from udata.harvest.values.addresses import is_uri
 from udata.harvest.values.frequency import frequency
 from udata.harvest.values.languages import language
@@ -143,7 +143,7 @@ def _common(thing: Thing) -> dict[str, object]:
         "licenses": thing.licenses(DCT.license, DCT.licence, DCT["#license"]),
         "rights": rights,
         "access_rights": access_rights,
-        "access": _access((*access_rights, *rights, *thing.words(POD.accessLevel))),
+        "access": strictest((*access_rights, *rights, *thing.words(POD.accessLevel))),
         "conforms_to": thing.concepts(DCT.conformsTo),
         "places": places(thing),
         "created": thing.moment("created", DCT.created),
@@ -229,10 +229,3 @@ def _themes(thing: Thing) -> tuple[Concept, ...]:
 def _languages(thing: Thing) -> tuple[str, ...]:
     names = [node(term) or word for term in thing.terms(DCT.language) for word in [getattr(term, "value", "")]]
     return tuple(sorted({code for name in names if (code := language(name))}))
-
-
-def _access(published: tuple[str, ...]) -> Access | None:
-    """The strictest access that any of the statements stands for."""
-    found = [one for text in published if (one := access(text))]
-    # A dataset that is called open and restricted must not be opened by the first of the two words.
-    return min(found, key=lambda one: (one.type == "open", one.reason_category is None), default=None)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from udata.harvest.rdf.graph import Graph, Term, is_literal, node, text
 from udata.harvest.rdf.terms import ADMS, DC, DCT, FOAF, RDF, RDFS, SCHEMA, SKOS
-from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts
+from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts, in_order
 from udata.harvest.values.addresses import addresses_in, is_uri, last_segment, web_address
 from udata.harvest.values.languages import language
 from udata.harvest.values.moments import moment
@@ -79,7 +79,7 @@ class Thing:
                         self.remark("language", tag, "no code of a language")
                     found.add(Text(value, code))
             if found:
-                return tuple(found) if len(found) == 1 else tuple(sorted(found, key=_by_language))
+                return tuple(found) if len(found) == 1 else in_order(found)
         return ()
 
     def words(self, *predicates: str) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ class Thing:
                 else:
                     found.add(Concept(_uri(name)))
         found -= {Concept(), Concept(None, (Text(""),))}
-        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_by_address))
+        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=Concept.place))
 
     def licenses(self, *predicates: str) -> tuple[LicenseHint, ...]:
         """What the properties say of licences, in the order of the page."""
@@ -205,14 +205,6 @@ class Thing:
 
 def _uri(name: str) -> str | None:
     return None if name.startswith("_:") or not is_uri(name) else name
-
-
-def _by_address(one: Concept) -> tuple[str, Texts]:
-    return one.uri or "", one.labels
-
-
-def _by_language(one: Text) -> tuple[str, str]:
-    return one.language or "", one.value
 
 
 def _license(thing: Thing) -> LicenseHint:
