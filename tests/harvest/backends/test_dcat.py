@@ -81,6 +81,19 @@ def test_the_two_pages_of_a_portal(serving: Serving, fetch: Fetch) -> None:
     assert found[0].total == 4
 
 
+def test_pages_of_a_linked_data_platform_are_named_in_the_head(serving: Serving, fetch: Fetch) -> None:
+    page_of_ldp = '<http://www.w3.org/ns/ldp#Page>; rel="type"'
+
+    def answer(path: str, body: bytes) -> web.Response:
+        links = [page_of_ldp] if "3" in path else [page_of_ldp, f'<?page={3 if "2" in path else 2}>; rel="next last"']
+        return web.Response(body=page(path), headers={"Link": ", ".join(links)})
+
+    assert len(identities(pages(serving(answer), fetch))) == 3
+    # What is linked to for another reason is no page of the catalogue.
+    prefetched = web.Response(body=page("1"), headers={"Link": "</styles.css>; rel=preload, </other>; rel=next"})
+    assert len(pages(serving(lambda path, body: prefetched), fetch)) == 1
+
+
 def test_a_page_that_leads_back_is_read_once(serving: Serving, fetch: Fetch) -> None:
     given = {"/catalogue": page("1", following="?page=2"), "/catalogue?page=2": page("2", following="/catalogue")}
     server = serving(lambda path, body: given[path])

@@ -1,7 +1,7 @@
 """What a page of DCAT holds: its datasets, data services and series, each under its own identity."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -55,7 +55,7 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
     ):
         # Each kind by itself: a dataset and its service may share an identifier.
         found += _told_apart(_read(names, reader, graph, now, unread))
-    return found, unread
+    return _as_members(found), unread
 
 
 def _read(
@@ -113,6 +113,23 @@ def _told_apart(found: list[Record]) -> Iterator[Record]:
             remark = Remark("identifier", record.identifier, "shared by several; the address identifies it")
             record = replace(record, remote_id=record.uri, remarks=(*record.remarks, remark))
         yield record
+
+
+def _as_members(found: list[Record]) -> list[Record]:
+    """The records; datasets that a series of the page names, without naming it themselves, say so, too."""
+    of_member: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        if isinstance(one, Series) and one.remote_id:
+            for member in one.members:
+                of_member[member].add(one.remote_id)
+    if not of_member:
+        return found
+    return [_as_member(one, of_member) if isinstance(one, Dataset) else one for one in found]
+
+
+def _as_member(one: Dataset, of_member: Mapping[str, set[str]]) -> Dataset:
+    named = {series for name in (one.uri, one.identifier) if name for series in of_member.get(name, ())}
+    return replace(one, series=tuple(sorted({*one.series, *named})))
 
 
 def _common(thing: Thing) -> dict[str, object]:

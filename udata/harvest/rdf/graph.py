@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
 
-from udata.harvest.rdf.terms import DCAT, HYDRA
+from udata.harvest.rdf.terms import DCAT, HYDRA, LDP
 from udata.harvest.records import Damage, Text
 from udata.harvest.values.languages import language
 
@@ -17,7 +17,7 @@ RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 # a catalogue that leads back to itself has not been read to its end.
 _MAY_NAME_THE_PAGE = frozenset(
     (DCAT.endpointURL, DCAT.endpointDescription, DCAT.accessURL, DCAT.downloadURL, DCAT.landingPage, DCAT.dataset,
-     HYDRA.next, HYDRA.nextPage)
+     HYDRA.next, HYDRA.nextPage, LDP.nextPage)
 )  # fmt: skip
 Term = NamedNode | BlankNode | Literal | Triple
 Properties = dict[str, list[Term]]
