@@ -320,6 +320,7 @@ def test_series() -> None:
     assert in_language(read.series[0].titles) == "Annual Report Series"
     assert [in_language(one.titles) for one in read.datasets] == ["Annual Report 2023", "Annual Report 2024"]
     assert read.series[0].members == tuple(sorted(one.remote_id or "" for one in read.datasets))
+    assert {one.series for one in read.datasets} == {("https://example.gov/series/annual-report",)}
 
 
 def test_sweden_says_titles_in_two_languages_and_a_service() -> None:

@@ -24,8 +24,9 @@ from udata.harvest.records import (
     Remark,
     Text,
     Texts,
+    in_order,
 )
-from udata.harvest.values.access import access
+from udata.harvest.values.access import strictest
 from udata.harvest.values.addresses import addresses_in, web_address
 from udata.harvest.values.formats import file_format, media_type, service_in
 from udata.harvest.values.frequency import frequency
@@ -119,7 +120,7 @@ class _Package:
             "licenses": self._licenses(),
             "rights": tuple(filter(None, (self._extra("access_constraints"), self._extra("use_constraints")))),
             "access_rights": tuple(access_rights),
-            "access": next((found for text in access_rights if (found := access(text))), None),
+            "access": strictest(access_rights),
             "places": self._places(),
             "period": self._period(),
             "version": plain(given.get("version")),
@@ -161,8 +162,7 @@ class _Package:
         if isinstance(translated, dict):
             found = [Text(text, language(tag)) for tag, value in translated.items() if (text := plain(value))]
             if found:
-                # Sorted, since the order of a JSON object would make a change of nothing.
-                return tuple(sorted(found, key=lambda text: (text.language or "", text.value)))
+                return in_order(found)
         text = plain(self._given.get(key))
         return (Text(text),) if text else ()
 
@@ -190,7 +190,7 @@ class _Package:
         names = [one.get("display_name") or one.get("name") for one in objects(self._given.get("tags"))]
         given = self._given.get("tags")
         names += [tag for tag in given if isinstance(tag, str)] if isinstance(given, list) else []
-        return tuple(sorted({Text(text) for name in names if (text := plain(name))}))
+        return in_order(Text(text) for name in names if (text := plain(name)))
 
     def _themes(self) -> tuple[Concept, ...]:
         value = self._extra("theme", "themes")

@@ -19,4 +19,7 @@ def paused_collector() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            # What was made is old by now: else the first look at the young would go through all of it at once.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

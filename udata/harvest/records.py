@@ -31,7 +31,7 @@ def in_language(texts: Texts, languages: Sequence[str] = ()) -> str | None:
     `en` finds `en-GB`, too. The order in which the source names them plays no part.
     """
     # By value at last: two texts in one language must not change places from run to run.
-    ranked = sorted(texts, key=lambda text: (_rank(text.language, languages), text.language or "", text.value))
+    ranked = sorted(texts, key=lambda text: (_rank(text.language, languages), *_place(text)))
     return ranked[0].value if ranked else None
 
 
@@ -41,6 +41,20 @@ def _rank(language: str | None, languages: Sequence[str]) -> int:
             return rank
     # A text that names no language is more likely to be understood than one in a foreign language.
     return len(languages) + (language is not None)
+
+
+def in_order(texts: Iterable[Text]) -> Texts:
+    """The texts, each once, sorted by language and value: the order in which a server gives them is no order."""
+    return tuple(sorted(set(texts), key=_place))
+
+
+def place_of(texts: Texts) -> tuple[tuple[str, str], ...]:
+    """What things that bear the texts are sorted by; texts themselves do not compare, since some have no language."""
+    return tuple(map(_place, texts))
+
+
+def _place(text: Text) -> tuple[str, str]:
+    return text.language or "", text.value
 
 
 def values(texts: Iterable[Text]) -> tuple[str, ...]:
@@ -98,6 +112,10 @@ class Contact:
         """Whether it says nothing that would help to reach somebody."""
         return not (self.names or self.organization or self.emails or self.url)
 
+    def place(self) -> tuple[object, ...]:
+        """What contacts are sorted by."""
+        return self.role, place_of(self.names), self.emails, self.uri or ""
+
 
 class Checksum(NamedTuple):
     """What a file is verified with: the algorithm in lower case (`sha1`, `md5`), and the hexadecimal digits."""
@@ -128,6 +146,10 @@ class Concept(NamedTuple):
     uri: str | None = None
     labels: Texts = ()
     scheme: str | None = None
+
+    def place(self) -> tuple[object, ...]:
+        """What concepts are sorted by."""
+        return self.uri or "", place_of(self.labels), self.scheme or ""
 
 
 class LicenseHint(NamedTuple):

@@ -1,6 +1,5 @@
 """DCAT over HTTP: every catalogue by its file, pages, and pages that never end."""
 
-import gzip
 import json
 from collections.abc import Callable
 
@@ -15,7 +14,7 @@ from udata.harvest.backends import paging
 from udata.harvest.backends.base import Fetch, Page, Source
 from udata.harvest.backends.dcat import DCATBackend
 from udata.harvest.errors import EndlessPaging, HarvestError, UnreadableCatalogue
-from udata.network.failures import AddressRefused, TooLarge
+from udata.network.failures import AddressRefused
 
 Serving = Callable[[Answers], WebServer]
 DCAT = [
@@ -80,6 +79,19 @@ def test_the_two_pages_of_a_portal(serving: Serving, fetch: Fetch) -> None:
     found = pages(server, fetch, "/catalog.jsonld")
     assert identities(found) == ["1", "2", "3", "4"]
     assert found[0].total == 4
+
+
+def test_pages_of_a_linked_data_platform_are_named_in_the_head(serving: Serving, fetch: Fetch) -> None:
+    page_of_ldp = '<http://www.w3.org/ns/ldp#Page>; rel="type"'
+
+    def answer(path: str, body: bytes) -> web.Response:
+        links = [page_of_ldp] if "3" in path else [page_of_ldp, f'<?page={3 if "2" in path else 2}>; rel="next last"']
+        return web.Response(body=page(path), headers={"Link": ", ".join(links)})
+
+    assert len(identities(pages(serving(answer), fetch))) == 3
+    # What is linked to for another reason is no page of the catalogue.
+    prefetched = web.Response(body=page("1"), headers={"Link": "</styles.css>; rel=preload, </other>; rel=next"})
+    assert len(pages(serving(lambda path, body: prefetched), fetch)) == 1
 
 
 def test_a_page_that_leads_back_is_read_once(serving: Serving, fetch: Fetch) -> None:
@@ -185,13 +197,3 @@ def test_a_catalogue_that_leads_into_the_own_network_is_refused(serving: Serving
             pages(server, fetch)
         with pytest.raises(AddressRefused):
             list(DCATBackend().pages(Source(target), fetch))
-
-
-def test_a_page_that_grows_without_measure_when_unpacked_is_refused(serving: Serving, fetch: Fetch) -> None:
-    packed = gzip.compress(b"<" * 300_000_000, compresslevel=9)
-
-    def answer(path: str, body: bytes) -> web.Response:
-        return web.Response(body=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/turtle"})
-
-    with pytest.raises(TooLarge):
-        pages(serving(answer), fetch)

@@ -31,6 +31,7 @@ PREFIXES = """
 @prefix time: <http://www.w3.org/2006/time#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
 @prefix locn: <http://www.w3.org/ns/locn#> . @prefix geo: <http://www.opengis.net/ont/geosparql#> .
 @prefix prov: <http://www.w3.org/ns/prov#> . @prefix hydra: <http://www.w3.org/ns/hydra/core#> .
+@prefix ldp: <http://www.w3.org/ns/ldp#> . @prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
 @prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix spdx: <http://spdx.org/rdf/terms#> . @prefix org: <http://www.w3.org/ns/org#> .
 """
@@ -229,6 +230,15 @@ def test_an_empty_contact_is_none_and_the_same_twice_is_one() -> None:
     assert [one.role for one in dataset(twice).contacts] == ["contact", "publisher"]
 
 
+def test_things_of_one_name_with_and_without_a_language_are_sorted() -> None:
+    one = dataset(
+        "dcat:theme [ skos:prefLabel 'Eau' ], [ skos:prefLabel 'Eau'@fr ] ;"
+        "dcat:contactPoint [ vcard:fn 'Desk' ], [ vcard:fn 'Desk'@en ]"
+    )
+    assert [theme.labels[0].language for theme in one.themes] == [None, "fr"]
+    assert [contact.names[0].language for contact in one.contacts] == [None, "en"]
+
+
 def test_roles_of_an_attribution() -> None:
     code = "http://inspire.ec.europa.eu/metadata-codelist/ResponsiblePartyRole"
     one = dataset(f"prov:qualifiedAttribution [ dcat:hadRole <{code}/owner> ; prov:agent [ foaf:name 'O' ] ]")
@@ -352,6 +362,12 @@ def test_one_bad_thing_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_next_page_by_both_terms_as_address_and_as_text(term: str, value: str) -> None:
     graph = read((PREFIXES + f"<?page=1> a hydra:PagedCollection ; {term} {value} .").encode(), f"{HOST}/catalogue.ttl")
     assert next_page(graph, f"{HOST}/catalogue.ttl") == f"{HOST}/catalogue.ttl?page=2"
+
+
+def test_the_draft_of_ldp_ends_with_nil() -> None:
+    for value, following in (("<?page=2>", f"{HOST}/catalogue.ttl?page=2"), ("rdf:nil", None)):
+        turtle = f"{PREFIXES}<?page=1> a ldp:Page ; ldp:nextPage {value} ."
+        assert next_page(read(turtle.encode(), f"{HOST}/catalogue.ttl"), f"{HOST}/catalogue.ttl?page=1") == following
 
 
 def test_a_page_is_asked_for_its_own_successor() -> None:

@@ -2,11 +2,10 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from udata.harvest.backends.base import Answer, Backend, Feature, Fetch, Page, Source, charset
+from udata.harvest.backends.base import Answer, Backend, Feature, Fetch, Page, Source, charset, linked
 from udata.harvest.backends.paging import Paging
 from udata.harvest.errors import UnreadableCatalogue
 from udata.harvest.rdf.content import decoded
@@ -35,7 +34,7 @@ class CSVBackend(Backend):
             found, unread = records(answer)
             wanted = [one for one in found if is_wanted(one, source)]
             yield Page(address, records=paging.new(address, wanted), unread=tuple(unread))
-            address = paging.following(answer.url, next_page(answer))
+            address = paging.following(answer.url, next(iter(linked(answer, "next")), None))
 
 
 def records(answer: Answer) -> tuple[list[Dataset], list[Unread]]:
@@ -79,9 +78,3 @@ def is_wanted(one: Dataset, source: Source) -> bool:
     if source.features.get("files-only") and not one.distributions:
         return False
     return all((each.value in themes) is not each.exclude for each in source.filters if each.key == "theme")
-
-
-def next_page(answer: Answer) -> str | None:
-    """The address that the head names as the next page's: https://www.rfc-editor.org/info/rfc8288"""
-    match = re.search(r'<([^>]*)>\s*;[^,]*rel="?next"?', answer.headers.get("Link", ""))
-    return match[1] if match else None

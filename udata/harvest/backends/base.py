@@ -135,6 +135,20 @@ class Backend(Protocol):
         """The pages of the source, one after the other. Raises a UdataError at the first that cannot be had."""
 
 
+def linked(answer: Answer, relation: str) -> list[str]:
+    """The addresses that the head of an answer links to by a relation such as `next`.
+
+    https://www.rfc-editor.org/info/rfc8288
+    """
+    found = []
+    for address, more in re.findall(r"<([^>]*)>([^<]*)", answer.headers.get("Link", "")):
+        # Several relations may stand in one text, with blanks between them.
+        named = re.search(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", more, re.IGNORECASE)
+        if named and relation in (named[1] or named[2]).lower().split():
+            found.append(address)
+    return found
+
+
 def charset(answer: Answer) -> str | None:
     """The encoding that the head of an answer names; None if it names none."""
     # Servers quote the name, and some put blanks around the sign, which the standard does not allow.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from udata.harvest.backends.base import Feature, Fetch, Page, Source, charset
+from udata.harvest.backends.base import Answer, Feature, Fetch, Page, Source, charset, linked
 from udata.harvest.backends.paging import Paging
 from udata.harvest.collector import paused_collector
 from udata.harvest.dcat.catalogue import records
@@ -14,6 +14,7 @@ from udata.harvest.rdf.read import read
 _ACCEPT = (
     "application/rdf+xml, text/turtle, application/ld+json, application/n-triples, application/json;q=0.8, */*;q=0.5"
 )
+_LDP_PAGE = "http://www.w3.org/ns/ldp#Page"
 
 
 class DCATBackend:
@@ -53,5 +54,14 @@ class DCATBackend:
                 damages=tuple(graph.damages),
                 total=total_items(graph),
             )
+            named = next_page(graph, address, answer.url) or _next_of_ldp(answer)
             # Relative to where the page came from in the end, redirects included.
-            address = paging.following(answer.url, next_page(graph, address, answer.url))
+            address = paging.following(answer.url, named)
+
+
+def _next_of_ldp(answer: Answer) -> str | None:
+    """The next page of a Linked Data Platform, which names it in the head: https://www.w3.org/TR/ldp-paging/"""
+    # Other servers link to what they want to be fetched ahead, which need not be a catalogue.
+    if _LDP_PAGE not in linked(answer, "type"):
+        return None
+    return next(iter(linked(answer, "next")), None)

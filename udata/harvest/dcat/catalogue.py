@@ -1,7 +1,7 @@
 """What a page of DCAT holds: its datasets, data services and series, each under its own identity."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,8 +11,8 @@ from udata.harvest.dcat.distributions import distributions
 from udata.harvest.dcat.thing import Thing
 from udata.harvest.rdf.graph import Graph, node
 from udata.harvest.rdf.terms import ADMS, DC, DCAT, DCATAP, DCT, FOAF, GEODCAT, OWL, POD, RDFS, SKOS
-from udata.harvest.records import Access, Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
-from udata.harvest.values.access import access
+from udata.harvest.records import Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
+from udata.harvest.values.access import strictest
 from udata.harvest.values.addresses import is_uri
 from udata.harvest.values.frequency import frequency
 from udata.harvest.values.languages import language
@@ -55,7 +55,7 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
     ):
         # Each kind by itself: a dataset and its service may share an identifier.
         found += _told_apart(_read(names, reader, graph, now, unread))
-    return found, unread
+    return _as_members(found), unread
 
 
 def _read(
@@ -115,6 +115,23 @@ def _told_apart(found: list[Record]) -> Iterator[Record]:
         yield record
 
 
+def _as_members(found: list[Record]) -> list[Record]:
+    """The records; datasets that a series of the page names, without naming it themselves, say so, too."""
+    of_member: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        if isinstance(one, Series) and one.remote_id:
+            for member in one.members:
+                of_member[member].add(one.remote_id)
+    if not of_member:
+        return found
+    return [_as_member(one, of_member) if isinstance(one, Dataset) else one for one in found]
+
+
+def _as_member(one: Dataset, of_member: Mapping[str, set[str]]) -> Dataset:
+    named = {series for name in (one.uri, one.identifier) if name for series in of_member.get(name, ())}
+    return replace(one, series=tuple(sorted({*one.series, *named})))
+
+
 def _common(thing: Thing) -> dict[str, object]:
     """The fields that every kind of record has. The remarks are taken last, when all is read."""
     identifier = thing.word(DCT.identifier)
@@ -143,7 +160,7 @@ def _common(thing: Thing) -> dict[str, object]:
         "licenses": thing.licenses(DCT.license, DCT.licence, DCT["#license"]),
         "rights": rights,
         "access_rights": access_rights,
-        "access": _access((*access_rights, *rights, *thing.words(POD.accessLevel))),
+        "access": strictest((*access_rights, *rights, *thing.words(POD.accessLevel))),
         "conforms_to": thing.concepts(DCT.conformsTo),
         "places": places(thing),
         "created": thing.moment("created", DCT.created),
@@ -229,10 +246,3 @@ def _themes(thing: Thing) -> tuple[Concept, ...]:
 def _languages(thing: Thing) -> tuple[str, ...]:
     names = [node(term) or word for term in thing.terms(DCT.language) for word in [getattr(term, "value", "")]]
     return tuple(sorted({code for name in names if (code := language(name))}))
-
-
-def _access(published: tuple[str, ...]) -> Access | None:
-    """The strictest access that any of the statements stands for."""
-    found = [one for text in published if (one := access(text))]
-    # A dataset that is called open and restricted must not be opened by the first of the two words.
-    return min(found, key=lambda one: (one.type == "open", one.reason_category is None), default=None)

@@ -62,7 +62,7 @@ def contacts(thing: Thing) -> tuple[Contact, ...]:
             thing.remark("contacts", code, "no role that a contact can have")
     # Reversed, so that the first of several equal ones is kept.
     once = {_key(one): one for one in reversed(found) if not one.is_empty}
-    return tuple(sorted(once.values(), key=lambda one: (one.role, one.names, one.emails, one.uri or "")))
+    return tuple(sorted(once.values(), key=Contact.place))
 
 
 def _key(one: Contact) -> tuple[object, ...]:

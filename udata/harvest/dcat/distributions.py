@@ -4,6 +4,7 @@ from udata.harvest.dcat.thing import Thing
 from udata.harvest.rdf.graph import is_literal, node
 from udata.harvest.rdf.terms import DCAT, DCT, FOAF, RDF, RDFS, SPDX
 from udata.harvest.records import Checksum, Concept, Distribution
+from udata.harvest.values.addresses import is_uri
 from udata.harvest.values.formats import Format, file_format, media_type, service_type
 
 _DOCUMENT = (FOAF.Document, DCAT.Distribution)
@@ -87,20 +88,24 @@ def _service(one: Thing) -> tuple[str | None, str | None, str | None]:
 def _format(one: Thing) -> Format:
     name = mime = None
     for term in one.terms(DCAT.mediaType, DCT.format_):
-        if is_literal(term):
-            found = file_format(term.value)
-        else:
-            thing = one.other(node(term) or "")
-            # Most formats are addresses of an authority, which the page does not describe.
-            labels = [label.value for label in thing.labels()] if thing.properties else []
-            types = [media_type(value) for value in (*labels, *thing.words(RDF.value))]
-            found = file_format(labels[0] if labels else thing.uri or "")
-            found = Format(found.name, found.mime or next(filter(None, types), None) or media_type(thing.name))
+        found = file_format(term.value) if is_literal(term) else _named_format(one, node(term) or "")
         mime = mime or found.mime
         # What the publisher calls the format says more than the media type.
         if found.name and (name is None or term in one.properties.get(DCT.format_, ())):
             name = found.name
     return Format(name, mime)
+
+
+def _named_format(one: Thing, name: str) -> Format:
+    """The format that a thing stands for: most are addresses of an authority, which the page does not describe."""
+    if not one.graph.properties(name):
+        found = file_format(name if is_uri(name) else "")
+        return found if found.mime else Format(found.name, media_type(name))
+    thing = one.other(name)
+    labels = [label.value for label in thing.labels()]
+    types = [media_type(value) for value in (*labels, *thing.words(RDF.value))]
+    found = file_format(labels[0] if labels else thing.uri or "")
+    return Format(found.name, found.mime or next(filter(None, types), None) or media_type(name))
 
 
 def _size(one: Thing) -> int | None:

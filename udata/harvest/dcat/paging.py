@@ -1,10 +1,15 @@
-"""Where the next page of a catalogue is: https://www.hydra-cg.com/spec/latest/core/, the current terms and the old."""
+"""Where the next page of a catalogue is, as Hydra says it in its current terms and the old, and LDP in its first ones.
+
+https://www.hydra-cg.com/spec/latest/core/
+"""
 
 from udata.harvest.rdf.graph import Graph, is_literal, node
-from udata.harvest.rdf.terms import HYDRA
+from udata.harvest.rdf.terms import HYDRA, LDP, RDF
 
-_NEXT = (HYDRA.next, HYDRA.nextPage)
-_VIEWS = (HYDRA.PartialCollectionView, HYDRA.PagedCollection)
+_NEXT = (HYDRA.next, HYDRA.nextPage, LDP.nextPage)
+_VIEWS = (HYDRA.PartialCollectionView, HYDRA.PagedCollection, LDP.Page)
+# Drafts of LDP end with it.
+_END = RDF.nil
 
 
 def next_page(graph: Graph, *addresses: str) -> str | None:
@@ -15,7 +20,7 @@ def next_page(graph: Graph, *addresses: str) -> str | None:
     named: dict[str, str] = {}
     for name, term in graph.with_property(*_NEXT):
         address = term.value.strip() if is_literal(term) else node(term)
-        if address:
+        if address and address != _END:
             named.setdefault(name, address)
     # The address that was asked for may differ from the one after redirects: either may be named.
     for address in addresses:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from udata.harvest.rdf.graph import Graph, Term, is_literal, node, text
 from udata.harvest.rdf.terms import ADMS, DC, DCT, FOAF, RDF, RDFS, SCHEMA, SKOS
-from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts
+from udata.harvest.records import Concept, LicenseHint, Remark, Text, Texts, in_order
 from udata.harvest.values.addresses import addresses_in, is_uri, last_segment, web_address
 from udata.harvest.values.languages import language
 from udata.harvest.values.moments import moment
@@ -21,16 +21,21 @@ class Thing:
     """A thing named in a graph. `remarks` collects what it says and what was not taken."""
 
     # Made anew at each step through the graph, hundreds of thousands of times in a large catalogue.
-    __slots__ = ("graph", "name", "now", "properties", "remarks", "uri")
+    __slots__ = ("graph", "name", "now", "properties", "remarks")
 
-    def __init__(self, graph: Graph, name: str, now: datetime | None = None) -> None:
+    def __init__(
+        self, graph: Graph, name: str, now: datetime | None = None, remarks: list[Remark] | None = None
+    ) -> None:
         self.graph = graph
         self.name = name
         self.now = now
         self.properties = graph.properties(name)
-        # None for a blank node, and for a name that is no address.
-        self.uri = None if name.startswith("_:") or not is_uri(name) else name
-        self.remarks: list[Remark] = []
+        self.remarks: list[Remark] = [] if remarks is None else remarks
+
+    @property
+    def uri(self) -> str | None:
+        """The name, if it is an address; None for a blank node."""
+        return _uri(self.name)
 
     def remark(self, field: str, value: str, reason: str) -> None:
         """Note that `value` was not taken as it stands."""
@@ -39,6 +44,8 @@ class Thing:
 
     def terms(self, *predicates: str) -> Sequence[Term]:
         """The terms of the properties, in the order of `predicates` and of the page."""
+        if len(predicates) == 1:
+            return self.properties.get(predicates[0], ())
         found: Sequence[Term] = ()
         for predicate in predicates:
             # The graph's own list is given if there is just one: a copy each time would be costly.
@@ -54,16 +61,17 @@ class Thing:
 
     def other(self, name: str) -> "Thing":
         """Another thing of the same graph, which notes into the same remarks."""
-        thing = Thing(self.graph, name, self.now)
         # What is wrong with a distribution is told with its dataset.
-        thing.remarks = self.remarks
-        return thing
+        return Thing(self.graph, name, self.now, self.remarks)
 
     def texts(self, *predicates: str) -> Texts:
         """The texts of the first of the properties that has any, each once, sorted: no server's order counts."""
         for predicate in predicates:
+            terms = self.properties.get(predicate)
+            if not terms:
+                continue
             found = set()
-            for term in self.properties.get(predicate, ()):
+            for term in terms:
                 if is_literal(term) and (value := term.value.strip()):
                     tag = term.language
                     code = language(tag) if tag else None
@@ -71,13 +79,17 @@ class Thing:
                         self.remark("language", tag, "no code of a language")
                     found.add(Text(value, code))
             if found:
-                return tuple(found) if len(found) == 1 else tuple(sorted(found, key=_by_language))
+                return tuple(found) if len(found) == 1 else in_order(found)
         return ()
 
     def words(self, *predicates: str) -> tuple[str, ...]:
         """The plain texts of all the properties: literals, and names of things that carry one; each once, sorted."""
+        terms = self.terms(*predicates)
+        # Most of what is asked for is not there.
+        if not terms:
+            return ()
         found = set()
-        for term in self.terms(*predicates):
+        for term in terms:
             if is_literal(term):
                 found.add(term.value.strip())
             elif name := node(term):
@@ -97,8 +109,11 @@ class Thing:
 
     def published(self, *predicates: str) -> tuple[str, ...]:
         """The terms as they were published: texts, addresses, and for blank nodes their names and descriptions."""
+        terms = self.terms(*predicates)
+        if not terms:
+            return ()
         found = []
-        for term in self.terms(*predicates):
+        for term in terms:
             if is_literal(term):
                 found.append(term.value.strip())
             elif (name := node(term)) and not name.startswith("_:"):
@@ -129,12 +144,16 @@ class Thing:
 
     def address(self, field: str, *predicates: str) -> str | None:
         """The first web address among the properties, from texts and names; what is no address is noted."""
-        return next(self.addresses(field, *predicates), None)
+        terms = self.terms(*predicates)
+        return next(self._addresses(field, terms), None) if terms else None
 
     def addresses(self, field: str, *predicates: str) -> Iterator[str]:
         """The web addresses among the properties, each once."""
+        return self._addresses(field, self.terms(*predicates))
+
+    def _addresses(self, field: str, terms: Sequence[Term]) -> Iterator[str]:
         seen = set[str]()
-        for term in self.terms(*predicates):
+        for term in terms:
             # Addresses are published as texts as often as properly.
             value = term.value.strip() if is_literal(term) else node(term) or ""
             if value.startswith("_:") or not value:
@@ -148,23 +167,31 @@ class Thing:
 
     def concepts(self, *predicates: str) -> tuple[Concept, ...]:
         """The terms of vocabularies, sorted: their addresses, their names as far as the graph tells them."""
+        terms = self.terms(*predicates)
+        if not terms:
+            return ()
         found = set()
-        for term in self.terms(*predicates):
+        for term in terms:
             if is_literal(term):
                 label = text(term)
                 found.add(Concept(label.value) if is_uri(label.value) else Concept(None, (label,)))
             elif name := node(term):
-                concept = self.other(name)
                 # Most terms of vocabularies are addresses that the page does not describe.
-                described = (concept.labels(), concept.word(SKOS.inScheme)) if concept.properties else ((), None)
-                found.add(Concept(concept.uri, *described))
+                if self.graph.properties(name):
+                    concept = self.other(name)
+                    found.add(Concept(concept.uri, concept.labels(), concept.word(SKOS.inScheme)))
+                else:
+                    found.add(Concept(_uri(name)))
         found -= {Concept(), Concept(None, (Text(""),))}
-        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_by_address))
+        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=Concept.place))
 
     def licenses(self, *predicates: str) -> tuple[LicenseHint, ...]:
         """What the properties say of licences, in the order of the page."""
+        terms = self.terms(*predicates)
+        if not terms:
+            return ()
         found = []
-        for term in self.terms(*predicates):
+        for term in terms:
             if is_literal(term):
                 if value := term.value.strip():
                     found.append(LicenseHint(value, (), addresses_in(value)))
@@ -176,12 +203,8 @@ class Thing:
         return tuple(dict.fromkeys(hint for hint in found if hint != LicenseHint()))
 
 
-def _by_address(one: Concept) -> tuple[str, Texts]:
-    return one.uri or "", one.labels
-
-
-def _by_language(one: Text) -> tuple[str, str]:
-    return one.language or "", one.value
+def _uri(name: str) -> str | None:
+    return None if name.startswith("_:") or not is_uri(name) else name
 
 
 def _license(thing: Thing) -> LicenseHint:

@@ -27,9 +27,10 @@ from udata.harvest.records import (
     Remark,
     Text,
     Texts,
+    in_order,
 )
 from udata.harvest.safe_xml import local_name
-from udata.harvest.values.access import access
+from udata.harvest.values.access import access, strictest
 from udata.harvest.values.addresses import addresses_in, is_uri, web_address
 from udata.harvest.values.formats import file_format, service_in, service_type
 from udata.harvest.values.frequency import frequency
@@ -96,12 +97,7 @@ class _Metadata:
             "licenses": licenses,
             "rights": rights,
             "access_rights": access_rights,
-            # The strictest: data that are called open and restricted must not be opened by the first word.
-            "access": min(
-                (found for text in (*access_rights, *rights) if (found := access(text))),
-                key=lambda found: (found.type == "open", found.reason_category is None),
-                default=None,
-            ),
+            "access": strictest((*access_rights, *rights)),
             "conforms_to": self._conformity(),
             "places": self._places(),
             "created": self._date("creation"),
@@ -177,8 +173,8 @@ class _Metadata:
                 themes.add(Concept(_TOPIC + topic))
         themes.discard(Concept())
         return (
-            tuple(sorted(keywords, key=lambda text: (text.language or "", text.value))),
-            tuple(sorted(themes, key=lambda theme: (theme.uri or "", theme.labels))),
+            in_order(keywords),
+            tuple(sorted(themes, key=Concept.place)),
         )
 
     def _contacts(self) -> tuple[Contact, ...]:
@@ -187,7 +183,7 @@ class _Metadata:
             "{*}contact/{*}CI_ResponsibleParty"
         )
         found = {one for party in parties if not (one := self._contact(party)).is_empty}
-        return tuple(sorted(found, key=lambda one: (one.role, one.names, one.emails)))
+        return tuple(sorted(found, key=Contact.place))
 
     def _contact(self, party: etree._Element) -> Contact:
         person = self._texts(first(party, "individualName"))
@@ -252,7 +248,7 @@ class _Metadata:
                 title = first(result, "specification/CI_Citation/title")
                 uri = next((address for address in anchors(title) if is_uri(address)), None)
                 found.add(Concept(uri, self._texts(title)))
-        return tuple(sorted(found - {Concept()}, key=lambda one: (one.uri or "", one.labels)))
+        return tuple(sorted(found - {Concept()}, key=Concept.place))
 
     def _places(self) -> tuple[Place, ...]:
         found: list[Place] = []

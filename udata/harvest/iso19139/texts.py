@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from udata.harvest.records import Text, Texts
+from udata.harvest.records import Text, Texts, in_order
 from udata.harvest.safe_xml import local_name
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -56,4 +56,4 @@ def texts(element: etree._Element | None, tongue: str | None, locales: Mapping[s
             # A reference within the document, written with and without its hash.
             locale = (one.get("locale") or "").lstrip("#")
             found.add(Text(value, locales.get(locale)))
-    return tuple(sorted(found, key=lambda text: (text.language or "", text.value)))
+    return in_order(found)

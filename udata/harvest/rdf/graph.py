@@ -8,15 +8,17 @@ from typing import TypeGuard
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
 
-from udata.harvest.rdf.terms import DCAT
+from udata.harvest.rdf.terms import DCAT, HYDRA, LDP
 from udata.harvest.records import Damage, Text
 from udata.harvest.values.languages import language
 
 RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-# An empty reference names the page, and means nothing unless the page itself is what is offered.
+# An empty reference names the page, and means nothing unless the page itself is what is offered, or what comes next:
+# a catalogue that leads back to itself has not been read to its end.
 _MAY_NAME_THE_PAGE = frozenset(
-    (DCAT.endpointURL, DCAT.endpointDescription, DCAT.accessURL, DCAT.downloadURL, DCAT.landingPage, DCAT.dataset)
-)
+    (DCAT.endpointURL, DCAT.endpointDescription, DCAT.accessURL, DCAT.downloadURL, DCAT.landingPage, DCAT.dataset,
+     HYDRA.next, HYDRA.nextPage, LDP.nextPage)
+)  # fmt: skip
 Term = NamedNode | BlankNode | Literal | Triple
 Properties = dict[str, list[Term]]
 # One for all, since most names in a catalogue are not described. Nobody writes into it.

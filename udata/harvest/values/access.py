@@ -1,6 +1,7 @@
 """Who may have data: the European Union's access rights, INSPIRE's limits, the levels of Project Open Data."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from udata.harvest.records import Access
@@ -37,3 +38,12 @@ def access(published: str) -> Access | None:
         return None
     kind = _RIGHTS.get(re.sub(r"[\s_\-]", "", word).lower())
     return Access(kind) if kind else None
+
+
+def strictest(published: Iterable[str]) -> Access | None:
+    """The strictest access that any of the statements stands for; None if none of them is understood.
+
+    Data that are called open and restricted must not be opened by the first of the two words.
+    """
+    found = [one for text in published if (one := access(text))]
+    return min(found, key=lambda one: (one.type == "open", one.reason_category is None), default=None)
