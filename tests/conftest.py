@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.ports import free_port
 from udata import errors, masking
 from udata.commands import output
 from udata.embedded import process, supervisor
 from udata.embedded.mongodb import MongoDB
 from udata.embedded.redis import Redis
-from udata.embedded.server import Server, free_port
+from udata.embedded.server import Server
 from udata.errors import ConfigurationError
 
 if TYPE_CHECKING:

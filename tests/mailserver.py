@@ -11,7 +11,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from udata.embedded.server import HOST, free_port
+from tests.ports import free_port
+from udata.embedded.server import HOST
 
 USER, PASSWORD = "portal", "mail-password"
 

@@ -13,8 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 from tests.conftest import Result
-
-PATIENCE = 20.0
+from tests.waiting import PATIENCE
 
 # The process makes the terminal its own: Ctrl-C comes from it, and passwords are read from it.
 PROGRAM = """

@@ -43,8 +43,10 @@ class Proxy:
         return self.parts._replace(scheme=self.scheme, netloc=place).geturl()
 
     def lose(self) -> None:
-        """From now on requests get lost."""
+        """From now on requests get lost; returns when the first of them is, so that none before it is still open."""
         self.process.send_signal(signal.SIGUSR1)
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "lost\n"
 
 
 class _Way:
@@ -53,6 +55,7 @@ class _Way:
         self.port = port
         self.command = command
         self.losing = False
+        self.told = False
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
@@ -63,10 +66,18 @@ class _Way:
 
     async def _hand_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, requests: bool) -> None:
         while data := await source.read(65_536):
-            if not (requests and self.losing and self.command in data):
-                target.write(data)
-                await target.drain()
+            if requests and self.losing and self.command in data:
+                self._tell()
+                continue
+            target.write(data)
+            await target.drain()
         target.close()
+
+    def _tell(self) -> None:
+        if not self.told:
+            sys.stdout.write("lost\n")
+            sys.stdout.flush()
+        self.told = True
 
     def lose(self) -> None:
         self.losing = True

@@ -16,10 +16,11 @@ from pymongo.database import Database
 
 from tests.chaos.processes import Processes, check
 from tests.models.same import Stored
+from tests.ports import free_port
 from udata.embedded import process
 from udata.embedded.mongodb import MongoDB
 from udata.embedded.redis import Redis
-from udata.embedded.server import Server, free_port
+from udata.embedded.server import Server
 from udata.runner.broker import connection as broker
 
 pytestmark = pytest.mark.slow

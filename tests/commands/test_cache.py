@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.conftest import Result
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 
 PREFIX = "udata-cache"
 
@@ -103,7 +103,7 @@ def test_a_cache_that_cannot_be_told_is_wrong_configuration(
 def test_a_cache_that_is_down_is_one_line(
     settings: Any, udata: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UDATA_CACHE_REDIS_URL", f"redis://:hidden@127.0.0.1:{free_port()}/0")
+    monkeypatch.setenv("UDATA_CACHE_REDIS_URL", f"redis://:hidden@127.0.0.1:{NOBODY}/0")
     done = udata("cache", "flush")
     assert done.exit_code == 3
     assert done.stdout == ""

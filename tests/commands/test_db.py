@@ -11,6 +11,7 @@ import pytest
 from pymongo.database import Database
 
 from tests.conftest import Run, Servers
+from tests.waiting import PATIENCE
 
 Db = Database[dict[str, Any]]
 
@@ -128,7 +129,7 @@ def test_an_interrupted_restore_says_how_far_it_came_and_goes_on(
     while database.b.estimated_document_count() == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130, said
     assert "1 of 2 collections are restored; the same command goes on" in said
     assert udata("db", "restore", folder).exit_code == 0

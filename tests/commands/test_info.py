@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.ports import NOBODY
 from tests.terminal import Terminal
-from udata.embedded.server import free_port
 from udata.setting_rows import SETTINGS
 from udata.settings import home
 
@@ -23,7 +23,7 @@ def own_secrets(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_database(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is not there."""
-    monkeypatch.setenv("UDATA_MONGODB_HOST", f"mongodb://127.0.0.1:{free_port()}/portal")
+    monkeypatch.setenv("UDATA_MONGODB_HOST", f"mongodb://127.0.0.1:{NOBODY}/portal")
     monkeypatch.setenv("UDATA_SERVER_TIMEOUT", "0.5")
 
 
@@ -230,7 +230,7 @@ def test_a_plugin_that_hangs_keeps_nothing_from_being_told(
     (site / "slow-1.0.dist-info").mkdir(parents=True)
     (site / "slow-1.0.dist-info/entry_points.txt").write_text("[udata.jobs]\nslow = slow_jobs\n", encoding="utf-8")
     (site / "slow_jobs.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
-    done = udata_process("info", env={"PYTHONPATH": str(site), "UDATA_SERVER_TIMEOUT": "0.5"}, timeout=20)
+    done = udata_process("info", env={"PYTHONPATH": str(site), "UDATA_SERVER_TIMEOUT": "0.5"}, timeout=50)
     assert done.exit_code == 0
     assert "! plugins     looking at it takes longer than" in done.stdout
     assert "# workers     not looked at, because of the plugins" in done.stdout

@@ -17,6 +17,7 @@ from pymongo.database import Database
 
 from tests.conftest import Result, Run
 from tests.terminal import Terminal
+from tests.waiting import PATIENCE
 
 Db = Database[dict[str, Any]]
 Load = Callable[[str], Any]
@@ -341,7 +342,7 @@ def test_findings_reach_a_file_while_a_bar_is_drawn(
     with file.open("w") as stream:
         child = udata_popen("db", "check-integrity", "--jsonl", stdout=stream, stderr=theirs)
         os.close(theirs)
-        assert child.wait(timeout=30) == 1
+        assert child.wait(timeout=PATIENCE) == 1
     drawn = os.read(ours, 100_000).decode()
     os.close(ours)
     assert "Checking" in drawn

@@ -5,25 +5,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pymongo.database import Database
 
 from tests.conftest import Result, Run
 from tests.models.same import Stored
+from tests.waiting import PATIENCE, wait_for
 from udata.runner.journal.history import Run as Shown
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """What `condition` gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-    return found
 
 
 def test_jobs_are_listed_a_line_each(udata: Run) -> None:
@@ -136,7 +127,7 @@ def test_the_same_run_is_refused_while_it_runs_and_forced_beside(
     wait_for(lambda: database.job_run.count_documents({"state": "running"}) == 2)
     for process in (first, second):
         process.send_signal(signal.SIGINT)
-        assert process.wait(15) == 130
+        assert process.wait(PATIENCE) == 130
     states = {run["state"] for run in udata("job", "history", "--json").json() if run["args"] == ["30"]}
     assert states == {"cancelled"}
 
@@ -149,7 +140,7 @@ def test_a_run_is_cancelled_from_another_shell(
     done = udata("job", "cancel", run["_id"])
     assert done.exit_code == 0
     assert "is told to stop" in done.stdout
-    _, shown = process.communicate(timeout=10)
+    _, shown = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "sleep-test cancelled: cancelled by an operator" in shown
     assert udata("job", "show", run["_id"], "--json").json()["state"] == "cancelled"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from tests.waiting import PATIENCE
+
 Db = Database[dict[str, Any]]
 
 
@@ -19,7 +21,7 @@ def offered(*words: str, **environment: str) -> list[str]:
         "COMP_CWORD": str(len(words)),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "udata"], env=asked, capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-m", "udata"], env=asked, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.stderr == ""
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]

@@ -92,7 +92,7 @@ def test_a_reader_that_goes_away_is_no_bug() -> None:
     process.stdout.close()
     shown = process.stderr.read()
     process.stderr.close()
-    assert process.wait(20) == 141
+    assert process.wait(PATIENCE) == 141
     assert shown == ""
 
 

@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from tests.conftest import Run
 from tests.models.same import Stored
+from tests.waiting import PATIENCE
 from udata.clock import now
 from udata.runner.journal.following import new_lines
 
@@ -86,7 +87,7 @@ def on_a_terminal(udata_popen: Callable[..., Any], *words: str) -> list[str]:
     printed = b""
     while chunk := _read(leader):
         printed += chunk
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     os.close(leader)
     return printed.decode().replace("\r", "").splitlines()
 

@@ -14,6 +14,7 @@ from flask_security import RoleMixin, Security, UserDatastore, UserMixin, verify
 from pymongo.database import Database
 
 from tests.conftest import Run, Servers
+from tests.waiting import PATIENCE
 
 Db = Database[dict[str, Any]]
 
@@ -124,7 +125,7 @@ def test_a_password_that_is_no_text_is_refused(
         stdin=subprocess.PIPE,
         errors="surrogateescape",
     )
-    out, err = process.communicate("Passw0rd\udcff\n", timeout=30)
+    out, err = process.communicate("Passw0rd\udcff\n", timeout=PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert "the password is not in the terminal's encoding" in err
 

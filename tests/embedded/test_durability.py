@@ -12,6 +12,7 @@ import pytest
 import redis
 from pymongo.errors import PyMongoError
 
+from tests.waiting import PATIENCE, wait_for
 from udata.embedded import process, supervisor
 from udata.embedded.supervisor import Endpoints
 
@@ -68,9 +69,9 @@ def test_acknowledged_writes_survive_a_kill(
         writer = threading.Thread(target=write, args=(endpoints, numbers, acknowledged))
         before = len(acknowledged)
         writer.start()
+        wait_for(lambda: len(acknowledged) > before)  # noqa: B023 - it is called before the next turn
         writer.join(random.uniform(0.2, 0.8))
         assert server.pid is not None
         process.kill(process.Process(server.pid, process.started(server.pid) or 0))
-        writer.join(timeout=20)
-        assert len(acknowledged) > before, "the server took nothing"
+        writer.join(timeout=PATIENCE)
     assert set(acknowledged) - held(supervisor.ensure(own_servers)) == set()

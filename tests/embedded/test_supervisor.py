@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pymongo
 import pytest
 import redis
 
+from tests.waiting import wait_for
 from udata.embedded import process, supervisor
 from udata.embedded.supervisor import Endpoints
 from udata.errors import ConfigurationError, ServerError
@@ -100,8 +100,7 @@ def test_a_killed_server_is_noticed_and_started_again_on_the_same_data(home: Pat
     put(endpoints, "written")
     for pid in pids(home).values():
         os.kill(pid, signal.SIGKILL)
-    time.sleep(0.1)
-    assert [server.state for server in supervisor.status(home)] == ["dead", "dead"]
+    wait_for(lambda: [server.state for server in supervisor.status(home)] == ["dead", "dead"])
     assert supervisor.ensure(home) == endpoints
     assert kept(endpoints) == ("written", "written")
 

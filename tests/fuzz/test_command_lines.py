@@ -19,6 +19,9 @@ from tests.fuzz.conftest import SECRET, Typed, drawing
 from tests.stories.test_reading_changes_nothing import everything
 from udata.commands import output
 
+# Click leaves a file that it has opened to the collector of garbage if another argument is wrong.
+pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")
+
 # They go on until somebody ends them, or start servers of their own.
 GO_ON = {"worker start", "worker beat", "db shell"}
 ENDLESS = {"--watch", "--follow", "--wait"}

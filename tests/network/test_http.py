@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver
 
 from tests.mailserver import self_made_certificate
 from tests.network.webserver import raw_server, web_server
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 from udata.errors import ConfigurationError, ServerError
 from udata.network.answers import Answer
 from udata.network.failures import (
@@ -223,7 +223,7 @@ def test_a_server_that_is_silent_or_slow_is_given_up_and_told_apart_from_one_tha
     with web_server(trickling) as server, pytest.raises(TimedOut, match=r"not there after 0\.3 seconds"):
         fetch(settings(), server.url(), timeout=0.3)
     with pytest.raises(Unreachable, match="takes no connection"):
-        fetch(settings(), f"http://127.0.0.1:{free_port()}/")
+        fetch(settings(), f"http://127.0.0.1:{NOBODY}/")
 
 
 def test_what_is_larger_than_the_limit_is_not_read() -> None:
@@ -323,7 +323,7 @@ def test_an_address_that_is_none_names_itself_without_its_password() -> None:
     with pytest.raises(BadAddress, match="is no address of the web"):
         fetch(settings(), "http:// Localisation des offices/")
     with pytest.raises(Unreachable) as caught:
-        fetch(settings(), f"http://user:secret@127.0.0.1:{free_port()}/")
+        fetch(settings(), f"http://user:secret@127.0.0.1:{NOBODY}/")
     assert "secret" not in str(caught.value)
 
 
@@ -340,14 +340,14 @@ def test_never_more_requests_are_on_their_way_than_there_are_connections() -> No
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         now -= 1
         return web.Response(text="hello")
 
     async def many(address: str) -> list[Answer]:
         async with Client(settings(), connections=3) as client:
             # Who waits for a connection is not timed out meanwhile.
-            return await asyncio.gather(*(client.get(address, timeout=0.5) for _ in range(100)))
+            return await asyncio.gather(*(client.get(address, timeout=1.3) for _ in range(100)))
 
     with web_server(handler) as server:
         answers = asyncio.run(many(server.url()))

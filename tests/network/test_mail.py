@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.mailserver import PASSWORD, USER, MailServer, mail_server, self_made_certificate
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 from udata.errors import ConfigurationError
 from udata.network.mail import Mail, Mailer, MailServerError, Outcome, written
 from udata.settings import load
@@ -204,7 +204,7 @@ def test_a_server_that_stays_silent_is_given_up(server: MailServer) -> None:
 
 def test_a_server_that_is_not_there_is_an_error_and_no_outcome() -> None:
     with pytest.raises(MailServerError, match="cannot be used: Connection refused"):
-        send(settings(free_port()), "a@example.org")
+        send(settings(NOBODY), "a@example.org")
 
 
 def test_a_wrong_password_is_told_and_not_shown(server: MailServer) -> None:

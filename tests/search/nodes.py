@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -20,6 +19,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from tests.conftest import skip_or_fail
+from tests.ports import free_port
 
 JVMS = Path("/usr/lib/jvm")
 READY_SECONDS = 120
@@ -57,8 +57,9 @@ class Node:
             f"{kind.name} needs Java {kind.java} or later: apt-get install default-jre-headless maven"
         )
         self._jars = jars(kind)
-        # The runner adds one; transport ports begin at 9300.
-        self._base = next(port for port in range(9210, 9298) if _free(port + 1))
+        # The runner adds one, and transport ports begin at 9300. A node takes seconds until it listens: not the first
+        # that is free, for another run may begin one meanwhile.
+        self._base = free_port(range(9211, 9299)) - 1
         self.url = f"http://127.0.0.1:{self._base + 1}"
         # Nodes of one name on one machine find each other: another run's must be none of ours.
         self.cluster = f"{kind.name}-{token_hex(4)}"
@@ -157,8 +158,3 @@ def _version(binary: str) -> int:
         return 0
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     return int(found[1]) if found else 0
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

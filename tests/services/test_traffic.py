@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from tests.conftest import Run
 from tests.network.webserver import WebServer, web_server
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 from udata.errors import ConfigurationError, UdataError
 from udata.network.failures import HttpError
 from udata.services.traffic import PAGE_SIZE, update
@@ -177,7 +177,7 @@ def test_an_answer_that_fails_or_is_nonsense_changes_nothing(
 def test_a_server_that_is_not_there_changes_nothing(portal: Database[Stored], given: Stored) -> None:
     before = everything(portal)
     with pytest.raises(HttpError, match="takes no connection"):
-        update(portal, {**given, "METRICS_API": f"http://127.0.0.1:{free_port()}"})
+        update(portal, {**given, "METRICS_API": f"http://127.0.0.1:{NOBODY}"})
     assert everything(portal) == before
 
 

@@ -9,12 +9,12 @@ import pytest
 import redis
 
 from tests.conftest import Run
+from tests.ports import free_port
 from tests.runner.envelopes import envelope
 from tests.stories.test_workers import log, start, state
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 from udata.embedded import process
 from udata.embedded.redis import Redis
-from udata.embedded.server import free_port
 from udata.runner.broker.queues import foreign_run_id
 
 __all__ = ["log", "start", "state"]
@@ -151,5 +151,5 @@ def test_a_scheduler_alone_waits_and_goes_on(
         wait_for(lambda: client.llen("default") == 1)
         assert (beat.poll(), state(run_id)) == (None, "queued")
         beat.terminate()
-        assert beat.wait(20) == 0
+        assert beat.wait(PATIENCE) == 0
     assert "Traceback" not in (tmp_path / "beat").read_text()

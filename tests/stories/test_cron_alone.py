@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from tests.conftest import Run
 from tests.models.same import Stored
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_a_run_whose_terminal_is_closed_is_cancelled(
     number: signal.Signals, running: "subprocess.Popen[str]", udata: Run
 ) -> None:
     running.send_signal(number)
-    assert running.wait(20) == 130
+    assert running.wait(PATIENCE) == 130
     run = udata("job", "show", "last", "--json").json()
     assert (run["state"], run["error"]) == ("cancelled", "interrupted")
 
@@ -78,7 +78,7 @@ def test_behind_nohup_a_closed_terminal_stops_nothing(
     started = udata_popen("job", "run", "sleep-test", "2", preexec_fn=ignore)
     wait_for(lambda: database.job_run.find_one({"state": "running"}))
     started.send_signal(signal.SIGHUP)
-    assert started.wait(30) == 0
+    assert started.wait(PATIENCE) == 0
     assert states(udata) == ["succeeded"]
 
 
@@ -88,7 +88,7 @@ def test_the_scheduler_ends_with_a_word_when_its_terminal_is_closed(
     beat = udata_popen("worker", "beat")
     wait_for(lambda: (database.lease.find_one() or {}).get("last_tick"))
     beat.send_signal(signal.SIGHUP)
-    _, said = beat.communicate(timeout=20)
+    _, said = beat.communicate(timeout=PATIENCE)
     assert beat.returncode == 130
     assert "Traceback" not in said
     assert (database.lease.find_one() or {})["holder"] is None

@@ -11,7 +11,7 @@ import redis
 from pymongo.database import Database
 
 from tests.conftest import Run, Servers
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 
 Db = Database[dict[str, Any]]
 
@@ -38,7 +38,7 @@ def test_three_things_that_are_broken_at_once_are_all_named(
     wrong = f"redis://:wrong-password@{parts.hostname}:{parts.port}/0"
     broken: dict[str, str | None] = {
         "UDATA_SETTINGS": str(file),
-        "UDATA_MONGODB_HOST": f"mongodb://127.0.0.1:{free_port()}/portal",
+        "UDATA_MONGODB_HOST": f"mongodb://127.0.0.1:{NOBODY}/portal",
         "UDATA_CELERY_BROKER_URL": wrong if parts.hostname else "redis://127.0.0.1:1/0",
     }
     done = udata_process("info", env=broken)
@@ -51,7 +51,7 @@ def test_three_things_that_are_broken_at_once_are_all_named(
 
 def test_everything_may_be_broken_at_once(udata_process: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    gone = f"127.0.0.1:{free_port()}"
+    gone = f"127.0.0.1:{NOBODY}"
     broken: dict[str, str | None] = {
         "UDATA_SITE_ID": "town",
         "UDATA_JOB_HISTORY_DAYS": "many",
@@ -112,7 +112,7 @@ def test_nothing_secret_is_shown_whatever_is_broken(udata_process: Run, tmp_path
         "CELERY_BROKER_TRANSPORT_OPTIONS = {'sentinel_kwargs': {'password': 'sentinel-password'}}\n",
         encoding="utf-8",
     )
-    port = free_port()
+    port = NOBODY
     env: dict[str, str | None] = {
         "UDATA_SETTINGS": str(file),
         **{f"UDATA_{name}": value for name, value in SECRETS.items()},

@@ -227,4 +227,4 @@ def test_servers_that_are_away_are_one_line_and_exit_code_3(
 @pytest.mark.parametrize("command", ["db status", "cache flush", "job run"])
 def test_a_server_that_is_away_is_given_up(command: str, udata_process: Callable[..., Result], tmp_path: Path) -> None:
     # It has the time that a busy machine needs, and no more than the driver's own patience.
-    assert udata_process(*_words(command, tmp_path), env=AWAY, timeout=20).exit_code == 3
+    assert udata_process(*_words(command, tmp_path), env=AWAY, timeout=28).exit_code == 3

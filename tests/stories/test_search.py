@@ -1,7 +1,6 @@
 """An operator looks after what is searched, by the command line alone."""
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from tests.conftest import Run
+from tests.waiting import wait_for
 
 Documents = Database[dict[str, Any]]
 
@@ -149,10 +149,7 @@ def test_a_worker_indexes_what_was_noted_and_what_the_portal_says(
     web_application.send_task("udata.search.reindex", ("Dataset", str(ids[1])))
     web_application.close()
     udata_popen("worker", "start", "-c", "1")
-    deadline = time.monotonic() + 60
-    found: set[str] = set()
-    while found != {str(id) for id in ids} and time.monotonic() < deadline:
-        time.sleep(0.5)
-        found = {hit["id"] for hit in udata("search", "query", "dataset", "zygomatique", "--json").json()["hits"]}
-    assert found == {str(id) for id in ids}
-    assert udata("search", "status", "--json").json()["waiting"] == 0
+    wanted = {str(id) for id in ids}
+    query = ("search", "query", "dataset", "zygomatique", "--json")
+    wait_for(lambda: {hit["id"] for hit in udata(*query).json()["hits"]} == wanted)
+    wait_for(lambda: udata("search", "status", "--json").json()["waiting"] == 0)

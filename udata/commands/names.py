@@ -51,7 +51,7 @@ def _database() -> Iterator["Database[dict[str, Any]]"]:
 
     from udata.embedded import supervisor
     from udata.settings import home, load
-    from udata.store.connection import address
+    from udata.store.connection import address, end_at_once
 
     # A wrong setting is told when the command runs, and not while it is typed.
     settings = load(lenient=True)
@@ -59,6 +59,8 @@ def _database() -> Iterator["Database[dict[str, Any]]"]:
         if any(server.state != "running" for server in supervisor.status(home()) if server.name == "mongodb"):
             raise LookupError("it does not run")
         settings["MONGODB_HOST"] = supervisor.ensure(home()).mongodb
+    # Whoever types waits for the end of the process, too.
+    end_at_once()
     milliseconds = int(PATIENCE * 1000)
     with (
         # The first limits the search for the server, the second what it is asked.

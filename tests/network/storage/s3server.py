@@ -14,7 +14,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from udata.embedded.server import HOST, free_port
+from tests.ports import free_port
+from udata.embedded.server import HOST
 
 ACCESS_KEY, SECRET_KEY = "portal", "storage-password"
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",

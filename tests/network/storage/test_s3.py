@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from udata.embedded.server import free_port
+from tests.ports import NOBODY
 from udata.errors import ConfigurationError
 from udata.network.storage.storage import File, StorageError
 from udata.network.storage.storages import storage
@@ -40,7 +40,7 @@ def test_a_wrong_key_is_one_clear_line(s3: dict[str, Any]) -> None:
 
 
 def test_a_server_that_is_down_is_one_clear_line() -> None:
-    down = storage({"FS_BACKEND": "s3", "FS_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}", "FS_S3_REGION": "x",
+    down = storage({"FS_BACKEND": "s3", "FS_S3_ENDPOINT": f"http://127.0.0.1:{NOBODY}", "FS_S3_REGION": "x",
                     "FS_S3_ACCESS_KEY": "k", "FS_S3_SECRET_KEY": "s"}, "resources")  # fmt: skip
     with pytest.raises(StorageError, match="cannot be used") as caught:
         list(down.delete(["a"]))

@@ -14,10 +14,10 @@ from flask import Flask
 
 from tests.chaos.proxy import Proxy
 from tests.conftest import Run
-from tests.waiting import wait_for
+from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_for
 from udata.embedded import process
 from udata.embedded.redis import Redis
-from udata.embedded.server import free_port
 from udata.errors import ConfigurationError, ServerError
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
@@ -127,7 +127,7 @@ def test_a_worker_takes_jobs_over_tls(
         run_id = udata("job", "run", "-d", "log-test", "--json").json()["id"]
         wait_for(lambda: database.job_run.find_one({"_id": run_id, "state": "succeeded"}))
         worker.terminate()
-        assert worker.wait(20) == 0
+        assert worker.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("url", ["redis://localhost:none/0", "rabbit://x", "redis+socket://"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import NOBODY, free_port
 from tests.services.diagnosis.looking import SetEnv, found, look, said
 from udata.embedded import process
 from udata.embedded.redis import Redis
-from udata.embedded.server import free_port
 from udata.services.diagnosis.run import diagnose
 from udata.settings import Settings, load
 
@@ -46,7 +46,7 @@ def running(kind: type[Redis], folder: Path) -> Iterator[str]:
 def test_a_queue_that_is_not_there_and_one_that_refuses_the_password_have_their_own_remedies(
     give: SetEnv, tmp_path: Path
 ) -> None:
-    give("CELERY_BROKER_URL", f"redis://:any@127.0.0.1:{free_port()}/0")
+    give("CELERY_BROKER_URL", f"redis://:any@127.0.0.1:{NOBODY}/0")
     assert look("broker").remedy == "start it, or set CELERY_BROKER_URL to one that runs"
     with running(Redis, tmp_path) as address:
         give("CELERY_BROKER_URL", address.replace("server-password", "wrong-password"))
@@ -86,7 +86,7 @@ def test_a_replica_is_no_queue(give: SetEnv, tmp_path: Path) -> None:
 
 
 def test_a_broker_that_is_no_redis_is_only_connected_to(give: SetEnv) -> None:
-    give("CELERY_BROKER_URL", f"amqp://user:broker-password@127.0.0.1:{free_port()}//")
+    give("CELERY_BROKER_URL", f"amqp://user:broker-password@127.0.0.1:{NOBODY}//")
     report = diagnose()
     assert found(report, "broker").ok is False
     assert "broker-password" not in str(report)
@@ -98,11 +98,11 @@ def test_a_cache_that_nobody_configured_may_be_away(
     monkeypatch.delenv("UDATA_CACHE_REDIS_URL")
     given = load()
     # The same as in a Redis on this machine, but where surely none is.
-    given["CACHE_REDIS_PORT"] = free_port()
+    given["CACHE_REDIS_PORT"] = NOBODY
     check = found(diagnose(given), "cache")
     assert check.ok is None
     assert "CACHE_TYPE" in said(check)
-    give("CACHE_REDIS_PORT", str(free_port()))
+    give("CACHE_REDIS_PORT", str(NOBODY))
     assert look("cache").ok is False
 
 

@@ -8,8 +8,8 @@ import pytest
 from pymongo.database import Database
 
 from tests.conftest import Servers
+from tests.ports import NOBODY
 from tests.services.diagnosis.looking import SetEnv, found, look, said
-from udata.embedded.server import free_port
 from udata.services.diagnosis.run import diagnose
 from udata.settings import Settings
 
@@ -17,7 +17,7 @@ Db = Database[dict[str, Any]]
 
 
 def test_a_database_that_is_not_there_is_named_and_the_queue_is_looked_at_all_the_same(give: SetEnv) -> None:
-    give("MONGODB_HOST", f"mongodb://127.0.0.1:{free_port()}/portal")
+    give("MONGODB_HOST", f"mongodb://127.0.0.1:{NOBODY}/portal")
     give("SERVER_TIMEOUT", "0.5")
     report = diagnose()
     check = found(report, "database")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.mailserver import PASSWORD, USER, MailServer, mail_server, self_made_certificate
+from tests.ports import NOBODY
 from tests.services.diagnosis.looking import SetEnv, look, said
-from udata.embedded.server import free_port
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_user_of_the_mail_server_is_tried(mails: MailServer, give: SetEnv) -
 
 def test_a_mail_server_that_is_not_there_is_told(give: SetEnv) -> None:
     give("MAIL_SERVER", "127.0.0.1")
-    give("MAIL_PORT", str(free_port()))
+    give("MAIL_PORT", str(NOBODY))
     check = look("mail")
     assert check.ok is False
     assert "Connection refused" in check.value

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import NOBODY
 from tests.search.conftest import SERVERS, remove
 from tests.search.faults import Answer, FaultyWay
 from tests.search.nodes import Node
 from tests.services.diagnosis.looking import SetEnv, look, said
-from udata.embedded.server import free_port
 from udata.search.engines.base import Action, Definition, Engine, Swap
 from udata.search.engines.elasticsearch.engine import ElasticsearchEngine
 from udata.search.engines.embedded.engine import EmbeddedEngine
@@ -32,7 +32,7 @@ def test_no_server_and_other_servers_named_is_not_configured(give: SetEnv) -> No
 
 
 def test_a_server_that_is_away_is_said_with_its_remedy_and_without_its_password(give: SetEnv) -> None:
-    give("ELASTICSEARCH_URL", f"http://user:search-password@127.0.0.1:{free_port()}")
+    give("ELASTICSEARCH_URL", f"http://user:search-password@127.0.0.1:{NOBODY}")
     check = look("search")
     assert check.ok is False
     assert "does not answer: Connection refused" in check.value

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import NOBODY
 from tests.services.diagnosis.looking import SetEnv, look, said
-from udata.embedded.server import free_port
 from udata.network.storage.storages import storage
 
 
@@ -88,7 +88,7 @@ def test_a_bucket_that_answers_is_fine_and_one_that_is_not_there_is_told(
 
 
 def test_an_s3_server_that_is_down_is_told(settings_file: Callable[[str], Path]) -> None:
-    settings_file(f"FS_BACKEND = 's3'\nFS_S3_ENDPOINT = 'http://127.0.0.1:{free_port()}'\nFS_S3_REGION = 'x'\n"
+    settings_file(f"FS_BACKEND = 's3'\nFS_S3_ENDPOINT = 'http://127.0.0.1:{NOBODY}'\nFS_S3_REGION = 'x'\n"
                   "FS_S3_ACCESS_KEY = 'k'\nFS_S3_SECRET_KEY = 'secret'\nSERVER_TIMEOUT = 1.0\n")  # fmt: skip
     check = look("storage")
     assert check.ok is False

@@ -11,8 +11,8 @@ from bson import ObjectId
 
 from tests.conftest import Run
 from tests.mailserver import MailServer
+from tests.ports import NOBODY
 from tests.services.reminders.portal import NOW, Portal
-from udata.embedded.server import free_port
 from udata.errors import ConfigurationError
 from udata.services.reminders.send import Reminded, send
 
@@ -113,7 +113,7 @@ def test_a_server_that_goes_away_leaves_the_rest_for_the_next_run(
     portal: Portal, given: dict[str, Any], mails: MailServer
 ) -> None:
     people(portal, 5)
-    sent = remind(portal, {**given, "MAIL_PORT": free_port()})
+    sent = remind(portal, {**given, "MAIL_PORT": NOBODY})
     assert sent.sent == 0
     assert "cannot be used" in str(sent.failed)
     assert portal.database.reminder.count_documents({}) == 0
