@@ -80,7 +80,8 @@ def _crawl(
     dry_run: bool,
     progress: Progress,
 ) -> Crawled:
-    found = Filling(database, settings, wanted, now(), agenda).fill(progress)
+    filling = Filling(database, settings, wanted, now(), agenda)
+    found = filling.fill(progress)
     _require(database, wanted, found)
     for what in found.named:
         log.warning("Passed over: %s", what)
@@ -99,7 +100,7 @@ def _crawl(
         writer.rest(crew.rests)
     writer.write(doubt.settled())
     if wanted.is_all:
-        writer.forget()
+        writer.forget(filling.notes)
     told = Crawled(
         dry_run, found.resources, found.not_due, found.excluded, found.odd, addresses, resources,
         dict(writer.verdicts.most_common()), writer.put_off, late, writer.changed,
