@@ -31,12 +31,13 @@ def broken(app: Any, database: Database[Any]) -> None:
 def test_people_see_organizations_and_then_resources(broken: None, udata: Run) -> None:
     told = udata("harvest", "resources")
     assert told.exit_code == 1
-    assert "Town\\x1b[31m of trees" in told.stdout
+    assert told.lines[2].split()[:3] == ["town", "3", "3"]
     assert told.lines[-1] == "3 resources are broken"
     assert "--organization" in told.stderr
     for words in (("-v",), ("--organization", "town")):
         told = udata("harvest", "resources", *words)
         assert told.exit_code == 1
+        assert "Town\\x1b[31m of trees: 3 of 3" in told.stdout
         assert "http://h.example/0.csv" in told.stdout
         assert "status 404, 3 failures since 2026-03-04" in told.stdout
         assert "\x1b" not in told.stdout

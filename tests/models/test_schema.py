@@ -18,8 +18,8 @@ FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
 OWN = {
-    "crawl_address", "crawl_host", "job_run", "lease", "purge_note", "reminder", "schedule_note", "search_outbox",
-    "search_rebuild",
+    "crawl_address", "crawl_host", "crawl_note", "job_run", "lease", "purge_note", "reminder", "schedule_note",
+    "search_outbox", "search_rebuild",
 }  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def _print_report(report: "Report", each: bool) -> None:
     elif each:
         _print_resources(report)
     else:
-        rows = [(_named(one.name, one.organization), one.broken, one.resources, one.since) for one in totals]
+        # What is typed next is the id or the slug, which says enough of the name.
+        rows = [(one.slug or _named(None, one.organization), one.broken, one.resources, one.since) for one in totals]
         output.table(("Organization", "Broken", "Of", "Since"), rows)
     if totals:
         number = sum(one.broken for one in totals)

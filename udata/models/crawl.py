@@ -1,7 +1,7 @@
 """What is kept of the crawl beside the resources, in which the portal's programs read its verdicts."""
 
 from udata.store.documents import Document
-from udata.store.fields import BooleanField, DateTimeField, IntField, StringField
+from udata.store.fields import BooleanField, DateTimeField, IntField, ListField, StringField
 
 
 class CheckedAddress(Document):
@@ -33,3 +33,15 @@ class RestingHost(Document):
 
     id = StringField(primary_key=True)
     until = DateTimeField(required=True)
+
+
+class CrawlNote(Document):
+    """Addresses of which nothing is kept yet, while what came of them is written into the resources.
+
+    A note that stays is that of a run which was killed: its addresses are asked again.
+    """
+
+    meta = {"collection": "crawl_note"}
+
+    ids = ListField(StringField())
+    noted_at = DateTimeField(required=True)

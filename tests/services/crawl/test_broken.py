@@ -71,7 +71,9 @@ def test_one_organization_is_named_by_id_or_slug(
     crawling()
     for name in (str(portal.id), portal.slug):
         with Report(database, app.config, name) as report:
-            assert [one._replace(since=None) for one in report.totals()] == [Total(str(portal.id), "Town", 4, 2, None)]
+            assert [one._replace(since=None) for one in report.totals()] == [
+                Total(str(portal.id), portal.slug, "Town", 4, 2, None)
+            ]
             assert len(list(report.broken())) == 2
     with pytest.raises(UnknownName, match=portal.slug):
         Report(database, app.config, portal.slug + "x")

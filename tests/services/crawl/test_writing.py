@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from bson import ObjectId
 from pymongo.database import Database
 
 from tests import factories
@@ -130,5 +129,24 @@ def test_search_and_counters_hear_nothing_of_it(
 ) -> None:
     catalogue.add(serving(well).url("/a.csv"))
     crawling()
-    assert set(database.list_collection_names()) == {"dataset", "crawl_address"}
-    assert ObjectId.is_valid(str((database.dataset.find_one() or {})["_id"]))
+    assert set(database.list_collection_names()) == {"dataset", "crawl_address", "crawl_note"}
+    assert database.crawl_note.count_documents({}) == 0
+
+
+def test_what_a_killed_run_did_not_keep_is_asked_again(
+    serving: Serving, catalogue: Catalogue, crawling: Crawl, database: Database[Any]
+) -> None:
+    url = serving(well).url("/a.csv")
+    catalogue.add(url)
+    crawling()
+    kept = catalogue.kept()[url]
+    # As a kill between the two writes leaves it: of a new address, and of one that is kept.
+    database.crawl_note.insert_one({"ids": [kept["_id"]], "noted_at": now()})
+    assert crawling().addresses == 0, "it was kept after all"
+    assert database.crawl_note.count_documents({}) == 0
+    database.crawl_address.delete_many({})
+    assert crawling().addresses == 0, "as if another program had checked it"
+    database.crawl_note.insert_one({"ids": [kept["_id"]], "noted_at": now()})
+    assert crawling().addresses == 1
+    assert catalogue.kept()[url]["successes"] == 1
+    assert database.crawl_note.count_documents({}) == 0

@@ -32,12 +32,16 @@ CREATE TABLE host AS SELECT host AS name, COUNT(*) AS addresses FROM address GRO
 
 
 class Known(NamedTuple):
-    """What the last checks of an address came to; `checked_at` is None if there was none."""
+    """What the last checks of an address came to; `checked_at` is None if there was none.
+
+    `interrupted` says that a run was killed before it had kept what came of the first.
+    """
 
     checked_at: datetime | None = None
     successes: int = 0
     failures: int = 0
     since: datetime | None = None
+    interrupted: bool = False
 
     @property
     def has_verdict(self) -> bool:
@@ -78,13 +82,17 @@ class Agenda:
         moments = (_milliseconds(known.checked_at), known.successes, known.failures, _milliseconds(known.since))
         self._do("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, 0)", (id, *moments))
 
+    def interrupted(self, id: str) -> None:
+        """Keep that a run was killed with an address; not if more is known of it."""
+        self._do("INSERT OR IGNORE INTO known VALUES (?, NULL, 0, 0, NULL, 0)", (id,))
+
     def known(self, id: str) -> Known:
         """What the last checks of an address came to."""
         found = self._rows("SELECT checked_at, successes, failures, since FROM known WHERE id = ?", (id,))
         if not found:
             return Known()
         checked_at, successes, failures, since = found[0]
-        return Known(_moment(checked_at), successes, failures, _moment(since))
+        return Known(_moment(checked_at), successes, failures, _moment(since), checked_at is None)
 
     def see(self, id: str) -> None:
         """A resource names this address, due or not."""

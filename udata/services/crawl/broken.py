@@ -54,6 +54,7 @@ class Total(NamedTuple):
     """How many remote resources an organization has, how many are broken, and since when the first of them is."""
 
     organization: str | None
+    slug: str | None
     name: str | None
     resources: int
     broken: int
@@ -81,7 +82,13 @@ class Report:
         self._resources: dict[str | None, int] = {}
         with translated_errors():
             self._only = None if organization is None else self._found(organization)
-            self._names = {str(one["_id"]): _text(one.get("name")) for one in self._organizations()}
+            self._names: dict[str, str | None] = {}
+            self._slugs: dict[str, str | None] = {}
+            for one in _readable(database, "organization", ["name", "slug"], {"_id": self._only} if self._only else {}):
+                self._names[str(one["_id"])], self._slugs[str(one["_id"])] = (
+                    _text(one.get("name")),
+                    _text(one.get("slug")),
+                )
             self.checked = database[ADDRESSES].find_one({}, {"_id": 1}) is not None
             for one in database[ADDRESSES].find({"failures": {"$gte": settings["CRAWL_BROKEN_AFTER"]}}):
                 self._disk.execute("INSERT INTO address VALUES (?, ?)", (str(one["_id"]), bson.encode(one)))
@@ -98,7 +105,7 @@ class Report:
         asked = "SELECT organization, COUNT(*), MIN(since) FROM broken GROUP BY organization ORDER BY 2 DESC, 1"
         return [
             Total(
-                id or None, self._names.get(id), self._resources[id or None], number,
+                id or None, self._slugs.get(id), self._names.get(id), self._resources[id or None], number,
                 datetime.fromisoformat(since) if since else None,
             )
             for id, number, since in self._disk.execute(asked)
@@ -123,10 +130,6 @@ class Report:
             slugs = self._database["organization"].find({"deleted": None}, {"slug": 1, "_id": 0})
             raise UnknownName("organization", name, [one["slug"] for one in slugs if isinstance(one.get("slug"), str)])
         return found["_id"]
-
-    def _organizations(self) -> Iterator[Document]:
-        query = {} if self._only is None else {"_id": self._only}
-        return _readable(self._database, "organization", ["name"], query)
 
     def _read(self, progress: Progress) -> None:
         """Look at every resource, for those that have a broken address."""

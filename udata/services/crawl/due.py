@@ -58,7 +58,7 @@ class Intervals:
         """Whether a resource is due whose extras say that it was checked at `date`."""
         if known.checked_at is None:
             # Another program may have checked it.
-            return date is None or not date <= now or date + self.first <= now
+            return known.interrupted or date is None or not date <= now or date + self.first <= now
         # A resource that came later has not heard of it. What lies ahead is a clock's that was wrong.
         unheard = date is None and known.has_verdict
         return unheard or not known.checked_at <= now or known.checked_at + self.after(known) <= now
@@ -98,7 +98,7 @@ class Found:
 
 
 class Filling:
-    """Puts into the agenda what of the catalogue is to be checked."""
+    """Puts into the agenda what of the catalogue is to be checked; `notes` are those of runs that were killed."""
 
     def __init__(
         self, database: Database[Document], settings: Mapping[str, Any], wanted: Wanted, now: datetime, agenda: Agenda
@@ -111,6 +111,7 @@ class Filling:
         self._excluded = Exclusions(settings["CRAWL_EXCLUDE"])
         self._expectations = Expectations(settings)
         self.found = Found()
+        self.notes: list[Document] = []
 
     def fill(self, progress: Progress = silent) -> Found:
         """Read the catalogue, once."""
@@ -118,6 +119,9 @@ class Filling:
             # What is odd there is our own, and is written anew by the next check.
             if not isinstance(one, Unreadable) and isinstance(one["_id"], str):
                 self._agenda.know(one["_id"], _known(one))
+        self.notes = list(self._database["crawl_note"].find({}))
+        for id in (id for note in self.notes for id in note["ids"] or ()):
+            self._agenda.interrupted(id)
         for number, (collection, document, resource) in enumerate(self._resources(), 1):
             self._take(collection, document, resource)
             if number % STEP == 0:

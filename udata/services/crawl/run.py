@@ -15,6 +15,7 @@ from udata.progress import Progress, silent
 from udata.services.crawl.agenda import Agenda
 from udata.services.crawl.crew import Crew
 from udata.services.crawl.due import Filling, Found, Wanted
+from udata.services.crawl.outage import Doubt
 from udata.services.crawl.writing import HOSTS, Writer
 from udata.store.connection import translated_errors
 
@@ -58,7 +59,7 @@ def crawl(
 
     With `dry_run` they are asked and nothing is written. Raises UsageError if the settings name a program that checks
     resources already, unless `force`; UnknownName for what is wanted and not there; PartlyDone if some documents could
-    not be written; ServerError, ConfigurationError.
+    not be written; ServerError, also if no host can be reached at all; ConfigurationError.
     """
     if not force:
         _refuse_second_writer(settings)
@@ -79,24 +80,27 @@ def _crawl(
     dry_run: bool,
     progress: Progress,
 ) -> Crawled:
-    found = Filling(database, settings, wanted, now(), agenda).fill(progress)
+    filling = Filling(database, settings, wanted, now(), agenda)
+    found = filling.fill(progress)
     _require(database, wanted, found)
     for what in found.named:
         log.warning("Passed over: %s", what)
     addresses, resources = agenda.settle()
     log.info("%d addresses are to be checked, which %d resources name", addresses, resources)
     writer = Writer(database, agenda, dry=dry_run)
+    doubt = Doubt(database, settings)
     done = 0
     progress(done, addresses, "Checking")
     with Crew(settings, agenda, _resting(database)) as crew:
         for some in crew.outcomes():
-            writer.write(some)
+            writer.write(doubt.sifted(some))
             done += len(some)
             progress(done, addresses, None)
-        writer.rest(crew.rests)
         late = crew.late
+        writer.rest(crew.rests)
+    writer.write(doubt.settled())
     if wanted.is_all:
-        writer.forget()
+        writer.forget(filling.notes)
     told = Crawled(
         dry_run, found.resources, found.not_due, found.excluded, found.odd, addresses, resources,
         dict(writer.verdicts.most_common()), writer.put_off, late, writer.changed,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from udata.network.addresses import host_of
-from udata.network.failures import HttpError
+from udata.network.failures import AddressRefused, HttpError
 from udata.network.http import Client
 from udata.services.crawl.verdicts import Seen
 
@@ -52,11 +52,13 @@ async def _ask(client: Client, url: str, method: str, seconds: float, headers: M
             answer = await incoming.read(FIRST_BYTES, FIRST_BYTES)
             return Seen(answer.status, kept, answer.body)
     except HttpError as error:
-        return Seen(kind=error.kind, reason=error.reason, beforehand=_is_of_connection(error, url))
+        # A redirect may lead to a host that is gone.
+        own = host_of(error.address) == host_of(url)
+        return Seen(kind=error.kind, reason=error.reason, beforehand=own and is_of_connection(error))
 
 
-def _is_of_connection(error: HttpError, url: str) -> bool:
-    """Whether no connection came about to the host of `url`: no such name, nobody who takes it, nobody to trust."""
-    kinds = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
-    # A redirect may lead to a host that is gone.
-    return isinstance(error.__cause__, kinds) and host_of(error.address) == host_of(url)
+def is_of_connection(error: HttpError) -> bool:
+    """Whether no connection came about: no such name, nobody who takes it, no certificate to trust."""
+    # What may not be asked was not tried: that says nothing of who would be there.
+    tried = not isinstance(error, AddressRefused)
+    return tried and isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)

@@ -1,11 +1,13 @@
 """Writing what was found out: into the extras of the resources first, then into what is kept of the addresses.
 
-Killed in between, an address is asked once more. The extras are written only while the address is the one that was
-asked, and no modification date with them: nothing about the resource has changed, nor what search finds of it.
+Killed in between, an address is asked once more: if nothing was kept of it before, a note says so. The extras are
+written only while the address is the one that was asked, and no modification date with them: nothing about the resource
+has changed, nor what search finds of it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ from udata.store.scan import chunks
 
 Document = dict[str, Any]
 
-ADDRESSES, HOSTS = "crawl_address", "crawl_host"
+ADDRESSES, HOSTS, NOTES = "crawl_address", "crawl_host", "crawl_note"
 # How many resources of a dataset one update names; the embedded database looks for each through all of them.
 AT_A_TIME = 50
 
@@ -54,6 +56,7 @@ class Writer:
         """Write what came of some addresses."""
         parts: dict[tuple[str, Any], list[_Part]] = defaultdict(list)
         kept: list[UpdateOne] = []
+        new: list[str] = []
         moment = now()
         for outcome in outcomes:
             if outcome.seen is None:
@@ -69,8 +72,15 @@ class Writer:
                     if place.file == file:
                         parts[place.collection, place.document].append(_Part(outcome.url, place, extras))
                 id = address_id(outcome.url, file)
-                kept.append(_kept(id, outcome.url, file, self._agenda.known(id), verdict, moment))
+                known = self._agenda.known(id)
+                kept.append(_kept(id, outcome.url, file, known, verdict, moment))
+                if known.checked_at is None:
+                    new.append(id)
         if not self._dry:
+            self._write(parts, kept, new)
+
+    def _write(self, parts: dict[tuple[str, Any], list[_Part]], kept: list[UpdateOne], new: list[str]) -> None:
+        with self._noted(new):
             updates: dict[str, list[UpdateOne]] = defaultdict(list)
             for (collection, _), of_one in parts.items():
                 updates[collection] += _updates(collection, of_one)
@@ -78,6 +88,15 @@ class Writer:
                 self.changed += self.failures.write(self._database[collection], some)
             # Another run may have asked the same address, and kept what came of it.
             self.failures.write(self._database[ADDRESSES], kept, unique="_id")
+
+    @contextmanager
+    def _noted(self, ids: list[str]) -> Iterator[None]:
+        """Write within this context what comes of addresses of which nothing is kept."""
+        notes = self._database[NOTES]
+        note = notes.insert_one({"ids": ids, "noted_at": now()}).inserted_id if ids else None
+        yield
+        if note is not None:
+            notes.delete_one({"_id": note})
 
     def rest(self, rests: Mapping[str, datetime]) -> None:
         """Keep which hosts asked to be left alone."""
@@ -89,9 +108,11 @@ class Writer:
             self.failures.write(self._database[HOSTS], updates)
             self._database[HOSTS].delete_many({"until": {"$lte": moment}})
 
-    def forget(self) -> None:
-        """Remove what is kept of addresses that no resource names any more."""
+    def forget(self, notes: Iterable[Document]) -> None:
+        """Remove what is kept of addresses that no resource names any more, and notes of runs that were killed."""
         if not self._dry:
+            for some in chunks((note["_id"] for note in notes), AT_A_TIME):
+                self._database[NOTES].delete_many({"_id": {"$in": some}})
             for ids in self._agenda.unseen():
                 self._database[ADDRESSES].delete_many({"_id": {"$in": ids}})
 
