@@ -25,8 +25,8 @@ CREATE TABLE place (url TEXT, host TEXT, file INTEGER, bare INTEGER, last INTEGE
 """
 _INDEXES = """
 CREATE INDEX place_url ON place (url);
-CREATE TABLE address AS SELECT host, url, MIN(last) AS last FROM place GROUP BY host, url;
-CREATE INDEX address_host ON address (host, last, url);
+CREATE TABLE address AS SELECT host, url, MIN(last) AS last, MAX(file) AS file FROM place GROUP BY host, url;
+CREATE INDEX address_host ON address (host, last, url, file);
 CREATE TABLE host AS SELECT host AS name, COUNT(*) AS addresses FROM address GROUP BY host ORDER BY addresses DESC;
 """
 
@@ -128,22 +128,20 @@ class Agenda:
             yield from (name for _, name in found)
             last = found[-1][0]
 
-    def addresses(self, host: str) -> Iterator[str]:
-        """The addresses of a host, those that were not checked for the longest time first."""
-        asked = "SELECT last, url FROM address WHERE host = ? AND (last, url) > (?, ?) ORDER BY last, url LIMIT ?"
+    def addresses(self, host: str) -> Iterator[tuple[str, bool]]:
+        """The addresses of a host, those that were not checked for the longest time first; and whether a resource says
+        that there is a file.
+        """
+        asked = "SELECT last, url, file FROM address WHERE host = ? AND (last, url) > (?, ?) ORDER BY last, url LIMIT ?"
         behind: tuple[int, str] = (-1, "")
         while found := self._rows(asked, (host, *behind, PAGE)):
-            yield from (url for _, url in found)
-            behind = found[-1]
+            yield from ((url, bool(file)) for _, url, file in found)
+            behind = found[-1][:2]
 
     def places(self, url: str) -> list[Place]:
         """The resources that name an address."""
         asked = "SELECT collection, ids, file, bare FROM place WHERE url = ?"
         return [self._place(*row) for row in self._rows(asked, (url,))]
-
-    def names_file(self, url: str) -> bool:
-        """Whether a resource with this address names a file."""
-        return bool(self._rows("SELECT 1 FROM place WHERE url = ? AND file LIMIT 1", (url,)))
 
     def _place(self, collection: str, ids: bytes, file: int, bare: int) -> Place:
         found = bson.decode(ids, LENIENT)

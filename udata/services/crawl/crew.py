@@ -15,8 +15,9 @@ from udata.services.crawl.robots import Robots
 from udata.services.crawl.turns import Turns
 from udata.services.crawl.verdicts import Seen
 
-# How many outcomes may wait to be written, and how many are written at once.
-BACKLOG, BATCH = 2000, 500
+# How many outcomes may wait to be written, and how many are written at once: the more, the more of them are of the same
+# dataset, which is written as one.
+BACKLOG, BATCH = 4000, 2000
 # How many hosts are at work for each request that may be on its way: most of them wait for their pause.
 HOSTS = 4
 # The limits are those of the turns.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -63,8 +63,7 @@ class Host:
         self._manners = manners
         self._is_over = is_over
         self._robots = manners.robots()
-        self._urls: Iterator[str] = agenda.addresses(name)
-        self._names_file = agenda.names_file
+        self._addresses = agenda.addresses(name)
         self._dead: dict[URL, int] = {}
         self._gone: dict[URL, Seen] = {}
         self._silent = 0
@@ -80,16 +79,16 @@ class Host:
                 group.create_task(self._ask(tell))
 
     async def _ask(self, tell: Tell) -> None:
-        for url in self._urls:
-            await tell(url, None if self._stopped else await self._guarded(url))
+        for url, file in self._addresses:
+            await tell(url, None if self._stopped else await self._guarded(url, file))
 
     @property
     def _stopped(self) -> bool:
         return self.rests is not None or self._silent >= SILENT or self._is_over()
 
-    async def _guarded(self, url: str) -> Seen | None:
+    async def _guarded(self, url: str, file: bool) -> Seen | None:
         try:
-            return await self._patiently(url)
+            return await self._patiently(url, file)
         except PutOffError:
             return None
         # Whatever an address of others makes a library raise: it must not keep the other addresses from their turn.
@@ -97,7 +96,7 @@ class Host:
             log.exception("%s could not be asked", url)
             return Seen(kind="fault", reason=f"{type(error).__name__}: {error}")
 
-    async def _patiently(self, url: str) -> Seen | None:
+    async def _patiently(self, url: str, file: bool) -> Seen | None:
         """What came of an address; if the host asks for a short rest, after it. None if it was not asked."""
         for last in (False, True):
             loop = asyncio.get_running_loop()
@@ -105,7 +104,7 @@ class Host:
                 await asyncio.sleep(self._resumes - loop.time())
             if self._stopped:
                 return None
-            seen = await self._seen(url)
+            seen = await self._seen(url, file)
             rest = seen.rest(now())
             if rest is None:
                 return seen
@@ -117,7 +116,7 @@ class Host:
             self._resumes = max(self._resumes, loop.time() + rest.total_seconds())
         return None
 
-    async def _seen(self, text: str) -> Seen:
+    async def _seen(self, text: str, file: bool) -> Seen:
         if _OTHER_PROTOCOL.match(text):
             return Seen(kind="scheme", reason="only addresses of the web are checked")
         try:
@@ -133,7 +132,7 @@ class Host:
             if delay := await self._robots.delay(url):
                 self._turns.pauses[self.name] = delay
         seen, of_use = await visit(
-            self._client, str(url), file=self._names_file(text), seconds=self._manners.seconds,
+            self._client, str(url), file=file, seconds=self._manners.seconds,
             head=self._headless < HEADLESS,
         )  # fmt: skip
         self._learn(origin, seen, of_use)

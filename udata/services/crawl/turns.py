@@ -40,7 +40,7 @@ class Turns:
     @asynccontextmanager
     async def turn(self, url: URL) -> AsyncIterator[None]:
         """Wait until `url` may be asked; in this context it is. Raises PutOffError if too many wait already."""
-        host = host_of(str(url))
+        host = host_of(url)
         place = self._place(host)
         if place.users >= self._limit + WAITING:
             raise PutOffError

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.database import Database
 
 from udata.clock import now
@@ -55,7 +55,7 @@ class Writer:
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Write what came of some addresses."""
         parts: dict[tuple[str, Any], list[_Part]] = defaultdict(list)
-        kept: list[UpdateOne] = []
+        kept: list[UpdateOne | InsertOne[Document]] = []
         new: list[str] = []
         moment = now()
         for outcome in outcomes:
@@ -79,7 +79,9 @@ class Writer:
         if not self._dry:
             self._write(parts, kept, new)
 
-    def _write(self, parts: dict[tuple[str, Any], list[_Part]], kept: list[UpdateOne], new: list[str]) -> None:
+    def _write(
+        self, parts: dict[tuple[str, Any], list[_Part]], kept: list[UpdateOne | InsertOne[Document]], new: list[str]
+    ) -> None:
         with self._noted(new):
             updates: dict[str, list[UpdateOne]] = defaultdict(list)
             for (collection, _), of_one in parts.items():
@@ -150,8 +152,10 @@ def _change(path: str, extras: Document, bare: bool) -> dict[str, Document]:
     return {**change, "$unset": absent} if absent else change
 
 
-def _kept(id: str, url: str, file: bool, before: Known, verdict: Verdict, moment: datetime) -> UpdateOne:
-    """The update of what is kept of an address, which holds if no other run was there meanwhile."""
+def _kept(
+    id: str, url: str, file: bool, before: Known, verdict: Verdict, moment: datetime
+) -> UpdateOne | InsertOne[Document]:
+    """The write of what is kept of an address, which holds if no other run was there meanwhile."""
     fields: Document = {
         "url": url,
         "file": file,
@@ -164,7 +168,9 @@ def _kept(id: str, url: str, file: bool, before: Known, verdict: Verdict, moment
         "reason": verdict.reason,
     }
     written = {name: value for name, value in fields.items() if value is not None}
+    if before.checked_at is None:
+        return InsertOne({"_id": id, **written})
     change: Document = {"$set": written}
-    if len(written) < len(fields):
-        change["$unset"] = {name: "" for name in fields if name not in written}
-    return UpdateOne({"_id": id, "checked_at": before.checked_at}, change, upsert=True)
+    if absent := {name: "" for name in fields if name not in written}:
+        change["$unset"] = absent
+    return UpdateOne({"_id": id, "checked_at": before.checked_at}, change)
