@@ -213,7 +213,9 @@ def test_ftp_is_not_checked_and_said_so(catalogue: Catalogue, crawling: Crawl) -
     assert crawling().addresses == 0, "what is not checked is not due at once, either"
 
 
-def test_an_address_inside_is_not_asked(serving: Serving, catalogue: Catalogue, crawling: Crawl) -> None:
+def test_an_address_inside_is_not_asked(
+    serving: Serving, catalogue: Catalogue, crawling: Crawl, caplog: pytest.LogCaptureFixture
+) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         raise web.HTTPFound(server.url("/secret", 1))
 
@@ -224,6 +226,7 @@ def test_an_address_inside_is_not_asked(serving: Serving, catalogue: Catalogue, 
     for one in ids:
         assert catalogue.extras(one) == {"error": "not checked: private address"}
     assert {line.split()[1] for line in server.asked} == {f"{server.hosts[0]}/a.csv"}
+    assert "4 addresses lie inside the own network: HTTP_ALLOW_PRIVATE" in caplog.text
 
 
 def test_redirects_are_followed_and_circles_are_not(serving: Serving, catalogue: Catalogue, crawling: Crawl) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -73,6 +74,8 @@ class Crew:
         settings = self._settings
         self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(BACKLOG)
         at_a_time, total = settings["CRAWL_PER_HOST"], settings["CRAWL_CONCURRENCY"]
+        # Names are looked up in threads: no request waits for another one's name, which may take long to be unknown.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(total, "names"))
         self._turns = Turns(at_a_time, settings["CRAWL_PAUSE_SECONDS"], total)
         self._client = Client(settings, connections=_CONNECTIONS, turns=self._turns.turn)
         seconds = settings["CRAWL_TIMEOUT"]

@@ -51,6 +51,7 @@ class Writer:
         self._database = database
         self._agenda = agenda
         self._dry = dry
+        self._rests: dict[str, datetime] = {}
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Write what came of some addresses."""
@@ -101,20 +102,19 @@ class Writer:
             notes.delete_one({"_id": note})
 
     def rest(self, rests: Mapping[str, datetime]) -> None:
-        """Keep which hosts asked to be left alone."""
+        """Keep which hosts asked to be left alone; those that are kept already cost nothing."""
+        new = {name: until for name, until in rests.items() if name not in self._rests}
+        self._rests |= new
         if not self._dry:
-            moment = now()
-            updates = [
-                UpdateOne({"_id": name}, {"$set": {"until": until}}, upsert=True) for name, until in rests.items()
-            ]
+            updates = [UpdateOne({"_id": name}, {"$set": {"until": until}}, upsert=True) for name, until in new.items()]
             self.failures.write(self._database[HOSTS], updates)
-            self._database[HOSTS].delete_many({"until": {"$lte": moment}})
 
     def forget(self, notes: Iterable[Document]) -> None:
-        """Remove what is kept of addresses that no resource names any more, and notes of runs that were killed."""
+        """Remove what is kept of addresses that no resource names any more, and notes and rests that are over."""
         if not self._dry:
             for some in chunks((note["_id"] for note in notes), AT_A_TIME):
                 self._database[NOTES].delete_many({"_id": {"$in": some}})
+            self._database[HOSTS].delete_many({"until": {"$lte": now()}})
             for ids in self._agenda.unseen():
                 self._database[ADDRESSES].delete_many({"_id": {"$in": ids}})
 
