@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import bson
 
+from udata.services.scratch import Scratch
 from udata.store.codec import LENIENT
 from udata.store.scan import key
-from udata.store.scratch import Scratch
 
 # How many addresses of a host are taken up at once.
 PAGE = 50

@@ -13,10 +13,10 @@ from udata.progress import Progress, silent
 from udata.services.crawl.agenda import address_id
 from udata.services.crawl.expectations import Expectations
 from udata.services.crawl.writing import ADDRESSES
+from udata.services.scratch import Scratch
 from udata.store.codec import LENIENT
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, documents
-from udata.store.scratch import Scratch
 
 Document = dict[str, Any]
 

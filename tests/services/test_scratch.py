@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from udata.errors import UdataError
-from udata.store.scratch import Scratch
+from udata.services.scratch import Scratch
 
 
 def test_it_may_be_used_by_several_threads() -> None:
