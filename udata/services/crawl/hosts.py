@@ -26,8 +26,6 @@ DEAD = 3
 SILENT = 5
 # After so many files that a host gave while its answers to a HEAD were of no use, it is asked for none.
 HEADLESS = 2
-# A rest that is longer is not waited for.
-PATIENCE = timedelta(seconds=60)
 
 _OTHER_PROTOCOL = re.compile(r"(?i)\s*(ftp|ftps|sftp|s3|rsync|webdav|smb|nfs)://")
 _HOST_AND_MORE = re.compile(r"(?i)https?://[^/?#\s]+[/?#]")
@@ -50,14 +48,13 @@ class Manners(NamedTuple):
 class Host:
     """The addresses of a host, asked one after the other by a few at a time.
 
-    `rests` is how long it wants to be left alone from now on, if so. `is_over` says that the run has come to its end.
+    `is_over` says that the run has come to its end.
     """
 
     def __init__(
         self, name: str, agenda: Agenda, client: Client, turns: Turns, manners: Manners, is_over: Callable[[], bool]
     ) -> None:
         self.name = name
-        self.rests: timedelta | None = None
         self._client = client
         self._turns = turns
         self._manners = manners
@@ -68,12 +65,9 @@ class Host:
         self._gone: dict[URL, Seen] = {}
         self._silent = 0
         self._headless = 0
-        self._resumes = 0.0
 
-    async def work(self, tell: Tell, put_off: bool = False) -> None:
-        """Ask for all of them, or only say that they are put off."""
-        if put_off:
-            self.rests = self.rests or timedelta()
+    async def work(self, tell: Tell) -> None:
+        """Ask for all of them, or say that they are put off."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._manners.at_a_time):
                 group.create_task(self._ask(tell))
@@ -84,7 +78,7 @@ class Host:
 
     @property
     def _stopped(self) -> bool:
-        return self.rests is not None or self._silent >= SILENT or self._is_over()
+        return self._turns.is_resting(self.name) or self._silent >= SILENT or self._is_over()
 
     async def _guarded(self, url: str, file: bool) -> Seen | None:
         try:
@@ -93,27 +87,21 @@ class Host:
             return None
         # Whatever an address of others makes a library raise: it must not keep the other addresses from their turn.
         except Exception as error:
-            log.exception("%s could not be asked", url)
+            log.warning("%r could not be asked: %s: %s", url, type(error).__name__, error)
+            log.debug("It was raised here", exc_info=True)
             return Seen(kind="fault", reason=f"{type(error).__name__}: {error}")
 
     async def _patiently(self, url: str, file: bool) -> Seen | None:
-        """What came of an address; if the host asks for a short rest, after it. None if it was not asked."""
-        for last in (False, True):
-            loop = asyncio.get_running_loop()
-            if self._resumes > loop.time():
-                await asyncio.sleep(self._resumes - loop.time())
+        """What came of an address, after a short rest if a host asks for one; None if it asks for more than that."""
+        for again in (False, True):
             if self._stopped:
                 return None
             seen = await self._seen(url, file)
             rest = seen.rest(now())
             if rest is None:
                 return seen
-            rest = rest or self._manners.rest
-            if last or rest > PATIENCE:
-                # Another one at work here may have heard of a longer one.
-                self.rests = max(rest, self._manners.rest if last else rest, self.rests or timedelta())
-                return None
-            self._resumes = max(self._resumes, loop.time() + rest.total_seconds())
+            # A redirect may have led to another host, and it is that one that rests.
+            self._turns.rest(seen.host or self.name, max(rest, self._manners.rest) if again or not rest else rest)
         return None
 
     async def _seen(self, text: str, file: bool) -> Seen:

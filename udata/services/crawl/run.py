@@ -95,8 +95,7 @@ def _crawl(
     with Crew(settings, agenda, _resting(database)) as crew:
         for some in crew.outcomes():
             writer.write(doubt.sifted(some))
-            # A copy: the crew goes on.
-            writer.rest(dict(crew.rests))
+            writer.rest(crew.rests)
             done += len(some)
             progress(done, addresses, None)
         writer.rest(crew.rests)

@@ -103,7 +103,7 @@ class Writer:
 
     def rest(self, rests: Mapping[str, datetime]) -> None:
         """Keep which hosts asked to be left alone; those that are kept already cost nothing."""
-        new = {name: until for name, until in rests.items() if name not in self._rests}
+        new = {name: until for name, until in rests.items() if self._rests.get(name) != until}
         self._rests |= new
         if not self._dry:
             updates = [UpdateOne({"_id": name}, {"$set": {"until": until}}, upsert=True) for name, until in new.items()]
