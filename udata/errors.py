@@ -57,7 +57,7 @@
     ├── LeftToOthersError        -   a wake-up that another version of this is for (runner.celery.calls)
     ├── NotRecordedError         -   what a message asks for came to nothing (runner.celery.calls)
     ├── TooLargeError            -   a message's body is larger than is allowed (runner.broker.envelopes)
-    ├── PutOffError              -   too many requests wait for the same host (services.crawl.turns)
+    ├── PutOffError              -   a host has its rest, or too many wait for it (services.crawl.turns)
     ├── _HungUpError             -   the connection to a mail server ended in the middle (network.mail)
     └── FieldError               -   a field of a crontab that is none (runner.schedule.crontab)
 

@@ -40,7 +40,8 @@ _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 def parsed(address: str) -> URL:
     """The address as one that can be asked. Raises ValueError, which says why it is none."""
     text = address.strip()
-    if any(character.isspace() or not character.isprintable() for character in text):
+    # Of what is white only the plain space is printable.
+    if " " in text or not text.isprintable():
         raise ValueError("it has spaces or control characters in it")
     url = URL(text)
     if url.scheme not in ("http", "https"):
@@ -55,10 +56,11 @@ def parsed(address: str) -> URL:
     return url
 
 
-def host_of(address: str) -> str:
+def host_of(address: str | URL) -> str:
     """The host that an address names, in small letters and as it is asked for; empty if it names none."""
     try:
-        return (URL(address.strip()).raw_host or "").rstrip(".").lower()
+        url = address if isinstance(address, URL) else URL(address.strip())
+        return (url.raw_host or "").rstrip(".").lower()
     except ValueError:
         return ""
 

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bson import ObjectId
+from pymongo import InsertOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -64,5 +65,5 @@ class Failures:
         self.count += 1
         if len(self.told) < NAMED:
             # Every kind of write names first what it is about.
-            named = next(iter(write._filter.values()), None)
+            named = next(iter((write._doc if isinstance(write, InsertOne) else write._filter).values()), None)
             self.told[f"{collection} {named}"] = why

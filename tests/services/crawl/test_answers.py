@@ -149,6 +149,27 @@ def test_a_host_that_says_how_long_it_rests_is_asked_again_then(
     assert len(refused) <= 4, "at most those that were on their way, head and first bytes"
 
 
+def test_the_host_that_asks_for_it_rests_and_not_the_one_that_leads_there(
+    serving: Serving, catalogue: Catalogue, crawling: Crawl, database: Database[Any]
+) -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith("/busy"):
+            return web.Response(status=429)
+        if request.path.startswith("/to"):
+            raise web.HTTPFound(server.url(f"/busy{request.path}", 1))
+        return csv()
+
+    server = serving(handler, 3)
+    ids = catalogue.add(*(server.url(f"/to/{number}.csv", number % 2 * 2) for number in range(20)))
+    (well_,) = catalogue.add(server.url("/well.csv"))
+    done = crawling(CRAWL_PER_HOST=1)
+    assert (done.put_off, done.verdicts) == (20, {"available": 1})
+    assert [catalogue.extras(one) for one in ids] == [{}] * 20
+    assert catalogue.extras(well_)["available"] is True
+    assert [one["_id"] for one in database.crawl_host.find()] == [server.hosts[1]]
+    assert sum("/busy" in line for line in server.asked) == 1
+
+
 def test_a_server_that_does_not_work_is_no_resting_one(serving: Serving, catalogue: Catalogue, crawling: Crawl) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=503)
@@ -213,7 +234,9 @@ def test_ftp_is_not_checked_and_said_so(catalogue: Catalogue, crawling: Crawl) -
     assert crawling().addresses == 0, "what is not checked is not due at once, either"
 
 
-def test_an_address_inside_is_not_asked(serving: Serving, catalogue: Catalogue, crawling: Crawl) -> None:
+def test_an_address_inside_is_not_asked(
+    serving: Serving, catalogue: Catalogue, crawling: Crawl, caplog: pytest.LogCaptureFixture
+) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         raise web.HTTPFound(server.url("/secret", 1))
 
@@ -224,6 +247,7 @@ def test_an_address_inside_is_not_asked(serving: Serving, catalogue: Catalogue, 
     for one in ids:
         assert catalogue.extras(one) == {"error": "not checked: private address"}
     assert {line.split()[1] for line in server.asked} == {f"{server.hosts[0]}/a.csv"}
+    assert "4 addresses lie inside the own network: HTTP_ALLOW_PRIVATE" in caplog.text
 
 
 def test_redirects_are_followed_and_circles_are_not(serving: Serving, catalogue: Catalogue, crawling: Crawl) -> None:

@@ -1,6 +1,8 @@
 """How hosts are treated: few requests at a time, a pause between them, left alone when they ask for it."""
 
 import asyncio
+import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -235,3 +237,23 @@ def test_what_a_library_raises_for_an_address_stops_no_other(
     crawling()
     assert catalogue.extras(one) == {"error": "not checked: an error of the crawl"}
     assert catalogue.extras(other)["available"] is True
+
+
+def test_names_that_take_long_to_be_unknown_hold_up_no_other(
+    serving: Serving, catalogue: Catalogue, crawling: Crawl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serving(well)
+
+    def looked_up(host: str, port: int, *args: Any, **options: Any) -> Any:
+        if host.startswith("slow"):
+            time.sleep(0.8)
+            raise socket.gaierror(socket.EAI_NONAME, "nobody knows")
+        return getaddrinfo("127.0.1.1" if host == "fast.example" else host, port, *args, **options)
+
+    getaddrinfo = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    # Those with the most addresses come first.
+    catalogue.add(*(f"http://slow-{number % 40}.example/{number}.csv" for number in range(80)))
+    (fast,) = catalogue.add(f"http://fast.example:{server.port}/a.csv")
+    crawling(HTTP_CONNECT_TIMEOUT=1.0)
+    assert catalogue.extras(fast).get("available") is True

@@ -1,16 +1,12 @@
-"""What is to be asked in a run, on disk: by host and address, however large the catalogue is.
+"""What is to be asked in a run, on disk: by host and address, however large the catalogue is."""
 
-It is a database of SQLite without a name, whose file the system removes when the process is gone.
-"""
-
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Any, NamedTuple
 
 import bson
 
+from udata.services.scratch import Scratch
 from udata.store.codec import LENIENT
 from udata.store.scan import key
 
@@ -25,8 +21,8 @@ CREATE TABLE place (url TEXT, host TEXT, file INTEGER, bare INTEGER, last INTEGE
 """
 _INDEXES = """
 CREATE INDEX place_url ON place (url);
-CREATE TABLE address AS SELECT host, url, MIN(last) AS last FROM place GROUP BY host, url;
-CREATE INDEX address_host ON address (host, last, url);
+CREATE TABLE address AS SELECT host, url, MIN(last) AS last, MAX(file) AS file FROM place GROUP BY host, url;
+CREATE INDEX address_host ON address (host, last, url, file);
 CREATE TABLE host AS SELECT host AS name, COUNT(*) AS addresses FROM address GROUP BY host ORDER BY addresses DESC;
 """
 
@@ -68,27 +64,24 @@ class Agenda:
     """The addresses that are due, and what is known of them. It may be used by several threads."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._lock = Lock()
-        # Nothing of it outlives the process.
-        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}; BEGIN")
+        self._disk = Scratch(_SCHEMA)
 
     def close(self) -> None:
         """Let go of it."""
-        self._database.close()
+        self._disk.close()
 
     def know(self, id: str, known: Known) -> None:
         """Keep what the last checks of an address came to."""
         moments = (_milliseconds(known.checked_at), known.successes, known.failures, _milliseconds(known.since))
-        self._do("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, 0)", (id, *moments))
+        self._disk.do("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, 0)", (id, *moments))
 
     def interrupted(self, id: str) -> None:
         """Keep that a run was killed with an address; not if more is known of it."""
-        self._do("INSERT OR IGNORE INTO known VALUES (?, NULL, 0, 0, NULL, 0)", (id,))
+        self._disk.do("INSERT OR IGNORE INTO known VALUES (?, NULL, 0, 0, NULL, 0)", (id,))
 
     def known(self, id: str) -> Known:
         """What the last checks of an address came to."""
-        found = self._rows("SELECT checked_at, successes, failures, since FROM known WHERE id = ?", (id,))
+        found = self._disk.rows("SELECT checked_at, successes, failures, since FROM known WHERE id = ?", (id,))
         if not found:
             return Known()
         checked_at, successes, failures, since = found[0]
@@ -96,12 +89,12 @@ class Agenda:
 
     def see(self, id: str) -> None:
         """A resource names this address, due or not."""
-        self._do("UPDATE known SET seen = 1 WHERE id = ?", (id,))
+        self._disk.do("UPDATE known SET seen = 1 WHERE id = ?", (id,))
 
     def unseen(self) -> Iterator[list[str]]:
         """The ids of what no resource names any more, some at a time."""
         last = ""
-        while found := self._rows("SELECT id FROM known WHERE seen = 0 AND id > ? ORDER BY id LIMIT 100", (last,)):
+        while found := self._disk.rows("SELECT id FROM known WHERE seen = 0 AND id > ? ORDER BY id LIMIT 100", (last,)):
             ids = [id for (id,) in found]
             yield ids
             last = ids[-1]
@@ -110,52 +103,40 @@ class Agenda:
         """A resource whose address is due; `last` is when it was last checked."""
         ids = bson.encode({"document": place.document, "resource": place.resource})
         row = (url, host, place.file, place.bare, _milliseconds(last) or 0, place.collection, ids)
-        self._do("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._disk.do("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def settle(self) -> tuple[int, int]:
         """All is added; returns how many addresses and how many resources that are."""
-        with self._lock:
-            # It commits first what was added.
-            self._database.executescript(_INDEXES)
-        ((addresses,),) = self._rows("SELECT COUNT(*) FROM address")
-        ((places,),) = self._rows("SELECT COUNT(*) FROM place")
+        self._disk.run(_INDEXES)
+        ((addresses,),) = self._disk.rows("SELECT COUNT(*) FROM address")
+        ((places,),) = self._disk.rows("SELECT COUNT(*) FROM place")
         return addresses, places
 
     def hosts(self) -> Iterator[str]:
         """Every host of which something is due; those with the most addresses first, for they take the longest."""
         last = 0
-        while found := self._rows("SELECT rowid, name FROM host WHERE rowid > ? LIMIT ?", (last, PAGE)):
+        while found := self._disk.rows("SELECT rowid, name FROM host WHERE rowid > ? LIMIT ?", (last, PAGE)):
             yield from (name for _, name in found)
             last = found[-1][0]
 
-    def addresses(self, host: str) -> Iterator[str]:
-        """The addresses of a host, those that were not checked for the longest time first."""
-        asked = "SELECT last, url FROM address WHERE host = ? AND (last, url) > (?, ?) ORDER BY last, url LIMIT ?"
+    def addresses(self, host: str) -> Iterator[tuple[str, bool]]:
+        """The addresses of a host, those that were not checked for the longest time first; and whether a resource says
+        that there is a file.
+        """
+        asked = "SELECT last, url, file FROM address WHERE host = ? AND (last, url) > (?, ?) ORDER BY last, url LIMIT ?"
         behind: tuple[int, str] = (-1, "")
-        while found := self._rows(asked, (host, *behind, PAGE)):
-            yield from (url for _, url in found)
-            behind = found[-1]
+        while found := self._disk.rows(asked, (host, *behind, PAGE)):
+            yield from ((url, bool(file)) for _, url, file in found)
+            behind = found[-1][:2]
 
     def places(self, url: str) -> list[Place]:
         """The resources that name an address."""
         asked = "SELECT collection, ids, file, bare FROM place WHERE url = ?"
-        return [self._place(*row) for row in self._rows(asked, (url,))]
-
-    def names_file(self, url: str) -> bool:
-        """Whether a resource with this address names a file."""
-        return bool(self._rows("SELECT 1 FROM place WHERE url = ? AND file LIMIT 1", (url,)))
+        return [self._place(*row) for row in self._disk.rows(asked, (url,))]
 
     def _place(self, collection: str, ids: bytes, file: int, bare: int) -> Place:
         found = bson.decode(ids, LENIENT)
         return Place(collection, found["document"], found["resource"], bool(file), bool(bare))
-
-    def _do(self, statement: str, values: Iterable[Any]) -> None:
-        with self._lock:
-            self._database.execute(statement, tuple(values))
-
-    def _rows(self, statement: str, values: Iterable[Any] = ()) -> list[Any]:
-        with self._lock:
-            return self._database.execute(statement, tuple(values)).fetchall()
 
 
 _EPOCH = datetime(1970, 1, 1)

@@ -1,6 +1,5 @@
 """The resources that the crawl found broken, by the organization that answers for them."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from udata.progress import Progress, silent
 from udata.services.crawl.agenda import address_id
 from udata.services.crawl.expectations import Expectations
 from udata.services.crawl.writing import ADDRESSES
+from udata.services.scratch import Scratch
 from udata.store.codec import LENIENT
 from udata.store.connection import translated_errors
 from udata.store.scan import Unreadable, documents
@@ -77,21 +77,18 @@ class Report:
     ) -> None:
         self._database = database
         self._expectations = Expectations(settings)
-        self._disk = sqlite3.connect("", isolation_level=None)
-        self._disk.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}; BEGIN")
+        self._disk = Scratch(_SCHEMA)
         self._resources: dict[str | None, int] = {}
         with translated_errors():
             self._only = None if organization is None else self._found(organization)
             self._names: dict[str, str | None] = {}
             self._slugs: dict[str, str | None] = {}
             for one in _readable(database, "organization", ["name", "slug"], {"_id": self._only} if self._only else {}):
-                self._names[str(one["_id"])], self._slugs[str(one["_id"])] = (
-                    _text(one.get("name")),
-                    _text(one.get("slug")),
-                )
+                self._names[str(one["_id"])] = _text(one.get("name"))
+                self._slugs[str(one["_id"])] = _text(one.get("slug"))
             self.checked = database[ADDRESSES].find_one({}, {"_id": 1}) is not None
             for one in database[ADDRESSES].find({"failures": {"$gte": settings["CRAWL_BROKEN_AFTER"]}}):
-                self._disk.execute("INSERT INTO address VALUES (?, ?)", (str(one["_id"]), bson.encode(one)))
+                self._disk.do("INSERT INTO address VALUES (?, ?)", (str(one["_id"]), bson.encode(one)))
             self._read(progress)
 
     def __enter__(self) -> "Report":
@@ -108,7 +105,7 @@ class Report:
                 id or None, self._slugs.get(id), self._names.get(id), self._resources[id or None], number,
                 datetime.fromisoformat(since) if since else None,
             )
-            for id, number, since in self._disk.execute(asked)
+            for id, number, since in self._disk.rows(asked)
         ]  # fmt: skip
 
     def broken(self) -> Iterator[Broken]:
@@ -118,9 +115,14 @@ class Report:
 
     def of(self, organization: str | None) -> Iterator[Broken]:
         """Those of one organization, or of none."""
-        asked = "SELECT told FROM broken WHERE organization = ? ORDER BY since"
-        for (told,) in self._disk.execute(asked, (organization or "",)):
-            yield Broken(**bson.decode(told, LENIENT))
+        asked = (
+            "SELECT since, rowid, told FROM broken WHERE organization = ? AND (since, rowid) > (?, ?)"
+            " ORDER BY since, rowid LIMIT 100"
+        )
+        behind: tuple[Any, ...] = ("", 0)
+        while found := self._disk.rows(asked, (organization or "", *behind)):
+            yield from (Broken(**bson.decode(told, LENIENT)) for _, _, told in found)
+            behind = found[-1][:2]
 
     def _found(self, name: str) -> Any:
         """The id of an organization that is named by its id or its slug."""
@@ -152,18 +154,18 @@ class Report:
         owner = None if organization is None else str(organization)
         self._resources[owner] = self._resources.get(owner, 0) + 1
         id = address_id(url, self._expectations.names_file(resource))
-        found = self._disk.execute("SELECT told FROM address WHERE id = ?", (id,)).fetchone()
-        if found is None:
+        found = self._disk.rows("SELECT told FROM address WHERE id = ?", (id,))
+        if not found:
             return
-        kept = bson.decode(found[0], LENIENT)
+        kept = bson.decode(found[0][0], LENIENT)
         told = Broken(
             owner, self._names.get(owner or ""), None if dataset is None else str(dataset), title,
             str(resource.get("_id")), _text(resource.get("title")), url, kept.get("since"), kept["failures"],
             kept["checked_at"], kept.get("status"), kept.get("error"), kept.get("reason"),
         )  # fmt: skip
-        since = kept["since"].isoformat() if isinstance(kept.get("since"), datetime) else None
+        since = kept["since"].isoformat() if isinstance(kept.get("since"), datetime) else ""
         # An empty text is in front of all others, and no id.
-        self._disk.execute("INSERT INTO broken VALUES (?, ?, ?)", (owner or "", since, bson.encode(told._asdict())))
+        self._disk.do("INSERT INTO broken VALUES (?, ?, ?)", (owner or "", since, bson.encode(told._asdict())))
 
 
 def _readable(database: Database[Document], collection: str, fields: list[str], query: Document) -> Iterator[Document]:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from udata.clock import now
 from udata.network.background import Background
 from udata.network.http import Client, user_agent
 from udata.services.crawl.agenda import Agenda
@@ -15,8 +15,9 @@ from udata.services.crawl.robots import Robots
 from udata.services.crawl.turns import Turns
 from udata.services.crawl.verdicts import Seen
 
-# How many outcomes may wait to be written, and how many are written at once.
-BACKLOG, BATCH = 2000, 500
+# How many outcomes may wait to be written, and how many are written at once: the more, the more of them are of the same
+# dataset, which is written as one.
+BACKLOG, BATCH = 4000, 2000
 # How many hosts are at work for each request that may be on its way: most of them wait for their pause.
 HOSTS = 4
 # The limits are those of the turns.
@@ -34,11 +35,10 @@ class Outcome(NamedTuple):
 class Crew:
     """Asks for what is on the agenda, within this context; `resting` are hosts to be left alone until a moment.
 
-    `rests` are those that asked for it meanwhile. `late` says that there was no time for all of it.
+    `late` says that there was no time for all of it.
     """
 
     def __init__(self, settings: Mapping[str, Any], agenda: Agenda, resting: Mapping[str, datetime]) -> None:
-        self.rests: dict[str, datetime] = {}
         self.late = False
         self._settings = settings
         self._agenda = agenda
@@ -63,6 +63,12 @@ class Crew:
         finally:
             self._background.stop()
 
+    @property
+    def rests(self) -> dict[str, datetime]:
+        """The hosts that asked meanwhile to be left alone."""
+        # A copy, for others go on.
+        return {name: until for name, until in dict(self._turns.rests).items() if self._resting.get(name) != until}
+
     def outcomes(self) -> Iterator[list[Outcome]]:
         """What came of the addresses, some at a time, until all are asked."""
         while some := self._background.wait(self._some()):
@@ -72,7 +78,9 @@ class Crew:
         settings = self._settings
         self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(BACKLOG)
         at_a_time, total = settings["CRAWL_PER_HOST"], settings["CRAWL_CONCURRENCY"]
-        self._turns = Turns(at_a_time, settings["CRAWL_PAUSE_SECONDS"], total)
+        # Names are looked up in threads: no request waits for another one's name, which may take long to be unknown.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(total, "names"))
+        self._turns = Turns(at_a_time, settings["CRAWL_PAUSE_SECONDS"], total, self._resting)
         self._client = Client(settings, connections=_CONNECTIONS, turns=self._turns.turn)
         seconds = settings["CRAWL_TIMEOUT"]
         agent = user_agent(settings)
@@ -102,10 +110,7 @@ class Crew:
             async def tell(url: str, seen: Seen | None, name: str = name) -> None:
                 await self._queue.put(Outcome(url, name, seen))
 
-            until = self._resting.get(name)
-            await host.work(tell, put_off=until is not None and until > now())
-            if host.rests:
-                self.rests[name] = now() + host.rests
+            await host.work(tell)
 
     def _is_over(self) -> bool:
         if asyncio.get_running_loop().time() >= self._until:

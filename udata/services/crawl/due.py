@@ -23,6 +23,8 @@ _FIELDS = ("_id", "url", "filetype", "format", "mime", "deleted", "extras.check:
 # How many documents that are odd are named.
 NAMED = 20
 STEP = 1000
+# What was checked a little after the last start of an hourly run is due when the next one starts.
+SLACK = 0.95
 
 
 class Wanted(NamedTuple):
@@ -61,7 +63,7 @@ class Intervals:
             return known.interrupted or date is None or not date <= now or date + self.first <= now
         # A resource that came later has not heard of it. What lies ahead is a clock's that was wrong.
         unheard = date is None and known.has_verdict
-        return unheard or not known.checked_at <= now or known.checked_at + self.after(known) <= now
+        return unheard or not known.checked_at <= now or known.checked_at + SLACK * self.after(known) <= now
 
 
 class Exclusions:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -26,8 +26,6 @@ DEAD = 3
 SILENT = 5
 # After so many files that a host gave while its answers to a HEAD were of no use, it is asked for none.
 HEADLESS = 2
-# A rest that is longer is not waited for.
-PATIENCE = timedelta(seconds=60)
 
 _OTHER_PROTOCOL = re.compile(r"(?i)\s*(ftp|ftps|sftp|s3|rsync|webdav|smb|nfs)://")
 _HOST_AND_MORE = re.compile(r"(?i)https?://[^/?#\s]+[/?#]")
@@ -50,74 +48,63 @@ class Manners(NamedTuple):
 class Host:
     """The addresses of a host, asked one after the other by a few at a time.
 
-    `rests` is how long it wants to be left alone from now on, if so. `is_over` says that the run has come to its end.
+    `is_over` says that the run has come to its end.
     """
 
     def __init__(
         self, name: str, agenda: Agenda, client: Client, turns: Turns, manners: Manners, is_over: Callable[[], bool]
     ) -> None:
         self.name = name
-        self.rests: timedelta | None = None
         self._client = client
         self._turns = turns
         self._manners = manners
         self._is_over = is_over
         self._robots = manners.robots()
-        self._urls: Iterator[str] = agenda.addresses(name)
-        self._names_file = agenda.names_file
+        self._addresses = agenda.addresses(name)
         self._dead: dict[URL, int] = {}
         self._gone: dict[URL, Seen] = {}
         self._silent = 0
         self._headless = 0
-        self._resumes = 0.0
 
-    async def work(self, tell: Tell, put_off: bool = False) -> None:
-        """Ask for all of them, or only say that they are put off."""
-        if put_off:
-            self.rests = self.rests or timedelta()
+    async def work(self, tell: Tell) -> None:
+        """Ask for all of them, or say that they are put off."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._manners.at_a_time):
                 group.create_task(self._ask(tell))
 
     async def _ask(self, tell: Tell) -> None:
-        for url in self._urls:
-            await tell(url, None if self._stopped else await self._guarded(url))
+        for url, file in self._addresses:
+            await tell(url, None if self._stopped else await self._guarded(url, file))
 
     @property
     def _stopped(self) -> bool:
-        return self.rests is not None or self._silent >= SILENT or self._is_over()
+        return self._turns.is_resting(self.name) or self._silent >= SILENT or self._is_over()
 
-    async def _guarded(self, url: str) -> Seen | None:
+    async def _guarded(self, url: str, file: bool) -> Seen | None:
         try:
-            return await self._patiently(url)
+            return await self._patiently(url, file)
         except PutOffError:
             return None
         # Whatever an address of others makes a library raise: it must not keep the other addresses from their turn.
         except Exception as error:
-            log.exception("%s could not be asked", url)
+            log.warning("%r could not be asked: %s: %s", url, type(error).__name__, error)
+            log.debug("It was raised here", exc_info=True)
             return Seen(kind="fault", reason=f"{type(error).__name__}: {error}")
 
-    async def _patiently(self, url: str) -> Seen | None:
-        """What came of an address; if the host asks for a short rest, after it. None if it was not asked."""
-        for last in (False, True):
-            loop = asyncio.get_running_loop()
-            if self._resumes > loop.time():
-                await asyncio.sleep(self._resumes - loop.time())
+    async def _patiently(self, url: str, file: bool) -> Seen | None:
+        """What came of an address, after a short rest if a host asks for one; None if it asks for more than that."""
+        for again in (False, True):
             if self._stopped:
                 return None
-            seen = await self._seen(url)
+            seen = await self._seen(url, file)
             rest = seen.rest(now())
             if rest is None:
                 return seen
-            rest = rest or self._manners.rest
-            if last or rest > PATIENCE:
-                # Another one at work here may have heard of a longer one.
-                self.rests = max(rest, self._manners.rest if last else rest, self.rests or timedelta())
-                return None
-            self._resumes = max(self._resumes, loop.time() + rest.total_seconds())
+            # A redirect may have led to another host, and it is that one that rests.
+            self._turns.rest(seen.host or self.name, max(rest, self._manners.rest) if again or not rest else rest)
         return None
 
-    async def _seen(self, text: str) -> Seen:
+    async def _seen(self, text: str, file: bool) -> Seen:
         if _OTHER_PROTOCOL.match(text):
             return Seen(kind="scheme", reason="only addresses of the web are checked")
         try:
@@ -133,7 +120,7 @@ class Host:
             if delay := await self._robots.delay(url):
                 self._turns.pauses[self.name] = delay
         seen, of_use = await visit(
-            self._client, str(url), file=self._names_file(text), seconds=self._manners.seconds,
+            self._client, str(url), file=file, seconds=self._manners.seconds,
             head=self._headless < HEADLESS,
         )  # fmt: skip
         self._learn(origin, seen, of_use)

@@ -16,6 +16,7 @@ from udata.services.crawl.agenda import Agenda
 from udata.services.crawl.crew import Crew
 from udata.services.crawl.due import Filling, Found, Wanted
 from udata.services.crawl.outage import Doubt
+from udata.services.crawl.verdicts import UNASKED
 from udata.services.crawl.writing import HOSTS, Writer
 from udata.store.connection import translated_errors
 
@@ -94,11 +95,14 @@ def _crawl(
     with Crew(settings, agenda, _resting(database)) as crew:
         for some in crew.outcomes():
             writer.write(doubt.sifted(some))
+            writer.rest(crew.rests)
             done += len(some)
             progress(done, addresses, None)
-        late = crew.late
         writer.rest(crew.rests)
+        late = crew.late
     writer.write(doubt.settled())
+    if inside := writer.verdicts[UNASKED["refused"]]:
+        log.warning("%d addresses lie inside the own network: HTTP_ALLOW_PRIVATE names what may be asked there", inside)
     if wanted.is_all:
         writer.forget(filling.notes)
     told = Crawled(

@@ -42,8 +42,8 @@ _PAGE = re.compile(
 class Seen(NamedTuple):
     """What came of asking: an answer, or the `kind` of a failure and its `reason` in one line.
 
-    `headers` have names in small letters. `body` is its beginning, None if it was not asked for. `beforehand` says
-    that not even a connection was made.
+    `headers` have names in small letters. `body` is its beginning, None if it was not asked for; `host` has answered.
+    `beforehand` says that not even a connection was made.
     """
 
     status: int | None = None
@@ -52,6 +52,7 @@ class Seen(NamedTuple):
     kind: str | None = None
     reason: str | None = None
     beforehand: bool = False
+    host: str | None = None
 
     @property
     def ok(self) -> bool:

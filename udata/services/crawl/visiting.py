@@ -48,9 +48,9 @@ async def _ask(client: Client, url: str, method: str, seconds: float, headers: M
         async with client.open(url, method=method, headers=sent, timeout=seconds) as incoming:
             kept = {name: incoming.headers[name] for name in _HEADERS if name in incoming.headers}
             if method == "HEAD":
-                return Seen(incoming.status, kept)
+                return Seen(incoming.status, kept, host=host_of(incoming.url))
             answer = await incoming.read(FIRST_BYTES, FIRST_BYTES)
-            return Seen(answer.status, kept, answer.body)
+            return Seen(answer.status, kept, answer.body, host=host_of(answer.url))
     except HttpError as error:
         # A redirect may lead to a host that is gone.
         own = host_of(error.address) == host_of(url)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.database import Database
 
 from udata.clock import now
@@ -51,11 +51,12 @@ class Writer:
         self._database = database
         self._agenda = agenda
         self._dry = dry
+        self._rests: dict[str, datetime] = {}
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Write what came of some addresses."""
         parts: dict[tuple[str, Any], list[_Part]] = defaultdict(list)
-        kept: list[UpdateOne] = []
+        kept: list[UpdateOne | InsertOne[Document]] = []
         new: list[str] = []
         moment = now()
         for outcome in outcomes:
@@ -79,7 +80,9 @@ class Writer:
         if not self._dry:
             self._write(parts, kept, new)
 
-    def _write(self, parts: dict[tuple[str, Any], list[_Part]], kept: list[UpdateOne], new: list[str]) -> None:
+    def _write(
+        self, parts: dict[tuple[str, Any], list[_Part]], kept: list[UpdateOne | InsertOne[Document]], new: list[str]
+    ) -> None:
         with self._noted(new):
             updates: dict[str, list[UpdateOne]] = defaultdict(list)
             for (collection, _), of_one in parts.items():
@@ -99,20 +102,19 @@ class Writer:
             notes.delete_one({"_id": note})
 
     def rest(self, rests: Mapping[str, datetime]) -> None:
-        """Keep which hosts asked to be left alone."""
+        """Keep which hosts asked to be left alone; those that are kept already cost nothing."""
+        new = {name: until for name, until in rests.items() if self._rests.get(name) != until}
+        self._rests |= new
         if not self._dry:
-            moment = now()
-            updates = [
-                UpdateOne({"_id": name}, {"$set": {"until": until}}, upsert=True) for name, until in rests.items()
-            ]
+            updates = [UpdateOne({"_id": name}, {"$set": {"until": until}}, upsert=True) for name, until in new.items()]
             self.failures.write(self._database[HOSTS], updates)
-            self._database[HOSTS].delete_many({"until": {"$lte": moment}})
 
     def forget(self, notes: Iterable[Document]) -> None:
-        """Remove what is kept of addresses that no resource names any more, and notes of runs that were killed."""
+        """Remove what is kept of addresses that no resource names any more, and notes and rests that are over."""
         if not self._dry:
             for some in chunks((note["_id"] for note in notes), AT_A_TIME):
                 self._database[NOTES].delete_many({"_id": {"$in": some}})
+            self._database[HOSTS].delete_many({"until": {"$lte": now()}})
             for ids in self._agenda.unseen():
                 self._database[ADDRESSES].delete_many({"_id": {"$in": ids}})
 
@@ -150,8 +152,10 @@ def _change(path: str, extras: Document, bare: bool) -> dict[str, Document]:
     return {**change, "$unset": absent} if absent else change
 
 
-def _kept(id: str, url: str, file: bool, before: Known, verdict: Verdict, moment: datetime) -> UpdateOne:
-    """The update of what is kept of an address, which holds if no other run was there meanwhile."""
+def _kept(
+    id: str, url: str, file: bool, before: Known, verdict: Verdict, moment: datetime
+) -> UpdateOne | InsertOne[Document]:
+    """The write of what is kept of an address, which holds if no other run was there meanwhile."""
     fields: Document = {
         "url": url,
         "file": file,
@@ -164,7 +168,9 @@ def _kept(id: str, url: str, file: bool, before: Known, verdict: Verdict, moment
         "reason": verdict.reason,
     }
     written = {name: value for name, value in fields.items() if value is not None}
+    if before.checked_at is None:
+        return InsertOne({"_id": id, **written})
     change: Document = {"$set": written}
-    if len(written) < len(fields):
-        change["$unset"] = {name: "" for name in fields if name not in written}
-    return UpdateOne({"_id": id, "checked_at": before.checked_at}, change, upsert=True)
+    if absent := {name: "" for name in fields if name not in written}:
+        change["$unset"] = absent
+    return UpdateOne({"_id": id, "checked_at": before.checked_at}, change)
