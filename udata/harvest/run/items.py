@@ -79,7 +79,8 @@ class Job:
     size: int = 0
     left_out: bool = False
     waiting: list[Document] = field(default_factory=list)
-    written: float = field(default_factory=monotonic)
+    # The first batch is written at once: whoever looks sees that the run is at work.
+    written: float = -SECONDS
 
     def start(self) -> None:
         """Store the job."""
