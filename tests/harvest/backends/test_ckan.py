@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -135,6 +136,23 @@ def test_the_identity_of_a_resource_stays_apart_from_ours() -> None:
     one, other = (package(Portal.package(number), "http://e.org") for number in range(2))
     assert one.distributions[0].remote_id == other.distributions[0].remote_id == "same-id"
     assert one.landing_page == "http://e.org/dataset/p0"
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("", None),
+        (None, None),
+        ("jeu, 19/12/2019 - 03:00", datetime(2019, 12, 19, 3)),
+        ("Thu, 12/19/2019 - 03:00", datetime(2019, 12, 19, 3)),
+        ("Date changed  2019-12-19", datetime(2019, 12, 19)),
+        ("2019-12-19T03:00:00.123456", datetime(2019, 12, 19, 3, 0, 0, 123456)),
+        ("19 décembre", None),
+    ],
+)
+def test_a_date_of_dkan_is_read_or_left_out(written: str | None, moment: datetime | None) -> None:
+    given = [Portal.package(1) | {"metadata_created": written, "notes": "", "tags": "", "extras": None}]
+    assert package(given, "http://e.org").created == moment
 
 
 def test_where_data_come_from_is_told_in_words_or_by_an_address() -> None:
