@@ -65,6 +65,12 @@ def test_with_a_filter_all_pages_are_read_too(serving: Serving, fetch: Fetch) ->
     assert query(()) == ""
 
 
+def test_of_several_organizations_any_is_wanted_and_of_tags_and_groups_all() -> None:
+    wanted = [Filter("organization", name) for name in ("a", "b")]
+    more = [Filter("tags", "c"), Filter("group", "d"), Filter("organization", "e", exclude=True)]
+    assert query((*wanted, *more)) == '+organization:("a" OR "b") +tags:"c" +groups:"d" -organization:"e"'
+
+
 def test_a_package_that_goes_meanwhile_forbids_archiving(serving: Serving, fetch: Fetch) -> None:
     portal = Portal(150)
 

@@ -15,7 +15,8 @@ from udata.harvest.records import Dataset, Unread
 
 # What CKAN gives at most is the portal's to set; whole packages of more than these are a burden for many.
 PAGE_SIZE = 100
-_FIELDS = {"organization": "organization", "tags": "tags", "groups": "groups"}
+# Sources name a group as one, and CKAN's index as several.
+_FIELDS = {"group": "groups", "tag": "tags"}
 
 
 def api(url: str) -> tuple[str, str]:
@@ -50,15 +51,24 @@ def result(answer: Answer) -> Any:
 
 
 def query(filters: tuple[Filter, ...]) -> str:
-    """The filters in the language of CKAN's search: `+organization:"a" -tags:"b"`."""
-    return " ".join(
-        f'{"-" if one.exclude else "+"}{_FIELDS.get(one.key, one.key)}:"{_escaped(one.value)}"' for one in filters
-    )
+    """The filters in the language of CKAN's search: `+organization:("a" OR "b") +tags:"c" -groups:"d"`.
+
+    A package has one organization: of several that are wanted it is to have any, but all the tags and groups.
+    """
+    parts = []
+    wanted = [_quoted(one.value) for one in filters if one.key == "organization" and not one.exclude]
+    if wanted:
+        parts.append(f"+organization:({' OR '.join(wanted)})" if len(wanted) > 1 else f"+organization:{wanted[0]}")
+    for one in filters:
+        if one.key != "organization" or one.exclude:
+            parts.append(f"{'-' if one.exclude else '+'}{_FIELDS.get(one.key, one.key)}:{_quoted(one.value)}")
+    return " ".join(parts)
 
 
-def _escaped(value: str) -> str:
+def _quoted(value: str) -> str:
     # Unescaped, a quotation mark would end the value, and the rest of it would be read as a query.
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
@@ -81,7 +91,7 @@ class CKANBackend:
 
     name: ClassVar[str] = "ckan"
     display_name: ClassVar[str] = "CKAN"
-    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "groups")
+    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "group")
     features: ClassVar[tuple[Feature, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
 
