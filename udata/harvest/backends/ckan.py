@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from udata.errors import ServerError
 from udata.harvest.backends.base import Answer, Feature, Fetch, Filter, Page, Source
 from udata.harvest.backends.paging import Paging
-from udata.harvest.ckan import objects, one_object, package, plain
+from udata.harvest.ckan import Object, objects, one_object, package, plain
 from udata.harvest.errors import RemoteFault, UnreadableCatalogue
 from udata.harvest.rdf.content import decoded
 from udata.harvest.records import Dataset, Unread
@@ -63,6 +63,23 @@ def query(filters: tuple[Filter, ...]) -> str:
         if one.key != "organization" or one.exclude:
             parts.append(f"{'-' if one.exclude else '+'}{_FIELDS.get(one.key, one.key)}:{_quoted(one.value)}")
     return " ".join(parts)
+
+
+def passes(given: Object, filters: tuple[Filter, ...]) -> bool:
+    """Whether a package is one that CKAN's search would find by `filters`; names and titles count, in any case."""
+
+    def has(one: Filter) -> bool:
+        field = _FIELDS.get(one.key, one.key)
+        named = {text.casefold() for each in objects(given.get(field)) for text in _names(each)}
+        return one.value.casefold() in named
+
+    wanted = [one for one in filters if one.key == "organization" and not one.exclude]
+    others = [one for one in filters if one not in wanted]
+    return (not wanted or any(map(has, wanted))) and all(has(one) is not one.exclude for one in others)
+
+
+def _names(given: Object) -> list[str]:
+    return [text for key in ("name", "display_name", "title") if (text := plain(given.get(key)))]
 
 
 def _quoted(value: str) -> str:
@@ -149,7 +166,7 @@ class DKANBackend:
 
     name: ClassVar[str] = "dkan"
     display_name: ClassVar[str] = "DKAN"
-    filters: ClassVar[tuple[str, ...]] = ()
+    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "group")
     features: ClassVar[tuple[Feature, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
 
@@ -169,9 +186,13 @@ class DKANBackend:
             for name in names[start : start + PAGE_SIZE]:
                 try:
                     shown = result(fetch(f"{actions}/package_show?{urlencode({'id': name})}"))
-                    read, odd = packages(shown, site)
-                    found += read
-                    unread += odd
+                    if not one_object(shown):
+                        unread.append(Unread(name, "the portal shows nothing of it"))
+                    # There is no search that could be asked for some of them.
+                    elif passes(one_object(shown), source.filters):
+                        read, odd = packages(shown, site)
+                        found += read
+                        unread += odd
                     # Only failures in a row mean that the portal is down.
                     failures = 0
                 except (ServerError, RemoteFault, UnreadableCatalogue) as error:
@@ -183,7 +204,8 @@ class DKANBackend:
                 f"{address}#{start}",
                 records=paging.new(address, found),
                 unread=tuple(unread),
-                total=len(names),
+                # How many of them pass is known at the end alone.
+                total=None if source.filters else len(names),
             )
         # Even an empty portal gives one page, so that its extent is known.
         if not names:
