@@ -9,7 +9,7 @@ from udata.errors import ServerError
 from udata.harvest.backends.base import Answer, Feature, Fetch, Filter, Page, Source
 from udata.harvest.backends.paging import Paging
 from udata.harvest.ckan import Object, objects, one_object, package, plain
-from udata.harvest.errors import RemoteFault, UnreadableCatalogue
+from udata.harvest.errors import RemoteFault, UnreadableCatalogue, reason_of
 from udata.harvest.rdf.content import decoded
 from udata.harvest.records import Dataset, Unread
 
@@ -99,7 +99,7 @@ def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
         try:
             found.append(package(one, site))
         except Exception as error:  # whatever strangers wrote into one package, the others are read
-            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+            unread.append(Unread(name, reason_of(error)))
     return found, unread
 
 

@@ -9,6 +9,7 @@ from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.coverage import places, temporal
 from udata.harvest.dcat.distributions import distributions
 from udata.harvest.dcat.thing import Thing
+from udata.harvest.errors import reason_of
 from udata.harvest.rdf.graph import Graph, node
 from udata.harvest.rdf.terms import ADMS, DC, DCAT, DCATAP, DCT, FOAF, GEODCAT, OWL, POD, RDFS, SKOS
 from udata.harvest.records import Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
@@ -70,7 +71,7 @@ def _read(
         try:
             read.append(reader(Thing(graph, name, now)))
         except Exception as error:  # whatever strangers wrote into one thing, the others are read
-            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+            unread.append(Unread(name, reason_of(error)))
     return read
 
 
