@@ -47,6 +47,7 @@
         ├── UnreadableCatalogue  1   the content is no catalogue in any format that is read
         │   └── UnsafeContent    1   reading it would exhaust the machine, or open what it must not
         ├── NoArea               1   a text that is no area
+        ├── NoRecord             1   an entry of a catalogue that describes nothing
         ├── RemoteFault          1   the other portal answered with an error of its own
         ├── EndlessPaging        1   the pages of a catalogue lead in a circle, or on without end
         └── FarFromBefore        1   it has far more or fewer entries than the portal has documents of it

@@ -1,6 +1,7 @@
 """Catalogues that would harm: every backend refuses them with a reason, and what is stored already stays as it is."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,12 +18,13 @@ from tests.network.webserver import WebServer
 from udata.errors import UdataError
 from udata.harvest.backends.base import Fetch, Source
 from udata.harvest.backends.registry import backend
-from udata.harvest.run.source import run
+from udata.harvest.run.source import Report, run
 from udata.network.fetching import Fetcher
 from udata.settings import load
 
 Serving = Callable[[Answers], WebServer]
 Stored = dict[str, Any]
+Harvest = Callable[[WebServer, timedelta], Report]
 BACKENDS = ("ckan", "csw-dcat", "csw-iso-19139", "dcat", "dkan")
 GOOD = b"""@prefix d: <http://www.w3.org/ns/dcat#> . @prefix t: <http://purl.org/dc/terms/> .
 <http://e.org/1> a d:Dataset ; t:title "one" . <http://e.org/2> a d:Dataset ; t:title "two" .
@@ -60,7 +62,20 @@ def swollen(kind: str) -> bytes:
     return document(kind, "&a;" * 2_000, f'[<!ENTITY a "{"a" * 100_000}">]')
 
 
-# Whatever they are asked for, these answer so; `{here}` is the server's own address.
+@pytest.fixture
+def harvest(app: Flask, database: Database[Stored], fetch: Fetch) -> Harvest:
+    """A run of a source that reads a server with the backend `dcat`."""
+    identifier = ObjectId()
+
+    def run_source(server: WebServer, later: timedelta) -> Report:
+        url = server.url("/catalogue")
+        source = {"_id": identifier, "url": url, "backend": "dcat", "validation": {"state": "accepted"}}
+        return run(database, current_app.config, source, backend("dcat"), fetch, now=NOW + later)
+
+    return run_source
+
+
+# Whatever they are asked for, these answer so.
 HOSTILE: dict[str, Callable[[str], bytes]] = {
     "entities of entities": bomb,
     "one entity again and again": swollen,
@@ -110,6 +125,29 @@ def test_nothing_that_a_document_names_is_opened(
     assert len(all_records(pages)) <= 1
 
 
+# Each was tried in all the ways of cutting it, once.
+@pytest.mark.parametrize(
+    "text", ["1" * 200_000 + " 1 1 1x", "a" + " " * 200_000 + "b", "2020-01-01/" + " " * 200_000 + "x", "<a" * 100_000]
+)
+def test_a_long_text_costs_no_more_than_its_length(
+    text: str, harvest: Harvest, database: Database[Stored], serving: Serving
+) -> None:
+    thing = {
+        "@context": {"dcat": "http://www.w3.org/ns/dcat#", "dct": "http://purl.org/dc/terms/"},
+        "@id": "http://e.org/1",
+        "@type": "dcat:Dataset",
+        "dct:title": "one",
+        "dcat:distribution": {"dcat:accessURL": "http://e.org/f", "dct:format": text, "dcat:byteSize": text},
+    }
+    fields = ("description", "rights", "temporal", "accrualPeriodicity", "spatial", "modified", "language", "license")
+    body = json.dumps(thing | {f"dct:{field}": text for field in fields} | {"dcat:keyword": text})
+    report = harvest(serving(lambda path, asked: body.encode()), timedelta())
+    assert report.items == {"done": 1}
+    (made,) = database.dataset.find()
+    assert made["title"] == "one"
+    assert all(len(tag) <= 96 for tag in made["tags"])
+
+
 @pytest.fixture
 def small() -> Iterator[Fetch]:
     """A client that takes a megabyte and no more."""
@@ -148,7 +186,7 @@ TURNED_BAD: dict[str, Callable[[str, int], Any]] = {
 
 @pytest.mark.parametrize("name", TURNED_BAD)
 def test_a_source_that_turns_bad_leaves_all_that_is_stored(
-    name: str, app: Flask, database: Database[Stored], serving: Serving, fetch: Fetch
+    name: str, harvest: Harvest, database: Database[Stored], serving: Serving
 ) -> None:
     answers: list[Callable[[str, int], Any]] = [lambda path, asked: GOOD]
     asked: list[str] = []
@@ -157,21 +195,12 @@ def test_a_source_that_turns_bad_leaves_all_that_is_stored(
         asked.append(path)
         return answers[-1](path, len(asked))
 
-    source = {
-        "_id": ObjectId(),
-        "url": serving(answer).url("/catalogue"),
-        "backend": "dcat",
-        "validation": {"state": "accepted"},
-    }
-
-    def harvest(later: timedelta) -> Any:
-        return run(database, current_app.config, source, backend("dcat"), fetch, now=NOW + later)
-
-    assert harvest(timedelta()).items == {"done": 2}
+    server = serving(answer)
+    assert harvest(server, timedelta()).items == {"done": 2}
     before = list(database.dataset.find())
     answers.append(TURNED_BAD[name])
     asked.clear()
-    report = harvest(timedelta(days=30))
+    report = harvest(server, timedelta(days=30))
     assert report.not_archived
     assert report.items["archived"] == 0
     # A cut page is read as far as it goes; everything else is a failure that is told.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from udata.harvest.errors import NoArea
+from udata.harvest.errors import NoArea, NoRecord
 from udata.harvest.records import (
     Checksum,
     Concept,
@@ -47,12 +47,12 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 def package(given: Any, site: str, now: datetime | None = None) -> Dataset:
     """The dataset that a package is, in the shape of `package_show` or of a result of `package_search`.
 
-    `site` is the address of the portal, for those whose packages name no page of their own. Raises ValueError for
+    `site` is the address of the portal, for those whose packages name no page of their own. Raises NoRecord for
     what is no package at all.
     """
     given = one_object(given)
     if not given:
-        raise ValueError("the package is no object")
+        raise NoRecord("the package is no object")
     return _Package(given, site, now).read()
 
 

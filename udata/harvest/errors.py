@@ -4,6 +4,7 @@ HarvestError                 1   a catalogue could not be harvested
 ├── UnreadableCatalogue      1   the content is no catalogue in any format that is read here
 │   └── UnsafeContent        1   it would exhaust the machine: an entity bomb, endless nesting, too large
 ├── NoArea                   1   a text is no area: caught, and noted beside the record
+├── NoRecord                 1   an entry describes nothing: caught, and told beside the others
 ├── RemoteFault              1   the other portal answered with an error of its own
 ├── EndlessPaging            1   its pages lead in a circle, elsewhere, or on without end
 └── FarFromBefore            1   it has far more or fewer entries than the portal has documents of it
@@ -16,6 +17,11 @@ class HarvestError(UdataError):
     """A catalogue could not be harvested."""
 
 
+def reason_of(error: Exception) -> str:
+    """Why an entry could not be read: what was raised for it in words, or what it made a reader stumble over."""
+    return error.message if isinstance(error, UdataError) else f"{type(error).__name__}: {error}"
+
+
 class UnreadableCatalogue(HarvestError):
     """The content is no catalogue in any format that is read here."""
 
@@ -26,6 +32,10 @@ class UnsafeContent(UnreadableCatalogue):
 
 class NoArea(HarvestError):
     """A text that is no area, with the reason."""
+
+
+class NoRecord(HarvestError):
+    """An entry of a catalogue that describes nothing which could be kept, with the reason."""
 
 
 class RemoteFault(HarvestError):

@@ -16,7 +16,8 @@ from udata.harvest.records import Damage
 _UNSAFE = re.compile(
     r"amplification|entity reference loop|entity loop|depth|huge|too (?:long|large|big)|Resource limit", re.I
 )
-_DECLARED_ENCODING = re.compile(rb"""^(<\?xml[^>]*?)\s+encoding\s*=\s*["'][^"']*["']""")
+# Bounded: a row of blanks without an end would be tried from each of them.
+_DECLARED_ENCODING = re.compile(rb"""^(<\?xml[^>]{0,100}?)\s{1,20}encoding\s{0,20}=\s{0,20}["']([^"']{0,40})["']""")
 # One slip may break every line that follows; a hundred tell what is the matter.
 MAX_DAMAGES = 100
 
@@ -51,8 +52,8 @@ def _latin(content: bytes) -> str | None:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        declared = re.match(rb"""<\?xml[^>]*encoding\s*=\s*["']([^"']*)["']""", content)
-        if declared is None or declared[1].lower() in (b"utf-8", b"utf8", b"ascii", b"us-ascii"):
+        declared = _DECLARED_ENCODING.match(content)
+        if declared is None or declared[2].lower() in (b"utf-8", b"utf8", b"ascii", b"us-ascii"):
             return content.decode("cp1252", errors="replace")
     return None
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +16,7 @@ from udata.harvest.backends.base import Fetch, Filter, Source
 from udata.harvest.backends.ckan import CKANBackend, DKANBackend, api, query
 from udata.harvest.ckan import package
 from udata.harvest.errors import EndlessPaging, RemoteFault, UnreadableCatalogue
+from udata.harvest.records import Dataset
 
 Serving = Callable[[Answers], WebServer]
 
@@ -62,6 +64,12 @@ def test_with_a_filter_all_pages_are_read_too(serving: Serving, fetch: Fetch) ->
     assert len(identities(found)) == 1_001
     assert {search["fq"] for search in portal.searches} == {'+organization:"o" -tags:"a \\"b\\""'}
     assert query(()) == ""
+
+
+def test_of_several_organizations_any_is_wanted_and_of_tags_and_groups_all() -> None:
+    wanted = [Filter("organization", name) for name in ("a", "b")]
+    more = [Filter("tags", "c"), Filter("group", "d"), Filter("organization", "e", exclude=True)]
+    assert query((*wanted, *more)) == '+organization:("a" OR "b") +tags:"c" +groups:"d" -organization:"e"'
 
 
 def test_a_package_that_goes_meanwhile_forbids_archiving(serving: Serving, fetch: Fetch) -> None:
@@ -137,6 +145,23 @@ def test_the_identity_of_a_resource_stays_apart_from_ours() -> None:
     assert one.landing_page == "http://e.org/dataset/p0"
 
 
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("", None),
+        (None, None),
+        ("jeu, 19/12/2019 - 03:00", datetime(2019, 12, 19, 3)),
+        ("Thu, 12/19/2019 - 03:00", datetime(2019, 12, 19, 3)),
+        ("Date changed  2019-12-19", datetime(2019, 12, 19)),
+        ("2019-12-19T03:00:00.123456", datetime(2019, 12, 19, 3, 0, 0, 123456)),
+        ("19 décembre", None),
+    ],
+)
+def test_a_date_of_dkan_is_read_or_left_out(written: str | None, moment: datetime | None) -> None:
+    given = [Portal.package(1) | {"metadata_created": written, "notes": "", "tags": "", "extras": None}]
+    assert package(given, "http://e.org").created == moment
+
+
 def test_where_data_come_from_is_told_in_words_or_by_an_address() -> None:
     named = package(Portal.package(1) | {"url": "Accounts Payable"}, "http://e.org")
     assert (named.origin, named.landing_page) == ("Accounts Payable", "http://e.org/dataset/p1")
@@ -152,18 +177,49 @@ def test_the_address_of_the_portal_is_found_in_that_of_its_api(url: str) -> None
 
 
 def test_dkan_is_read_package_by_package(serving: Serving, fetch: Fetch) -> None:
-    names = ["antennes", "broken", "gone"]
+    names = ["antennes", "broken", "gone", "none"]
     shown = content("dkan-french-w-license.json")
 
     def answer(path: str, body: bytes) -> Any:
         if path.endswith("/package_list"):
             return json.dumps({"success": True, "result": names}).encode()
-        return {"antennes": shown, "broken": b"<html>", "gone": 404}[path.rpartition("=")[2]]
+        empty = b'{"success": true, "result": []}'
+        return {"antennes": shown, "broken": b"<html>", "gone": 404, "none": empty}[path.rpartition("=")[2]]
 
     (page,) = list(DKANBackend().pages(Source(serving(answer).url("/")), fetch))
     assert identities([page]) == ["04be6288-696d-4331-850d-a144871a7e3a"]
-    assert [one.name for one in page.unread] == ["broken", "gone"]
+    assert [one.name for one in page.unread] == ["broken", "gone", "none"]
     assert not page.is_whole
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ((Filter("organization", "mill"), Filter("organization", "WELL")), ["p0", "p1"]),
+        ((Filter("organization", "Mill", exclude=True),), ["p1", "p2"]),
+        ((Filter("tags", "water"), Filter("group", "Town hall")), ["p1"]),
+        ((Filter("tags", "water"), Filter("tags", "air")), []),
+        ((Filter("group", "hall", exclude=True),), ["p0", "p2"]),
+    ],
+)
+def test_dkan_is_filtered_as_ckan_is(
+    filters: tuple[Filter, ...], found: list[str], serving: Serving, fetch: Fetch
+) -> None:
+    given = {f"p{number}": Portal.package(number) for number in range(3)}
+    given["p0"] |= {"organization": {"name": "mill"}, "tags": [{"name": "water"}]}
+    given["p1"] |= {
+        "organization": {"title": "Well"},
+        "tags": [{"name": "Water"}],
+        "groups": [{"name": "hall", "title": "Town hall"}],
+    }
+
+    def answer(path: str, body: bytes) -> Any:
+        result = list(given) if path.endswith("/package_list") else [given[path.rpartition("=")[2]]]
+        return json.dumps({"success": True, "result": result}).encode()
+
+    pages = list(DKANBackend().pages(Source(serving(answer).url("/"), filters), fetch))
+    assert [one.name for page in pages for one in page.records if isinstance(one, Dataset)] == found
+    assert all(page.is_whole and page.total is None for page in pages)
 
 
 def test_a_dkan_that_fails_for_every_package_is_a_failure(serving: Serving, fetch: Fetch) -> None:

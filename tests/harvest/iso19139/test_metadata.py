@@ -10,6 +10,7 @@ from lxml import etree
 from rdflib import DCTERMS, RDF
 
 from tests.harvest.catalogues import NOW, content, reading
+from udata.harvest.errors import NoRecord
 from udata.harvest.iso19139.metadata import record
 from udata.harvest.records import Access, Concept, Contact, DataService, Dataset, Period, Text, in_language
 from udata.harvest.stored.tags import tags
@@ -217,5 +218,5 @@ def test_a_link_that_is_no_address_is_noted() -> None:
 
 
 def test_what_identifies_nothing_is_no_record() -> None:
-    with pytest.raises(ValueError, match="identifies nothing"):
+    with pytest.raises(NoRecord, match="identifies nothing"):
         record(etree.fromstring(f"<gmd:MD_Metadata {NAMESPACES}/>"))

@@ -223,6 +223,40 @@ def test_json_nested_without_measure_is_refused(depth: int) -> None:
         read(b"[" * depth + b"]" * depth, f"{HOST}/catalogue")
 
 
+LONG = "http://example.org/" + "x" * 1_000
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"@prefix a: <{LONG}> . a:1 a:2 a:3 .",
+        f"PREFIX : <{LONG}>\n:1 :2 :3 .",
+        f"@base <{LONG}/> . <1> <2> <3> .",
+        xml().replace("xmlns:dct", f'xmlns:a="{LONG}" xmlns:dct'),
+        xml().replace("xmlns:dct", f"xml:base='{LONG}/' xmlns:dct"),
+        xml().replace("<rdf:RDF", f'<!DOCTYPE rdf:RDF [<!ENTITY a "{LONG}">]><rdf:RDF xmlns:a="&a;"'),
+        json.dumps({**JSON, "@context": {"a": LONG}}),
+        json.dumps({**JSON, "@context": [{"a": {"@id": "a", "@context": {"@base": LONG}}}]}),
+    ],
+)
+def test_a_long_abbreviation_that_would_fill_the_memory_is_refused(page: str) -> None:
+    with pytest.raises(UnsafeContent, match="abbreviates"):
+        read(page.encode(), f"{HOST}/catalogue")
+
+
+def test_a_long_address_that_is_written_out_is_none() -> None:
+    turtle = TURTLE + f'<http://example.org/1> dct:abstract "a data base" ; dct:source <{LONG}> .'
+    assert len(datasets(turtle.encode())) == 1
+
+
+def test_a_page_of_statements_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("udata.harvest.rdf.read.MAX_STATEMENTS", 20)
+    monkeypatch.setattr("udata.harvest.rdf.read._PIECE", 10)
+    with pytest.raises(UnsafeContent, match="more than 20 statements"):
+        read("".join(f"<http://e.org/{n}> a <http://e.org/A> .\n" for n in range(31)).encode(), HOST)
+    assert read("".join(f"<http://e.org/{n}> a <http://e.org/A> .\n" for n in range(20)).encode(), HOST).size == 20
+
+
 def test_the_context_of_project_open_data_is_shipped() -> None:
     document = {
         "@context": "https://project-open-data.cio.gov/v1.1/schema/catalog.jsonld",

@@ -8,14 +8,15 @@ from urllib.parse import urlencode
 from udata.errors import ServerError
 from udata.harvest.backends.base import Answer, Feature, Fetch, Filter, Page, Source
 from udata.harvest.backends.paging import Paging
-from udata.harvest.ckan import objects, one_object, package, plain
-from udata.harvest.errors import RemoteFault, UnreadableCatalogue
+from udata.harvest.ckan import Object, objects, one_object, package, plain
+from udata.harvest.errors import RemoteFault, UnreadableCatalogue, reason_of
 from udata.harvest.rdf.content import decoded
 from udata.harvest.records import Dataset, Unread
 
 # What CKAN gives at most is the portal's to set; whole packages of more than these are a burden for many.
 PAGE_SIZE = 100
-_FIELDS = {"organization": "organization", "tags": "tags", "groups": "groups"}
+# Sources name a group as one, and CKAN's index as several.
+_FIELDS = {"group": "groups", "tag": "tags"}
 
 
 def api(url: str) -> tuple[str, str]:
@@ -50,15 +51,41 @@ def result(answer: Answer) -> Any:
 
 
 def query(filters: tuple[Filter, ...]) -> str:
-    """The filters in the language of CKAN's search: `+organization:"a" -tags:"b"`."""
-    return " ".join(
-        f'{"-" if one.exclude else "+"}{_FIELDS.get(one.key, one.key)}:"{_escaped(one.value)}"' for one in filters
-    )
+    """The filters in the language of CKAN's search: `+organization:("a" OR "b") +tags:"c" -groups:"d"`.
+
+    A package has one organization: of several that are wanted it is to have any, but all the tags and groups.
+    """
+    parts = []
+    wanted = [_quoted(one.value) for one in filters if one.key == "organization" and not one.exclude]
+    if wanted:
+        parts.append(f"+organization:({' OR '.join(wanted)})" if len(wanted) > 1 else f"+organization:{wanted[0]}")
+    for one in filters:
+        if one.key != "organization" or one.exclude:
+            parts.append(f"{'-' if one.exclude else '+'}{_FIELDS.get(one.key, one.key)}:{_quoted(one.value)}")
+    return " ".join(parts)
 
 
-def _escaped(value: str) -> str:
+def passes(given: Object, filters: tuple[Filter, ...]) -> bool:
+    """Whether a package is one that CKAN's search would find by `filters`; names and titles count, in any case."""
+
+    def has(one: Filter) -> bool:
+        field = _FIELDS.get(one.key, one.key)
+        named = {text.casefold() for each in objects(given.get(field)) for text in _names(each)}
+        return one.value.casefold() in named
+
+    wanted = [one for one in filters if one.key == "organization" and not one.exclude]
+    others = [one for one in filters if one not in wanted]
+    return (not wanted or any(map(has, wanted))) and all(has(one) is not one.exclude for one in others)
+
+
+def _names(given: Object) -> list[str]:
+    return [text for key in ("name", "display_name", "title") if (text := plain(given.get(key)))]
+
+
+def _quoted(value: str) -> str:
     # Unescaped, a quotation mark would end the value, and the rest of it would be read as a query.
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
@@ -72,7 +99,7 @@ def packages(given: Any, site: str) -> tuple[list[Dataset], list[Unread]]:
         try:
             found.append(package(one, site))
         except Exception as error:  # whatever strangers wrote into one package, the others are read
-            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+            unread.append(Unread(name, reason_of(error)))
     return found, unread
 
 
@@ -81,7 +108,7 @@ class CKANBackend:
 
     name: ClassVar[str] = "ckan"
     display_name: ClassVar[str] = "CKAN"
-    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "groups")
+    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "group")
     features: ClassVar[tuple[Feature, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
 
@@ -139,7 +166,7 @@ class DKANBackend:
 
     name: ClassVar[str] = "dkan"
     display_name: ClassVar[str] = "DKAN"
-    filters: ClassVar[tuple[str, ...]] = ()
+    filters: ClassVar[tuple[str, ...]] = ("organization", "tags", "group")
     features: ClassVar[tuple[Feature, ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ("remote_url_prefix",)
 
@@ -159,9 +186,13 @@ class DKANBackend:
             for name in names[start : start + PAGE_SIZE]:
                 try:
                     shown = result(fetch(f"{actions}/package_show?{urlencode({'id': name})}"))
-                    read, odd = packages(shown, site)
-                    found += read
-                    unread += odd
+                    if not one_object(shown):
+                        unread.append(Unread(name, "the portal shows nothing of it"))
+                    # There is no search that could be asked for some of them.
+                    elif passes(one_object(shown), source.filters):
+                        read, odd = packages(shown, site)
+                        found += read
+                        unread += odd
                     # Only failures in a row mean that the portal is down.
                     failures = 0
                 except (ServerError, RemoteFault, UnreadableCatalogue) as error:
@@ -173,7 +204,8 @@ class DKANBackend:
                 f"{address}#{start}",
                 records=paging.new(address, found),
                 unread=tuple(unread),
-                total=len(names),
+                # How many of them pass is known at the end alone.
+                total=None if source.filters else len(names),
             )
         # Even an empty portal gives one page, so that its extent is known.
         if not names:

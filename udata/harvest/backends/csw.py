@@ -8,7 +8,7 @@ from lxml import etree
 from udata.harvest.backends.base import Feature, Fetch, Page, Source, charset
 from udata.harvest.backends.paging import Paging
 from udata.harvest.dcat.catalogue import records
-from udata.harvest.errors import RemoteFault, UnreadableCatalogue
+from udata.harvest.errors import RemoteFault, UnreadableCatalogue, reason_of
 from udata.harvest.iso19139.metadata import record
 from udata.harvest.iso19139.texts import word
 from udata.harvest.rdf.graph import Graph
@@ -253,8 +253,8 @@ class CSWDCATBackend(_CSWBackend):
         graph = Graph(web_address(address))
         try:
             read_element(element, graph)
-        except UnreadableCatalogue as error:
-            return [], [Unread(_name(element), error.message)], []
+        except Exception as error:  # whatever strangers wrote into one record, the others are read
+            return [], [Unread(_name(element), reason_of(error))], []
         found, unread = records(graph)
         return found, unread, graph.damages
 
@@ -275,7 +275,7 @@ class CSWISOBackend(_CSWBackend):
         try:
             return [record(element)], [], []
         except Exception as error:  # whatever strangers wrote into one record, the others are read
-            return [], [Unread(_name(element), f"{type(error).__name__}: {error}")], []
+            return [], [Unread(_name(element), reason_of(error))], []
 
 
 def _name(element: etree._Element) -> str:

@@ -9,6 +9,7 @@ from udata.harvest.dcat.contacts import contacts
 from udata.harvest.dcat.coverage import places, temporal
 from udata.harvest.dcat.distributions import distributions
 from udata.harvest.dcat.thing import Thing
+from udata.harvest.errors import reason_of
 from udata.harvest.rdf.graph import Graph, node
 from udata.harvest.rdf.terms import ADMS, DC, DCAT, DCATAP, DCT, FOAF, GEODCAT, OWL, POD, RDFS, SKOS
 from udata.harvest.records import Concept, DataService, Dataset, Record, Remark, Series, Text, Unread
@@ -55,7 +56,7 @@ def records(graph: Graph, now: datetime | None = None) -> tuple[list[Record], li
     ):
         # Each kind by itself: a dataset and its service may share an identifier.
         found += _told_apart(_read(names, reader, graph, now, unread))
-    return _as_members(found), unread
+    return _told_of_each_other(found), unread
 
 
 def _read(
@@ -70,7 +71,7 @@ def _read(
         try:
             read.append(reader(Thing(graph, name, now)))
         except Exception as error:  # whatever strangers wrote into one thing, the others are read
-            unread.append(Unread(name, f"{type(error).__name__}: {error}"))
+            unread.append(Unread(name, reason_of(error)))
     return read
 
 
@@ -115,21 +116,29 @@ def _told_apart(found: list[Record]) -> Iterator[Record]:
         yield record
 
 
-def _as_members(found: list[Record]) -> list[Record]:
-    """The records; datasets that a series of the page names, without naming it themselves, say so, too."""
-    of_member: dict[str, set[str]] = defaultdict(set)
-    for one in found:
-        if isinstance(one, Series) and one.remote_id:
-            for member in one.members:
-                of_member[member].add(one.remote_id)
-    if not of_member:
+def _told_of_each_other(found: list[Record]) -> list[Record]:
+    """The records; a series knows the datasets that name it, and a dataset the series that name it."""
+    if not any(isinstance(one, Series) for one in found):
         return found
-    return [_as_member(one, of_member) if isinstance(one, Dataset) else one for one in found]
+    members, series = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for one in found:
+        name = one.uri or one.remote_id
+        for other in one.members if isinstance(one, Series) and name else ():
+            series[other].add(name or "")
+        for other in one.series if isinstance(one, Dataset) and name else ():
+            members[other].add(name or "")
+    return [_told(one, members, series) for one in found]
 
 
-def _as_member(one: Dataset, of_member: Mapping[str, set[str]]) -> Dataset:
-    named = {series for name in (one.uri, one.identifier) if name for series in of_member.get(name, ())}
-    return replace(one, series=tuple(sorted({*one.series, *named})))
+def _told(one: Record, members: Mapping[str, set[str]], series: Mapping[str, set[str]]) -> Record:
+    names = [name for name in dict.fromkeys((one.uri, one.remote_id, one.identifier)) if name]
+    if isinstance(one, Series):
+        more = {member for name in names for member in members.get(name, ())}
+        return replace(one, members=tuple(sorted({*one.members, *more})))
+    if isinstance(one, Dataset):
+        more = {member for name in names for member in series.get(name, ())}
+        return replace(one, series=tuple(sorted({*one.series, *more})))
+    return one
 
 
 def _common(thing: Thing) -> dict[str, object]:
@@ -215,12 +224,8 @@ def _service(thing: Thing) -> DataService:
 
 def _series(thing: Thing) -> Series:
     fields = _common(thing)
-    members = dict.fromkeys(_names(thing, DCAT.seriesMember, DCAT.first, DCAT.last))
-    for name, term in thing.graph.with_property(DCAT.inSeries):
-        # A member may name its series, and the series need not know.
-        if node(term) == thing.name and (uri := thing.other(name).uri):
-            members[uri] = None
-    return Series(**fields, members=tuple(members), remarks=tuple(thing.remarks))  # type: ignore[arg-type]
+    members = _names(thing, DCAT.seriesMember, DCAT.first, DCAT.last)
+    return Series(**fields, members=members, remarks=tuple(thing.remarks))  # type: ignore[arg-type]
 
 
 def _names(thing: Thing, *predicates: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
-from udata.harvest.errors import NoArea
+from udata.harvest.errors import NoArea, NoRecord
 from udata.harvest.iso19139.texts import anchors, code, first, texts, word
 from udata.harvest.records import (
     Address,
@@ -50,7 +50,7 @@ _BOUNDS = ("westBoundLongitude", "southBoundLatitude", "eastBoundLongitude", "no
 
 
 def record(root: etree._Element, now: datetime | None = None) -> Record:
-    """The dataset, series or service that an `MD_Metadata` describes. Raises ValueError for what describes nothing."""
+    """The dataset, series or service that an `MD_Metadata` describes. Raises NoRecord for what describes nothing."""
     return _Metadata(root, now).read()
 
 
@@ -62,7 +62,7 @@ class _Metadata:
         found = first(root, "identificationInfo/*")
         # Without it there is neither title nor identifier: nothing could be kept.
         if found is None:
-            raise ValueError("the record identifies nothing")
+            raise NoRecord("the record identifies nothing")
         self._info = found
         self._tongue = language(code(first(root, "language/*")))
         # Texts in other languages refer to these by their id.

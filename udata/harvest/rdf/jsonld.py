@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from udata.harvest.errors import HarvestError, UnreadableCatalogue, UnsafeContent
+from udata.harvest.rdf.abbreviations import judge_context
 from udata.harvest.values.addresses import web_address
 
 # Real catalogues nest far less deep.
@@ -94,6 +95,7 @@ def _replace(objects: list[dict[str, Any]], address: str | None, contexts: Conte
                     raise UnsafeContent(f"the page names more than {MAX_CONTEXTS} contexts")
                 known[member] = _context(member, address, contexts)
         replaced = [known[member] if isinstance(member, str) else member for member in members]
+        judge_context(replaced)
         value["@context"] = replaced if isinstance(context, list) else replaced[0]
 
 

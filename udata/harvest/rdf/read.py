@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 
 from lxml import etree
 from pyoxigraph import Quad, RdfFormat, parse
 
 from udata.harvest.errors import UnreadableCatalogue, UnsafeContent
+from udata.harvest.rdf.abbreviations import judge_turtle, judge_xml
 from udata.harvest.rdf.content import content
 from udata.harvest.rdf.graph import Graph
 from udata.harvest.rdf.jsonld import Contexts, ready
@@ -19,7 +21,8 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {"rdf": _RDF.strip("{}")}
 _NAMING_AND_MORE = etree.XPath("//*[@rdf:resource][node()]", namespaces=_PREFIXES)
 # Statements of a page: beyond them it is no page.
-MAX_STATEMENTS = 20_000_000
+MAX_STATEMENTS = 10_000_000
+_PIECE = 100_000
 
 
 def read(data: bytes, address: str, charset: str | None = None, contexts: Contexts | None = None) -> Graph:
@@ -40,6 +43,7 @@ def read(data: bytes, address: str, charset: str | None = None, contexts: Contex
     elif page.format == "json":
         _read_json(page.text or "", graph, contexts)
     else:
+        judge_turtle(page.text or "")
         _take(graph, parse(page.text, format=_FORMATS[page.format], base_iri=graph.address, lenient=True))
         # Turtle is the guess for any other text: with not one statement it was a wrong one.
         if not graph.size and page.format == "turtle":
@@ -54,7 +58,9 @@ def read_element(root: etree._Element, graph: Graph) -> None:
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {local_name(root)!r}")
     before = len(graph.damages)
     _mend(root, graph)
-    _take(graph, parse(etree.tostring(root), format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
+    written = etree.tostring(root)
+    judge_xml(written)
+    _take(graph, parse(written, format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     # An empty catalogue is one; another root without statements is just some XML.
     if not graph.size and root.tag != f"{_RDF}RDF":
         name = local_name(root)
@@ -80,16 +86,19 @@ def _read_json(text: str, graph: Graph, contexts: Contexts | None) -> None:
 def _take(graph: Graph, statements: Iterator[Quad]) -> None:
     """Add `statements`, going on behind each place that the parser stumbles over, up to MAX_DAMAGES of them."""
     damages = 0
-    # The parser goes on behind its error when it is asked again.
     while damages < MAX_DAMAGES:
+        before = graph.size
         try:
-            graph.add(statements)
-            break
+            # In pieces, so that a page without end is found out before it has filled the memory.
+            graph.add(islice(statements, _PIECE))
+            if graph.size - before < _PIECE:
+                return
+        # The parser goes on behind its error when it is asked again.
         except (SyntaxError, ValueError) as error:
             damages += 1
             graph.damages.append(Damage(getattr(error, "lineno", None), _reason(error)))
-    if graph.size > MAX_STATEMENTS:
-        raise UnsafeContent(f"the page makes more than {MAX_STATEMENTS} statements")
+        if graph.size > MAX_STATEMENTS:
+            raise UnsafeContent(f"the page makes more than {MAX_STATEMENTS} statements")
 
 
 def _reason(error: SyntaxError | ValueError) -> str:

@@ -23,7 +23,8 @@ def markdown(text: str) -> str:
             root = None  # nothing but comments, or characters that no XML may have
         if root is not None:
             text = "".join(_written(root, 0))
-    text = re.sub(r"[ \t\r]+\n", "\n", text.replace("\r\n", "\n"))
+    # From the first blank of a row only: begun at each of them, a long row would take for ever.
+    text = re.sub(r"(?<![ \t\r])[ \t\r]+\n", "\n", text.replace("\r\n", "\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 

@@ -1,9 +1,9 @@
 """Tags of a document, made of keywords and themes."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from udata.harvest.records import Record, in_language, values
+from udata.harvest.values.remembering import remembered
 from udata.harvest.values.themes import is_of_inspire
 from udata.store.slugs import slugify
 
@@ -13,7 +13,7 @@ MAX_LENGTH = 96
 
 
 # The same few thousand words come back in every record.
-@lru_cache(maxsize=16_384)
+@remembered
 def _tag(word: str) -> str:
     return slugify(word, MAX_LENGTH)
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from udata.harvest.records import Access
 from udata.harvest.values.addresses import last_segment
+from udata.harvest.values.remembering import remembered
 from udata.models.common import ACCESS_REASONS
 
 # Article 13 (1) of directive 2007/2/EC, letters a to h.
@@ -24,7 +24,7 @@ _NO_LIMITS = re.compile(r"pas de restriction d.acc[èe]s public|no limitations? 
 _AUTHORITIES = ("/access-right/", "/limitationsonpublicaccess/", "/limitationsonpublicaccess#")
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def access(published: str) -> Access | None:
     """The access that an authority's address, a level such as `non-public` or INSPIRE's wording stands for, or None."""
     text = published.strip()

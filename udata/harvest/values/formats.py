@@ -1,10 +1,10 @@
 """Formats and media types of files, and the protocols of services."""
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from udata.harvest.values.addresses import is_uri, last_segment
+from udata.harvest.values.remembering import remembered
 
 _MEDIA_TYPE = re.compile(r"(application|audio|chemical|font|image|message|model|multipart|text|video)/[\w.+\-]+")
 # Names of media types that nobody would call the format.
@@ -39,7 +39,7 @@ class Format(NamedTuple):
     mime: str | None = None
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def media_type(text: str) -> str | None:
     """The media type in a text or an address of IANA's, in lower case; None if there is no media type."""
     match = _MEDIA_TYPE.search(text.strip().lower().partition(";")[0])
@@ -48,7 +48,7 @@ def media_type(text: str) -> str | None:
     )
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def file_format(published: str) -> Format:
     """The format that a label, a media type, an authority's address or a service's protocol stands for."""
     text = published.strip()
@@ -66,7 +66,7 @@ def file_format(published: str) -> Format:
     return Format(text.lower().lstrip(".") or None)
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def service_type(text: str | None) -> str | None:
     """The kind of service that a protocol such as `OGC:WMS-1.3.0-http-get-map` or a label names, or None."""
     match = _SERVICE.search((text or "").replace("_", " "))

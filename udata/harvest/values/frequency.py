@@ -1,9 +1,9 @@
 """How often data are renewed: the words of many vocabularies, as the models' terms."""
 
 import re
-from functools import lru_cache
 
 from udata.harvest.values.addresses import last_segment
+from udata.harvest.values.remembering import remembered
 
 # By the last segment of an address or a whole word, in lower case, without blanks, hyphens and underscores.
 _TERMS: dict[str, str] = {}
@@ -70,7 +70,7 @@ _means("other", "autre", "fourtimesaweek")
 _means("unknown", "unkn", "inconnu", "inconnue")
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def frequency(published: str) -> str | None:
     """The term for a frequency published as an address, a code or a word in several languages; None if unknown."""
     text = published.strip()

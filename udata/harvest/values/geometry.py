@@ -12,7 +12,8 @@ from typing import Any
 from udata.harvest.errors import NoArea
 from udata.harvest.records import MultiPolygon, Ring
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# No digit may belong to two parts of it: else a long row of digits is tried in all the ways of cutting it.
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _WKT = re.compile(
     r"(?:<[^>]*>\s*|SRID=\d+;\s*)?(POLYGON|MULTIPOLYGON|ENVELOPE)\s*Z?\s*(\(.*\))", re.IGNORECASE | re.DOTALL
 )

@@ -1,9 +1,9 @@
 """Codes of languages: https://www.rfc-editor.org/info/bcp47"""
 
 import re
-from functools import lru_cache
 
 from udata.harvest.values.addresses import last_segment
+from udata.harvest.values.remembering import remembered
 
 _TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*")
 # Codes of three letters (both kinds of ISO 639-2, and those of the European Union) for those of two.
@@ -17,7 +17,7 @@ _SHORT = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def language(published: str | None) -> str | None:
     """The code for a language named by a code of two or three letters or an authority's address; None if it is no code.
 

@@ -2,10 +2,10 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 from udata.harvest.records import Period
+from udata.harvest.values.remembering import remembered
 
 _MOMENT = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?"
@@ -41,7 +41,7 @@ def moment(text: str, now: datetime | None = None) -> Moment:
     return Moment(read)
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def _read(text: str) -> datetime | None:
     text = text.strip()
     if compact := _COMPACT.fullmatch(text):
