@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-class ReferenceField(mongoengine.ReferenceField):
+class _StoredById(BaseField):
     """A reference that is stored as the bare id of its target."""
 
     def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
@@ -71,18 +71,12 @@ class ReferenceField(mongoengine.ReferenceField):
         return super().document_type
 
 
-class LazyReferenceField(mongoengine.LazyReferenceField):
+class ReferenceField(_StoredById, mongoengine.ReferenceField):
+    """A reference that is stored as the bare id of its target."""
+
+
+class LazyReferenceField(_StoredById, mongoengine.LazyReferenceField):
     """A reference that is only followed when told to; stored as the bare id of its target."""
-
-    def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
-        super().__init__(document_type, dbref=False, **kwargs)
-        self.on_target_delete = on_target_delete
-
-    @property
-    def document_type(self) -> Any:
-        """The class of the target."""
-        load()
-        return super().document_type
 
 
 class UnionReferenceField(BaseField):
