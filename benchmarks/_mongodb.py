@@ -2,18 +2,14 @@
 
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 
-from udata.embedded import process
+from benchmarks._embedded import embedded
 from udata.embedded.mongodb import MongoDB
-from udata.embedded.server import free_port
 
 
 class _Unsynced(MongoDB):
@@ -38,11 +34,5 @@ def mongodb() -> Iterator[str]:
             with MongoClient[dict[str, object]](address) as client:
                 client.drop_database(name)
         return
-    with TemporaryDirectory() as folder:
-        server = _Unsynced(Path(folder), secrets.token_urlsafe())
-        port = free_port()
-        running = server.start(port, time.monotonic() + 60)
-        try:
-            yield server.address(port)
-        finally:
-            process.kill(running)
+    with embedded(_Unsynced) as address:
+        yield address

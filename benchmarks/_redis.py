@@ -1,16 +1,11 @@
 """A Redis for benchmarks: the embedded one in a folder of its own, or that of `UDATA_TEST_REDIS`."""
 
 import os
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from udata.embedded import process
+from benchmarks._embedded import embedded
 from udata.embedded.redis import Redis
-from udata.embedded.server import free_port
 
 
 @contextmanager
@@ -20,11 +15,5 @@ def redis() -> Iterator[str]:
     if given:
         yield given
         return
-    with TemporaryDirectory() as folder:
-        server = Redis(Path(folder), secrets.token_urlsafe())
-        port = free_port()
-        running = server.start(port, time.monotonic() + 60)
-        try:
-            yield server.address(port)
-        finally:
-            process.kill(running)
+    with embedded(Redis) as address:
+        yield address

@@ -3,7 +3,6 @@
 Counted are a database in which every counter is wrong, and one in which all are right.
 """
 
-import argparse
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -12,6 +11,7 @@ from pymongo import MongoClient, UpdateOne
 from pymongo.database import Database
 
 from benchmarks._mongodb import mongodb
+from benchmarks._options import options
 from benchmarks.integrity import REFERENCE, Asked, fill
 from udata.services import metrics, tags
 from udata.store.scan import chunks
@@ -26,23 +26,19 @@ Document = dict[str, Any]
 
 def main(arguments: tuple[str, ...] = ()) -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--documents", type=int, default=DOCUMENTS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args(arguments)
-    if not REFERENCE.is_dir():
-        print(f"left out: {REFERENCE} is not there")
+    given = options(arguments, DOCUMENTS, ROUNDS, REFERENCE)
+    if given is None:
         return
     with mongodb() as address:
         with MongoClient[Document](address) as client:
-            stored = fill(client.get_default_database(), options.documents)
+            stored = fill(client.get_default_database(), given.documents)
         print(f"{stored:,} documents")
         for name, job in (
             ("bump-metrics", lambda database: metrics.bump(database, "default")),
             ("count-tags", tags.count),
         ):
             for wrong in (True, False):
-                measure(address, name, job, options.rounds, wrong=wrong)
+                measure(address, name, job, given.rounds, wrong=wrong)
 
 
 def measure(address: str, name: str, job: Any, rounds: int, *, wrong: bool) -> None:

@@ -4,7 +4,6 @@
 some ten minutes and 8 GB, nearly all of them the embedded server's.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
 from benchmarks._mongodb import mongodb
+from benchmarks._options import options
 
 REFERENCE = (Path(__file__).parents[1] / "../shared/reference/broken").resolve()
 DOCUMENTS = 55_000
@@ -49,19 +49,15 @@ class Scan(NamedTuple):
 
 def main(arguments: tuple[str, ...] = ()) -> None:
     """Print the ratios and the memory, for `--checks references` and for the checks that run by default."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--documents", type=int, default=DOCUMENTS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args(arguments)
-    if not REFERENCE.is_dir():
-        print(f"left out: {REFERENCE} is not there")
+    given = options(arguments, DOCUMENTS, ROUNDS, REFERENCE)
+    if given is None:
         return
     with mongodb() as address:
         with MongoClient[Document](address) as client:
-            stored = fill(client.get_default_database(), options.documents)
+            stored = fill(client.get_default_database(), given.documents)
         print(f"{stored:,} documents")
-        measure(address, ["references"], options.rounds)
-        measure(address, [], max(1, options.rounds - 1))
+        measure(address, ["references"], given.rounds)
+        measure(address, [], max(1, given.rounds - 1))
 
 
 def fill(database: Database[Document], documents: int, reference: Path = REFERENCE) -> int:

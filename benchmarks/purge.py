@@ -3,7 +3,6 @@
 The bare driver reads the same collections once, undecoded, and does the same writes; it decides nothing.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pymongo import MongoClient, monitoring
 
 from benchmarks import integrity
 from benchmarks._mongodb import mongodb
+from benchmarks._options import options
 
 REFERENCE = (Path(__file__).parents[1] / "../shared/reference/clean").resolve()
 DOCUMENTS = 55_000
@@ -56,17 +56,13 @@ class Recorder(monitoring.CommandListener):
 
 def main(arguments: tuple[str, ...] = ()) -> None:
     """Print the ratio, the commands for a thousand documents and the memory."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--documents", type=int, default=DOCUMENTS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args(arguments)
-    if not REFERENCE.is_dir():
-        print(f"left out: {REFERENCE} is not there")
+    given = options(arguments, DOCUMENTS, ROUNDS, REFERENCE)
+    if given is None:
         return
-    ratios = [measure(options.documents) for _ in range(options.rounds)]
+    ratios = [measure(given.documents) for _ in range(given.rounds)]
     print(f"{median(ratios):.2f} x the bare scans and writes (goal {GOAL_RATIO})")
     with mongodb() as address:
-        fill(address, options.documents)
+        fill(address, given.documents)
         print(f"{memory(address):.0f} MiB (goal {GOAL_MIB})")
 
 

@@ -1,11 +1,10 @@
 """Which indices there are and which the portal searches; going back, and cleaning up."""
 
-from typing import Any
-
 import pytest
 
 from tests import factories
 from tests.search.indexed import assert_equal, document
+from tests.search.meant import datasets, every, in_use
 from udata.errors import UdataError, UnknownName
 from udata.search import aliases, outbox, records
 from udata.search.documents.kinds import kinds
@@ -16,19 +15,6 @@ from udata.search.selection import Selection
 from udata.search.session import Session
 
 ALL = Selection()
-
-
-def every() -> list[Any]:
-    return list(kinds().values())
-
-
-def datasets() -> list[Any]:
-    return [kinds()["dataset"]]
-
-
-def in_use(session: Session, model: str = "dataset") -> str:
-    (name,) = session.engine.aliases([session.alias(model)])[session.alias(model)]
-    return name
 
 
 def test_only_what_is_not_there_is_created(session: Session) -> None:

@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from tests import factories
 from tests.search.indexed import assert_equal, document, held
+from tests.search.meant import datasets, every, in_use
 from udata.errors import UdataError, UsageError
 from udata.search import outbox, rebuilding, records
 from udata.search.aliases import unnamed
@@ -21,19 +22,6 @@ from udata.search.session import Listener, Session
 
 ALL = Selection()
 SWAP = Options(swap=True)
-
-
-def every() -> list[Any]:
-    return list(kinds().values())
-
-
-def datasets() -> list[Any]:
-    return [kinds()["dataset"]]
-
-
-def in_use(session: Session, model: str = "dataset") -> str:
-    (name,) = session.engine.aliases([session.alias(model)])[session.alias(model)]
-    return name
 
 
 class During(Listener):

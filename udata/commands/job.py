@@ -6,7 +6,7 @@ import click
 
 from udata.commands import names, output
 from udata.commands.base import Command, Group, note_plugins, open_app
-from udata.commands.runs import cancel, history, inline, logs, retry, show, watch
+from udata.commands.runs import cancel, history, inline, logs, retry, run_here, show, watch
 from udata.commands.schedules import schedule, scheduled, unschedule
 from udata.errors import EXIT_FOUND, UsageError
 
@@ -147,14 +147,9 @@ def _wait(job: "Job", args: list[str], kwargs: dict[str, str]) -> "Details":
 
 def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Details":
     """Run a job here; returns what is recorded of it."""
-    from udata.runner import logs
-    from udata.runner.execution.in_process import run_here
     from udata.runner.journal import history as journal
-    from udata.runner.journal import runs
 
-    logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
-    with output.progress(job.name) as progress:
-        outcome = run_here(runs.bind(job, args, kwargs), force=force, report=progress.update)
+    outcome = run_here(job, args, kwargs, job.name, force=force)
     details = journal.show(outcome.run_id)
     # What another worker has made of it since is not what was done here.
     ended = details.run._replace(state=outcome.state, result=outcome.result, error=outcome.error)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ from udata.wording import span
 
 if TYPE_CHECKING:
     from udata.runner.control import Cancelled
+    from udata.runner.execution.run import Outcome
     from udata.runner.journal.history import Attempt, Details, Run
     from udata.runner.journal.records import DamagedRunError
+    from udata.runner.registry import Job
 
 # How many letters of an id tell one run from the others.
 SHORT = 8
@@ -131,6 +133,19 @@ def retry(portal: Portal, run_id: str) -> None:
 
     again = control.retry(run_id)
     output.answer(again, lambda again: output.did(f"Run {again.id} of {again.job} waits for a worker"))
+
+
+def run_here(
+    job: "Job", args: "Sequence[Any]", kwargs: "Mapping[str, Any]", label: str, *, force: bool = False
+) -> "Outcome":
+    """Run a job in this process, its progress under `label` and its log on the screen. Raises as the runner's own."""
+    from udata.runner import logs
+    from udata.runner.execution import in_process
+    from udata.runner.journal import runs
+
+    logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
+    with output.progress(label) as progress:
+        return in_process.run_here(runs.bind(job, args, kwargs), force=force, report=progress.update)
 
 
 def watch(run_id: str) -> "Details":

@@ -8,6 +8,7 @@ import click
 
 from udata.commands import output
 from udata.commands.base import Command, Group, Portal, needs_app, several
+from udata.commands.runs import run_here
 from udata.errors import EXIT_FOUND, UdataError, UsageError
 from udata.wording import counted, size, span
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from udata.search.documents.kinds import Kind
     from udata.search.engines.base import Found
     from udata.search.session import Listener, Session
-
-JOB = "index-search"
 
 
 @click.group("search", cls=Group)
@@ -71,6 +70,7 @@ def index(portal: Portal, /, models: tuple[str, ...], ids: tuple[str, ...], ids_
     Example:
       $ udata search index reuses organizations
     """
+    from udata.runner import registry
     from udata.search.names import parse_moment
 
     # A moment that is none is refused before there is a run that fails.
@@ -82,7 +82,8 @@ def index(portal: Portal, /, models: tuple[str, ...], ids: tuple[str, ...], ids_
         raise UsageError(f"{ids_from.name} names no id", "write one id a line")
     # What was not given is left out below, so that the job's own defaults hold.
     arguments = {**chosen, "ids": ",".join(named) or None, "force": output.options.yes}
-    _finish(_run(models, {name: value for name, value in arguments.items() if value}))
+    job = registry.find("index-search")
+    _finish(run_here(job, list(models), {name: value for name, value in arguments.items() if value}, "Indexing"))
 
 
 @group.command("status", cls=Command, json=True)
@@ -243,17 +244,6 @@ def _listener() -> "Iterator[Listener]":
 
     with output.progress("Comparing") as bar:
         yield Listener(bar.update, lambda model, id, reason: output.failed(f"{model} {id}: {reason}"))
-
-
-def _run(models: tuple[str, ...], arguments: dict[str, Any]) -> "Outcome":
-    """Run the job here, as `job run` does."""
-    from udata.runner import logs, registry
-    from udata.runner.execution.in_process import run_here
-    from udata.runner.journal import runs
-
-    logs.set_up_for_terminal(output.log_line, verbose=output.options.verbosity > 0)
-    with output.progress("Indexing") as progress:
-        return run_here(runs.bind(registry.find(JOB), list(models), arguments), report=progress.update)
 
 
 def _finish(outcome: "Outcome") -> None:

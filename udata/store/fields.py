@@ -10,9 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import mongoengine
-from bson import DBRef, ObjectId
-from mongoengine.base import BaseField, get_document
-from mongoengine.errors import NotRegistered
+from bson import ObjectId
+from mongoengine.base import BaseField
 from mongoengine.fields import (
     BooleanField,
     DateTimeField,
@@ -56,7 +55,7 @@ __all__ = [
 ]
 
 
-class ReferenceField(mongoengine.ReferenceField):
+class _StoredById(BaseField):
     """A reference that is stored as the bare id of its target."""
 
     def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
@@ -71,18 +70,12 @@ class ReferenceField(mongoengine.ReferenceField):
         return super().document_type
 
 
-class LazyReferenceField(mongoengine.LazyReferenceField):
+class ReferenceField(_StoredById, mongoengine.ReferenceField):
+    """A reference that is stored as the bare id of its target."""
+
+
+class LazyReferenceField(_StoredById, mongoengine.LazyReferenceField):
     """A reference that is only followed when told to; stored as the bare id of its target."""
-
-    def __init__(self, document_type: Any, *, on_target_delete: str | None = None, **kwargs: Any) -> None:
-        super().__init__(document_type, dbref=False, **kwargs)
-        self.on_target_delete = on_target_delete
-
-    @property
-    def document_type(self) -> Any:
-        """The class of the target."""
-        load()
-        return super().document_type
 
 
 class UnionReferenceField(BaseField):
@@ -94,15 +87,7 @@ class UnionReferenceField(BaseField):
 
 
 class GenericReferenceField(mongoengine.GenericReferenceField):
-    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to.
-
-    What names no class that is known here, or no document of it, is given as it is stored.
-    """
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        # MongoEngine raises for a class that it does not know; the rest of the document is to be read all the same.
-        stored = None if instance is None else instance._data.get(self.name)
-        return stored if isinstance(stored, dict) and not _can_be_followed(stored) else super().__get__(instance, owner)
+    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to."""
 
 
 class GenericLazyReferenceField(mongoengine.GenericLazyReferenceField):
@@ -129,56 +114,12 @@ class ActorField(GenericReferenceField):
             super()._validate_choices(value)
 
 
-def _can_be_followed(stored: dict[str, Any]) -> bool:
-    if not isinstance(stored.get("_cls"), str) or not isinstance(stored.get("_ref"), DBRef):
-        return False
-    # Before the question whether a class is known, all have to be.
-    load()
-    try:
-        get_document(stored["_cls"])
-    except NotRegistered:
-        return False
-    return True
-
-
 class MapField(mongoengine.MapField):
-    """A mapping by names that anybody may choose; what it holds is given as it is stored.
-
-    MongoEngine looks for references in it when it is read, and raises for an embedded document of an unknown class.
-    """
-
-    @property
-    def _auto_dereference(self) -> bool:
-        return False
+    """A mapping by names that anybody may choose."""
 
 
 class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
-    """An embedded document that names its class; one of a class that is not known here is kept as it is stored."""
-
-    def to_python(self, value: Any) -> Any:
-        """The embedded document, or what is stored if its class is unknown."""
-        if not (isinstance(value, dict) and isinstance(value.get("_cls"), str)):
-            return value
-        try:
-            return super().to_python(value)
-        except NotRegistered:
-            return value
-
-    def to_mongo(self, document: Any, use_db_field: bool = True, fields: Any = None) -> Any:
-        """What is stored."""
-        if not isinstance(document, mongoengine.EmbeddedDocument):
-            return document
-        return super().to_mongo(document, use_db_field, fields)
-
-    def validate(self, value: Any, clean: bool = True) -> None:
-        """Raise ValidationError for what is no embedded document of the choices."""
-        # What could not be read is kept as it is stored, and must not stop a save.
-        if not isinstance(value, dict | str):
-            super().validate(value, clean=clean)
-
-    def _validate_choices(self, value: Any) -> None:
-        if not isinstance(value, dict | str):
-            super()._validate_choices(value)
+    """An embedded document that names its class."""
 
 
 class MultiPolygonField(mongoengine.MultiPolygonField):
