@@ -1,8 +1,11 @@
 """What is the same: values and types alike, whatever the order of keys."""
 
+import copy
 from typing import Any
 
 import bson
+
+from udata.store.documents import Document
 
 Stored = dict[str, Any]
 
@@ -19,3 +22,9 @@ def typed(value: Any) -> Any:
 def assert_same(ours: Any, stored: Any) -> None:
     """The same values, types included, once written as BSON."""
     assert typed(bson.decode(bson.encode(ours))) == typed(stored)
+
+
+def read(cls: type[Document], stored: Stored) -> Document:
+    """The model of a stored document, as a query gives it."""
+    document: Document = cls._from_son(copy.deepcopy(stored))
+    return document

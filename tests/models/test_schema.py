@@ -138,10 +138,10 @@ def schema(reference: Path) -> list[Described]:
 
 def classes() -> dict[str, Any]:
     """Every class of the models, embedded ones too, by name."""
-    from udata.store.documents import Document, EmbeddedDocument
+    from udata.store.documents import Lossless
 
     found: dict[str, Any] = {}
-    todo: list[Any] = [Document, EmbeddedDocument]
+    todo: list[Any] = [Lossless]
     while todo:
         cls = todo.pop()
         found[cls.__name__] = cls

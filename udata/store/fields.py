@@ -10,8 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 import mongoengine
-from bson import ObjectId
-from mongoengine.base import BaseField
+from bson import DBRef, ObjectId
+from mongoengine.base import BaseField, get_document
+from mongoengine.errors import NotRegistered
 from mongoengine.fields import (
     BooleanField,
     DateTimeField,
@@ -87,7 +88,15 @@ class UnionReferenceField(BaseField):
 
 
 class GenericReferenceField(mongoengine.GenericReferenceField):
-    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to."""
+    """A reference stored as `{_cls, _ref: DBRef}`; `choices` names the classes that it may point to.
+
+    What names no class that is known here, or no document of it, is given as it is stored.
+    """
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        # MongoEngine raises for a class that it does not know; the rest of the document is to be read all the same.
+        stored = None if instance is None else instance._data.get(self.name)
+        return stored if isinstance(stored, dict) and not _can_be_followed(stored) else super().__get__(instance, owner)
 
 
 class GenericLazyReferenceField(mongoengine.GenericLazyReferenceField):
@@ -114,12 +123,56 @@ class ActorField(GenericReferenceField):
             super()._validate_choices(value)
 
 
+def _can_be_followed(stored: dict[str, Any]) -> bool:
+    if not isinstance(stored.get("_cls"), str) or not isinstance(stored.get("_ref"), DBRef):
+        return False
+    # Before the question whether a class is known, all have to be.
+    load()
+    try:
+        get_document(stored["_cls"])
+    except NotRegistered:
+        return False
+    return True
+
+
 class MapField(mongoengine.MapField):
-    """A mapping by names that anybody may choose."""
+    """A mapping by names that anybody may choose; what it holds is given as it is stored.
+
+    MongoEngine looks for references in it when it is read, and raises for an embedded document of an unknown class.
+    """
+
+    @property
+    def _auto_dereference(self) -> bool:
+        return False
 
 
 class GenericEmbeddedDocumentField(mongoengine.GenericEmbeddedDocumentField):
-    """An embedded document that names its class."""
+    """An embedded document that names its class; one of a class that is not known here is kept as it is stored."""
+
+    def to_python(self, value: Any) -> Any:
+        """The embedded document, or what is stored if its class is unknown."""
+        if not (isinstance(value, dict) and isinstance(value.get("_cls"), str)):
+            return value
+        try:
+            return super().to_python(value)
+        except NotRegistered:
+            return value
+
+    def to_mongo(self, document: Any, use_db_field: bool = True, fields: Any = None) -> Any:
+        """What is stored."""
+        if not isinstance(document, mongoengine.EmbeddedDocument):
+            return document
+        return super().to_mongo(document, use_db_field, fields)
+
+    def validate(self, value: Any, clean: bool = True) -> None:
+        """Raise ValidationError for what is no embedded document of the choices."""
+        # What could not be read is kept as it is stored, and must not stop a save.
+        if not isinstance(value, dict | str):
+            super().validate(value, clean=clean)
+
+    def _validate_choices(self, value: Any) -> None:
+        if not isinstance(value, dict | str):
+            super()._validate_choices(value)
 
 
 class MultiPolygonField(mongoengine.MultiPolygonField):
