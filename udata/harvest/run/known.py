@@ -23,13 +23,17 @@ BATCH = 100
 
 
 class Entry(NamedTuple):
-    """A stored document: its id, whether it is the source's own, its owner, its archiving and when it was last seen."""
+    """A stored document: its id, whether it is the source's own, its owner, its archiving, when it was last seen.
+
+    `modified` is the date of change of a dataset.
+    """
 
     id: ObjectId
     is_ours: bool
     owner: ObjectId | None
     archived: datetime | None
     seen: datetime | None
+    modified: datetime | None = None
 
 
 def collection_of(record: Record) -> str:
@@ -54,7 +58,8 @@ class Known:
     def _scanned(self, name: str, archived: str, domain: str) -> Iterator[Document]:
         # Only what tells identity and owner: whole documents would be gigabytes to read.
         projection = {"harvest.remote_id": 1, "harvest.source_id": 1, "harvest.domain": 1, "harvest.uri": 1,
-                      "harvest.last_update": 1, "organization": 1, "owner": 1, archived: 1}  # fmt: skip
+                      "harvest.last_update": 1, "organization": 1, "owner": 1, archived: 1,
+                      "last_modified_internal": 1}  # fmt: skip
         yield from self._database[name].find({"harvest.remote_id": {"$exists": True}}, projection)
 
     def _take(self, name: str, one: Document, archived: str, domain: str) -> None:
@@ -74,6 +79,7 @@ class Known:
             one.get("organization") or one.get("owner"),
             one.get(archived),
             harvest.get("last_update"),
+            one.get("last_modified_internal"),
         )
         before = self._entries.get((name, remote_id))
         # The source's own document wins over one that another source has of the same record.
