@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from pymongo import UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -132,6 +133,18 @@ class Known:
             for one in collection.find({"_id": {"$in": list(keys)}}):
                 reserved[one["_id"]] = one["document"]
         return {keys[key]: identifier for key, identifier in reserved.items()}
+
+    def reserve_anew(self, taken: Mapping[tuple[str, str], ObjectId]) -> dict[tuple[str, str], ObjectId]:
+        """Other ids for identities whose reserved ones are `taken`: their documents were detached from the source."""
+        keys = {_key(self._source["_id"], *identity): identity for identity in taken}
+        collection: Collection[Document] = self._database[RESERVED]
+        # With the id that was read: of two runs at once the first one is right.
+        operations = [
+            UpdateOne({"_id": key, "document": taken[identity]}, {"$set": {"document": ObjectId()}})
+            for key, identity in keys.items()
+        ]
+        collection.bulk_write(operations, ordered=False)
+        return {keys[one["_id"]]: one["document"] for one in collection.find({"_id": {"$in": list(keys)}})}
 
 
 def _key(source: ObjectId, name: str, remote_id: str) -> str:

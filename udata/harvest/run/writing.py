@@ -118,6 +118,8 @@ class Writing:
         ids = self._ids(name, records)
         # One query a batch for what is compared; the scan at the start kept the identities alone.
         stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
+        if detached := self._detached(name, ids, stored):
+            ids |= {remote_id: identifier for (_, remote_id), identifier in self._known.reserve_anew(detached).items()}
         if name == "dataservice":
             self._serving.read(list(stored))
         results: dict[str, Written] = {}
@@ -168,6 +170,20 @@ class Writing:
         if self._dry:
             return ids | {remote_id: ObjectId() for _, remote_id in new}
         return ids | {remote_id: identifier for (_, remote_id), identifier in self._known.reserve(new).items()}
+
+    def _detached(
+        self, name: str, ids: Mapping[str, ObjectId | None], stored: Mapping[ObjectId, Document]
+    ) -> dict[tuple[str, str], ObjectId]:
+        """The documents that were made of records once, and that somebody has detached from the source since."""
+        found: dict[tuple[str, str], ObjectId] = {}
+        for remote_id, identifier in ids.items():
+            document = stored.get(identifier) if identifier else None
+            if identifier and document is not None and self._known.entry(name, remote_id) is None:
+                harvest = document.get("harvest")
+                # Another run at the same time may have just made it: then it is the source's.
+                if not isinstance(harvest, dict) or harvest.get("remote_id") != remote_id:
+                    found[name, remote_id] = identifier
+        return found
 
     def _stored(self, name: str, ids: list[ObjectId]) -> dict[ObjectId, Document]:
         found: dict[ObjectId, Document] = {}
