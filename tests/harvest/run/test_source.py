@@ -17,6 +17,7 @@ from tests.harvest.catalogues import content
 from tests.harvest.conftest import Answers
 from tests.network.webserver import WebServer
 from udata.errors import ServerError, UsageError
+from udata.harvest import belonging
 from udata.harvest.backends.base import Fetch
 from udata.harvest.backends.registry import backend
 from udata.harvest.run.source import Report, Rules, run
@@ -249,6 +250,17 @@ def test_a_run_that_was_killed_between_reservation_and_document_makes_no_double(
     database.dataset.delete_many({"harvest.remote_id": {"$in": ["d0", "d1"]}})
     assert portal.run(NOW + timedelta(hours=1)).changes == {"created": 2, "unchanged": 1}
     assert {key: one["_id"] for key, one in portal.stored().items()} == ids
+
+
+def test_what_was_detached_is_left_alone_and_created_anew(portal: Portal, database: Database[Stored]) -> None:
+    portal.run()
+    database.harvest_source.insert_one({**portal.source, "slug": "elsewhere"})
+    assert belonging.detach_all(database, current_app.config, "elsewhere") == 3
+    before = list(database.dataset.find())
+    assert portal.run(NOW + timedelta(hours=1)).changes == {"created": 3}
+    assert list(database.dataset.find({"_id": {"$in": [one["_id"] for one in before]}})) == before
+    assert portal.run(NOW + timedelta(hours=1)).changes == {"unchanged": 3}
+    assert database.dataset.count_documents({}) == 6
 
 
 def test_a_stored_document_that_is_odd_fails_alone(portal: Portal, database: Database[Stored]) -> None:

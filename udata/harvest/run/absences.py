@@ -62,6 +62,11 @@ class Absences:
             self._changed[identifier] = absent
         return staying
 
+    def is_missing_some(self, dataset: ObjectId) -> bool:
+        """Whether a dataset has resources that its record did not name when both were compared last."""
+        self._visited.add(dataset)
+        return dataset in self._noted
+
     def write(self) -> None:
         """Note what is missing since the last call. Called behind the write of the datasets."""
         changed, self._changed = self._changed, {}

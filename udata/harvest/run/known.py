@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from pymongo import UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -23,13 +24,17 @@ BATCH = 100
 
 
 class Entry(NamedTuple):
-    """A stored document: its id, whether it is the source's own, its owner, its archiving and when it was last seen."""
+    """A stored document: its id, whether it is the source's own, its owner, its archiving, when it was last seen.
+
+    `modified` is the date of change of a dataset.
+    """
 
     id: ObjectId
     is_ours: bool
     owner: ObjectId | None
     archived: datetime | None
     seen: datetime | None
+    modified: datetime | None = None
 
 
 def collection_of(record: Record) -> str:
@@ -54,7 +59,8 @@ class Known:
     def _scanned(self, name: str, archived: str, domain: str) -> Iterator[Document]:
         # Only what tells identity and owner: whole documents would be gigabytes to read.
         projection = {"harvest.remote_id": 1, "harvest.source_id": 1, "harvest.domain": 1, "harvest.uri": 1,
-                      "harvest.last_update": 1, "organization": 1, "owner": 1, archived: 1}  # fmt: skip
+                      "harvest.last_update": 1, "organization": 1, "owner": 1, archived: 1,
+                      "last_modified_internal": 1}  # fmt: skip
         yield from self._database[name].find({"harvest.remote_id": {"$exists": True}}, projection)
 
     def _take(self, name: str, one: Document, archived: str, domain: str) -> None:
@@ -74,6 +80,7 @@ class Known:
             one.get("organization") or one.get("owner"),
             one.get(archived),
             harvest.get("last_update"),
+            one.get("last_modified_internal"),
         )
         before = self._entries.get((name, remote_id))
         # The source's own document wins over one that another source has of the same record.
@@ -126,6 +133,18 @@ class Known:
             for one in collection.find({"_id": {"$in": list(keys)}}):
                 reserved[one["_id"]] = one["document"]
         return {keys[key]: identifier for key, identifier in reserved.items()}
+
+    def reserve_anew(self, taken: Mapping[tuple[str, str], ObjectId]) -> dict[tuple[str, str], ObjectId]:
+        """Other ids for identities whose reserved ones are `taken`: their documents were detached from the source."""
+        keys = {_key(self._source["_id"], *identity): identity for identity in taken}
+        collection: Collection[Document] = self._database[RESERVED]
+        # With the id that was read: of two runs at once the first one is right.
+        operations = [
+            UpdateOne({"_id": key, "document": taken[identity]}, {"$set": {"document": ObjectId()}})
+            for key, identity in keys.items()
+        ]
+        collection.bulk_write(operations, ordered=False)
+        return {keys[one["_id"]]: one["document"] for one in collection.find({"_id": {"$in": list(keys)}})}
 
 
 def _key(source: ObjectId, name: str, remote_id: str) -> str:

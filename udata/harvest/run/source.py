@@ -16,6 +16,7 @@ from udata.clock import now as this_moment
 from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.errors import FarFromBefore
+from udata.harvest.fingerprints import Fingerprints
 from udata.harvest.records import Record, Series
 from udata.harvest.run.absences import Absences
 from udata.harvest.run.activities import Activities
@@ -167,15 +168,15 @@ class _Run:
         # An organization and a person never own together, so this has one key at most.
         owner = {key: source[key] for key in ("organization", "owner") if source.get(key)}
         contacts = ContactPoints(database, owner, rules.languages)
+        fields = {"title": 1, "url": 1, "alternate_titles": 1, "alternate_urls": 1}
+        licenses = list(database["license"].find({}, fields).sort("_id"))
         target = Target(
             source_id=str(source["_id"]),
             source_url=self._configured.url,
             domain=domain,
             backend=backend.display_name,
             owner=owner,
-            licenses=Licenses(
-                database["license"].find({}, {"title": 1, "url": 1, "alternate_titles": 1, "alternate_urls": 1})
-            ),
+            licenses=Licenses(licenses),
             languages=rules.languages,
             contact_point=contacts.id_of,
             now=now,
@@ -186,9 +187,13 @@ class _Run:
         before = None if source.get("autoarchive") is False else now - timedelta(days=rules.grace_days)
         self._absences = Absences(database, source["_id"], before, now)
         activities = Activities(database, settings, now)
+        # All of the target that may change from run to run, but for the zones: they are looked at again in some days.
+        decisive = (source["_id"], self._configured, domain, backend.display_name, owner, rules.languages, licenses)
+        self._fingerprints = Fingerprints(database, source["_id"], decisive, now)
         self._writing = Writing(
-            database, settings, self._known, target, contacts, self._absences, activities, dry, force
-        )
+            database, settings, self._known, target, contacts, self._absences, activities, self._fingerprints, dry,
+            force,
+        )  # fmt: skip
         self._job = Job(None if dry else database, source["_id"], now, run=run_id)
         self._report = Report(self._job.id)
         self._seen: set[tuple[str, str]] = set()
@@ -235,8 +240,11 @@ class _Run:
                     report.archived += items
             if not self._dry:
                 self._absences.forget_unvisited()
+                self._fingerprints.forget_unvisited()
         elif report.not_archived:
             errors.append(f"nothing was archived: {report.not_archived}")
+        if not self._dry:
+            self._fingerprints.write()
         report.items = self._job.statuses
         self._job.end(report.status, errors, this_moment())
         return report

@@ -1,7 +1,7 @@
 """Records written as documents, a batch at a time: a few commands, whatever the size of the batch."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,14 +11,16 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from udata.harvest.difference import Change, changes
+from udata.harvest.fingerprints import Fingerprints
 from udata.harvest.records import DataService, Dataset, Record
 from udata.harvest.run.absences import Absences
 from udata.harvest.run.activities import Activities
 from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.items import Item, item_of
-from udata.harvest.run.known import BATCH, COLLECTIONS, Known, collection_of
+from udata.harvest.run.known import BATCH, COLLECTIONS, Entry, Known, collection_of
 from udata.harvest.run.serving import Serving
 from udata.harvest.stored.documents import Target, data_service, dataset
+from udata.harvest.stored.resources import SEEN
 from udata.search.outbox import changing
 from udata.store.slugs import slugify, unique_slug
 
@@ -55,13 +57,16 @@ class Writing:
         contacts: ContactPoints,
         absences: Absences,
         activities: Activities,
+        fingerprints: Fingerprints,
         dry: bool,
         force: bool = False,
     ) -> None:
         self._database, self._settings, self._known, self._target = database, settings, known, target
         self._contacts, self._absences, self._activities = contacts, absences, activities
-        self._dry, self._force = dry, force
+        self._fingerprints, self._dry, self._force = fingerprints, dry, force
         self._serving = Serving(database, known, dry)
+        # The datasets of this batch that are as their records say by now, with their dates of change.
+        self._compared: dict[str, tuple[ObjectId, datetime]] = {}
 
     def batch(self, records: list[Record], whole: bool = True) -> Iterator[Written]:
         """Write at most BATCH records; one that cannot be written fails alone.
@@ -71,12 +76,50 @@ class Writing:
         # Datasets first, so that a data service finds those of its own batch.
         for name in COLLECTIONS:
             if some := [record for record in records if collection_of(record) == name]:
-                yield from self._batch(name, some, whole)
+                digests = {record.remote_id: self._fingerprints.digest(record) for record in some if name == "dataset"}
+                if same := self._same(some, digests):
+                    yield from self._seen_again(same)
+                    some = [record for record in some if record.remote_id not in same]
+                self._compared.clear()
+                yield from self._batch(name, some, whole) if some else ()
+                # On a damaged page a record may say less than it means to.
+                if whole:
+                    self._note(digests)
+
+    def _same(self, records: list[Record], digests: Mapping[str | None, bytes]) -> dict[str, tuple[Record, Entry]]:
+        """Those of the records whose datasets are as they made them, by their fingerprints; no document is read."""
+        found: dict[str, tuple[Record, Entry]] = {}
+        for record in records if digests and not self._force else ():
+            entry = self._known.entry("dataset", record.remote_id or "")
+            # What is archived comes back, and what is missing in it goes in its time.
+            if entry is None or not entry.is_ours or entry.archived or self._absences.is_missing_some(entry.id):
+                continue
+            if self._fingerprints.holds(entry.id, digests[record.remote_id], entry.modified):
+                found[record.remote_id or ""] = record, entry
+        return found
+
+    def _seen_again(self, same: Mapping[str, tuple[Record, Entry]]) -> Iterator[Written]:
+        now = self._target.now
+        due = [one.id for _, one in same.values() if one.seen is None or not timedelta() <= now - one.seen < SEEN]
+        if due and not self._dry:
+            change = {"$set": {"harvest.last_update": now}}
+            self._database["dataset"].update_many({"_id": {"$in": due}}, change)
+        for record, entry in same.values():
+            self._known.note(record, entry.id)
+            item = item_of(record, "done", collection="dataset", document=entry.id, is_unchanged=True)
+            yield Written("unchanged", item, [])
+
+    def _note(self, digests: Mapping[str | None, bytes]) -> None:
+        """Note the fingerprints of the datasets that were compared in full."""
+        for remote_id, (identifier, modified) in self._compared.items():
+            self._fingerprints.note(identifier, digests[remote_id], modified)
 
     def _batch(self, name: str, records: list[Record], whole: bool) -> list[Written]:
         ids = self._ids(name, records)
         # One query a batch for what is compared; the scan at the start kept the identities alone.
         stored = self._stored(name, [identifier for identifier in ids.values() if identifier])
+        if detached := self._detached(name, ids, stored):
+            ids |= {remote_id: identifier for (_, remote_id), identifier in self._known.reserve_anew(detached).items()}
         if name == "dataservice":
             self._serving.read(list(stored))
         results: dict[str, Written] = {}
@@ -127,6 +170,20 @@ class Writing:
         if self._dry:
             return ids | {remote_id: ObjectId() for _, remote_id in new}
         return ids | {remote_id: identifier for (_, remote_id), identifier in self._known.reserve(new).items()}
+
+    def _detached(
+        self, name: str, ids: Mapping[str, ObjectId | None], stored: Mapping[ObjectId, Document]
+    ) -> dict[tuple[str, str], ObjectId]:
+        """The documents that were made of records once, and that somebody has detached from the source since."""
+        found: dict[tuple[str, str], ObjectId] = {}
+        for remote_id, identifier in ids.items():
+            document = stored.get(identifier) if identifier else None
+            if identifier and document is not None and self._known.entry(name, remote_id) is None:
+                harvest = document.get("harvest")
+                # Another run at the same time may have just made it: then it is the source's.
+                if not isinstance(harvest, dict) or harvest.get("remote_id") != remote_id:
+                    found[name, remote_id] = identifier
+        return found
 
     def _stored(self, name: str, ids: list[ObjectId]) -> dict[ObjectId, Document]:
         found: dict[ObjectId, Document] = {}
@@ -205,6 +262,8 @@ class Writing:
             return Written("failed", item_of(record, "failed", collection=name, error=error), [])
         # Only what is written: a service must not refer to a dataset that does not exist.
         self._known.note(record, identifier)
+        if name == "dataset" and isinstance(made.document.get("last_modified_internal"), datetime):
+            self._compared[record.remote_id or ""] = identifier, made.document["last_modified_internal"]
         if isinstance(record, DataService):
             before = (made.known or {}).get("datasets") or ()
             self._serving.took(record, identifier, before, made.document["datasets"])
