@@ -171,7 +171,9 @@ def _page(*names: str, following: str) -> bytes:
 
 
 TURNED_BAD: dict[str, Callable[[str, int], Any]] = {
-    **{name: lambda path, asked, made=made: made("dcat") for name, made in HOSTILE.items()},  # type: ignore[misc]
+    "a web page": lambda path, asked: HOSTILE["a web page"]("dcat"),
+    "nothing": lambda path, asked: HOSTILE["nothing"]("dcat"),
+    "entities of entities": lambda path, asked: HOSTILE["entities of entities"]("dcat"),
     "a page that leads back to itself": lambda path, asked: _page("1", following="/catalogue"),
     "pages that lead in a circle": lambda path, asked: _page("12"[asked % 2], following="?b" if asked % 2 else "?a"),
     "the same page under new addresses": lambda path, asked: _page("1", "2", following=f"?page={asked}"),
