@@ -125,6 +125,21 @@ class License(Document):
         return str(self.title or self.id)
 
 
+CONTACT_ROLES = (
+    "contact",
+    "creator",
+    "publisher",
+    "rightsHolder",
+    "custodian",
+    "distributor",
+    "originator",
+    "principalInvestigator",
+    "processor",
+    "resourceProvider",
+    "user",
+)
+
+
 class ContactPoint(Owned):
     """Whom to ask about something."""
 
@@ -142,19 +157,7 @@ class ContactPoint(Owned):
     contact_form = URLField()
     role = StringField(
         required=True,
-        choices=(
-            "contact",
-            "creator",
-            "publisher",
-            "rightsHolder",
-            "custodian",
-            "distributor",
-            "originator",
-            "principalInvestigator",
-            "processor",
-            "resourceProvider",
-            "user",
-        ),
+        choices=CONTACT_ROLES,
     )
 
     def __str__(self) -> str:

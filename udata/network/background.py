@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Coroutine
 from threading import Thread
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 Result = TypeVar("Result")
 
 
 class Background:
-    """The loop of a thread called `name`, from `start` to `stop`.
+    """What has the loop of a thread called `name` while it is entered; `_begin` and `_end` are done in the loop.
 
     A signal that stops the caller finds it waiting, not within a callback of the loop, which would swallow what the
     signal raises.
@@ -19,9 +20,29 @@ class Background:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name=name, daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def __enter__(self) -> Self:
         self._thread.start()
+        try:
+            self.wait(self._begin())
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.wait(self._end())
+        finally:
+            self._stop()
+
+    async def _begin(self) -> None:
+        """Make what is tied to a loop, as everything of aiohttp is."""
+
+    async def _end(self) -> None:
+        """Let nothing be left behind of what was broken off."""
+        await self._cancel_all()
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What comes of `work`, done in the loop."""
@@ -33,15 +54,14 @@ class Background:
             future.cancel()
             raise
 
-    async def cancel_all(self) -> None:
-        """In the loop: end all that goes on there, but for who asks for it."""
+    async def _cancel_all(self) -> None:
+        """End all that goes on in the loop, but for who asks for it."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def stop(self) -> None:
-        """End the loop and its thread."""
+    def _stop(self) -> None:
         # Called from here, `stop` itself would not wake the loop.
         self._loop.call_soon_threadsafe(self._loop.stop)
         # A loop that still runs cannot be closed.

@@ -5,49 +5,29 @@ with Fetcher(settings) as fetcher:
 """
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from udata.network.answers import Answer
 from udata.network.background import Background
 from udata.network.http import Client
 
 
-class Fetcher:
+class Fetcher(Background):
     """A client whose requests are waited for; its connections are kept between them."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__("fetcher")
         self._settings = settings
-        self._background = Background("fetcher")
-
-    def __enter__(self) -> Self:
-        self._background.start()
-        try:
-            # Made within the loop, to which aiohttp ties what it makes.
-            self._client = self._background.wait(self._made())
-        except BaseException:
-            self._background.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._background.wait(self._end())
-        finally:
-            self._background.stop()
 
     def get(self, url: str, **options: Any) -> Answer:
         """The whole answer; `options` are those of `Client.get`. Raises HttpError."""
-        return self._background.wait(self._client.get(url, **options))
+        return self.wait(self._client.get(url, **options))
 
-    async def _made(self) -> Client:
-        return Client(self._settings)
+    async def _begin(self) -> None:
+        self._client = Client(self._settings)
 
     async def _end(self) -> None:
-        """Let nothing be left behind of a request that was broken off."""
-        await self._background.cancel_all()
+        await super()._end()
         await self._client.close()
 
 

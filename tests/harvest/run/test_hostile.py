@@ -140,8 +140,8 @@ def test_a_name_that_leads_inside_the_second_time_is_not_followed(
     class Deceived(Fetcher):
         resolver = TwoFaced()
 
-        async def _made(self) -> Client:
-            return Client(self._settings, resolver=self.resolver)
+        async def _begin(self) -> None:
+            self._client = Client(self._settings, resolver=self.resolver)
 
     server = serving(portal.answer)
     portal.source["url"] = f"http://two-faced.example:{server.port}/data.json"

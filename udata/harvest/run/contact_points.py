@@ -8,7 +8,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from udata.harvest.records import Contact, in_language
-from udata.harvest.values.roles import ROLES
+from udata.models.common import CONTACT_ROLES
 
 Document = dict[str, Any]
 # The portal's unique index is over these and the owner.
@@ -46,7 +46,7 @@ class ContactPoints:
     def _found(self, contact: Contact) -> ObjectId | None:
         said = self._document(contact)
         # The model allows these roles alone; another would keep the portal from saving it.
-        if not (said.get("name") or said.get("email")) or contact.role not in ROLES:
+        if not (said.get("name") or said.get("email")) or contact.role not in CONTACT_ROLES:
             return None
         key = _identity(said)
         if key not in self._ids:

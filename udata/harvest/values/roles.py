@@ -1,26 +1,14 @@
 """Roles of people and organizations: INSPIRE's codes, as those that a contact point can have."""
 
 from udata.harvest.values.addresses import last_segment
+from udata.models.common import CONTACT_ROLES
 
-ROLES = (
-    "contact",
-    "publisher",
-    "creator",
-    "rightsHolder",
-    "custodian",
-    "distributor",
-    "originator",
-    "principalInvestigator",
-    "processor",
-    "resourceProvider",
-    "user",
-)
 # INSPIRE has roles that portals lack: the nearest ones that they know.
 _CODES = {
     "pointofcontact": "contact",
     "owner": "rightsHolder",
     "author": "creator",
-    **{role.lower(): role for role in ROLES},
+    **{role.lower(): role for role in CONTACT_ROLES},
 }
 
 

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from udata.network.background import Background
 from udata.network.http import Client, user_agent
@@ -32,36 +31,19 @@ class Outcome(NamedTuple):
     seen: Seen | None
 
 
-class Crew:
+class Crew(Background):
     """Asks for what is on the agenda, within this context; `resting` are hosts to be left alone until a moment.
 
     `late` says that there was no time for all of it.
     """
 
     def __init__(self, settings: Mapping[str, Any], agenda: Agenda, resting: Mapping[str, datetime]) -> None:
+        super().__init__("crawl")
         self.late = False
         self._settings = settings
         self._agenda = agenda
         self._resting = resting
-        self._background = Background("crawl")
         self._over = False
-
-    def __enter__(self) -> Self:
-        self._background.start()
-        try:
-            self._background.wait(self._begin())
-        except BaseException:
-            self._background.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._background.wait(self._end())
-        finally:
-            self._background.stop()
 
     @property
     def rests(self) -> dict[str, datetime]:
@@ -71,7 +53,7 @@ class Crew:
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """What came of the addresses, some at a time, until all are asked."""
-        while some := self._background.wait(self._some()):
+        while some := self.wait(self._some()):
             yield some
 
     async def _begin(self) -> None:
@@ -129,5 +111,5 @@ class Crew:
         return some
 
     async def _end(self) -> None:
-        await self._background.cancel_all()
+        await super()._end()
         await self._client.close()
