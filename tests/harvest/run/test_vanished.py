@@ -8,7 +8,7 @@ from bson import ObjectId
 from flask import Flask
 from pymongo.database import Database
 
-from tests.harvest.run.test_source import LATER, NOW, Portal
+from tests.harvest.run.test_source import LATER, NOW, Portal, Serving
 
 Stored = dict[str, Any]
 FILES = [{"downloadURL": f"http://e.org/{name}.csv", "title": name} for name in "ab"]
@@ -141,3 +141,18 @@ def test_a_service_loses_the_datasets_that_it_serves_no_more_and_keeps_those_of_
     assert harvest("") == ["Mine", "One"], "silence takes nothing away"
     assert harvest("; d:servesDataset <http://e.org/0>") == ["Mine", "Zero"]
     assert portal.run(LATER).changes == {"unchanged": 3}
+
+
+def test_a_service_is_attached_to_datasets_that_come_on_a_later_page(
+    app: Flask, portal: Portal, serving: Serving, database: Database[Stored]
+) -> None:
+    head, service, *rest = CATALOGUE.format(serves="; d:servesDataset <http://e.org/1>").splitlines()
+    following = "<http://e.org/v> <http://www.w3.org/ns/hydra/core#next> <?page=2> ."
+    pages = ["\n".join([head, service, following]), "\n".join([head, *rest])]
+    server = serving(lambda path, body: pages["page=2" in path].encode())
+    portal.source |= {"_id": ObjectId(), "url": server.url("/catalogue")}
+    assert portal.run(dry=True).changes == {"created": 1, "changed": 2} == portal.run().changes
+    (stored,) = database.dataservice.find()
+    assert stored["datasets"] == [portal.stored()["d1"]["_id"]]
+    assert database.harvest_serving.find_one() == {"_id": stored["_id"], "datasets": stored["datasets"]}
+    assert portal.run().changes == {"unchanged": 3}

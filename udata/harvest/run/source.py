@@ -207,7 +207,8 @@ class _Run:
             return self._all(archive_anyway, any_extent)
         except BaseException as error:
             # An interruption, too: the portal shows no run as going on that is not.
-            self._job.end("failed", [f"the run was broken off: {str(error) or type(error).__name__}"], this_moment())
+            reason = str(error) or type(error).__name__ if isinstance(error, Exception) else "it was interrupted"
+            self._job.end("failed", [f"the run was broken off: {reason}"], this_moment())
             raise
 
     def _all(self, archive_anyway: bool, any_extent: bool) -> Report:
