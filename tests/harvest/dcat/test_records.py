@@ -224,6 +224,22 @@ def test_a_contact_is_one_however_it_is_written(written: str, contact: Contact) 
     assert dataset(f"dcat:contactPoint {written}").contacts == (contact,)
 
 
+def test_nodes_that_refer_to_each_other_end() -> None:
+    named = ("contactPoint", "distribution", "accessService", "startDate")
+    terms = [
+        *(f"dcat:{name}" for name in named),
+        "dct:spatial",
+        "dct:temporal",
+        "dct:license",
+        "dct:title",
+        "dct:format",
+    ]
+    terms += ["vcard:hasEmail", "vcard:hasValue", "vcard:hasAddress", "org:memberOf", "locn:geometry", "rdfs:label"]
+    circle = " ; ".join(f"{term} _:c" for term in [*terms, "time:hasBeginning", "spdx:checksum"])
+    (one,) = found(f"{ONE} ; {circle} . _:c vcard:fn 'Desk' ; {circle} .")
+    assert one.contacts == (Contact(names=(Text("Desk"),)),)
+
+
 def test_an_empty_contact_is_none_and_the_same_twice_is_one() -> None:
     assert dataset("dcat:contactPoint [ a vcard:Kind ], ''").contacts == ()
     twice = "dcat:contactPoint [ vcard:fn 'Desk' ], [ vcard:fn 'Desk' ] ; dct:publisher [ foaf:name 'Desk' ]"

@@ -115,8 +115,8 @@ def _values(agent: Thing, *predicates: str) -> list[str]:
         elif (name := node(term)) and not name.startswith("_:"):
             found.append(name)
         elif name:
-            # A blank node: the value stands one step further.
-            found += _values(agent.other(name), VCARD.hasValue, VCARD.value)
+            # A blank node: the value stands one step further, and no more, since nodes may refer to each other.
+            found += agent.other(name).words(VCARD.hasValue, VCARD.value)
     return [value for value in found if value]
 
 

@@ -42,7 +42,7 @@ def _distribution(one: Thing, is_part: bool = False) -> Distribution | None:
     download = one.address("downloadURL", DCAT.downloadURL)
     look = one.address("accessURL", DCAT.accessURL)
     has_service = bool(one.properties.get(DCAT.accessService))
-    service, endpoint, protocol = _service(one)
+    service, endpoint, protocol = _service(one) if has_service else (None, None, None)
     # The file itself before the page about it: portals check and show what is downloaded.
     url = download or look or endpoint or (one.uri if is_part else None)
     if url is None:

@@ -63,7 +63,9 @@ class Graph:
             for subject, predicate_node, term, _ in quads:
                 size += 1
                 predicate = predicate_node.value
-                if term == page and predicate not in _MAY_NAME_THE_PAGE:
+                kind = type(term)
+                # The kind first, since most terms are texts, and to compare them costs as much as all the rest.
+                if kind is NamedNode and term == page and predicate not in _MAY_NAME_THE_PAGE:
                     continue
                 name = subject.value if type(subject) is NamedNode else f"_:{subject.value}"
                 properties = properties_of.get(name)
@@ -74,7 +76,7 @@ class Graph:
                     properties[predicate] = [term]
                 else:
                     terms.append(term)
-                if predicate == RDF_TYPE and type(term) is NamedNode:
+                if predicate == RDF_TYPE and kind is NamedNode:
                     self._of_type.setdefault(term.value, {})[name] = None
         # The parser may stumble in the middle: what came before counts.
         finally:

@@ -1,6 +1,7 @@
 """From the bytes of a page to its graph: RDF/XML, Turtle, N-Triples, JSON-LD, told apart by their content."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -20,6 +21,8 @@ _FORMATS = {"turtle": RdfFormat.TURTLE, "n-triples": RdfFormat.N_TRIPLES}
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {"rdf": _RDF.strip("{}")}
 _NAMING_AND_MORE = etree.XPath("//*[@rdf:resource][node()]", namespaces=_PREFIXES)
+# To look through the text is faster than through the tree, and few catalogues have such elements.
+_NAMING_UNCLOSED = re.compile(rb"""resource=(?:"[^"]*"|'[^']*')[^<>]{0,200}(?<!/)>""")
 # Statements of a page: beyond them it is no page.
 MAX_STATEMENTS = 10_000_000
 _PIECE = 100_000
@@ -57,8 +60,10 @@ def read_element(root: etree._Element, graph: Graph) -> None:
     if not str(root.tag).startswith("{"):
         raise UnreadableCatalogue(f"the page is XML, but no RDF: {local_name(root)!r}")
     before = len(graph.damages)
-    _mend(root, graph)
     written = etree.tostring(root)
+    if _NAMING_UNCLOSED.search(written):
+        _mend(root, graph)
+        written = etree.tostring(root)
     judge_xml(written)
     _take(graph, parse(written, format=RdfFormat.RDF_XML, base_iri=graph.address, lenient=True))
     # An empty catalogue is one; another root without statements is just some XML.
