@@ -98,6 +98,10 @@ def _take(graph: Graph, statements: Iterator[Quad]) -> None:
             graph.add(islice(statements, _PIECE))
             if graph.size - before < _PIECE:
                 return
+        # So it says that one text is longer than it takes: what is behind it cannot be found any more.
+        except MemoryError as error:
+            graph.damages.append(Damage(None, f"a text is too long: {error}"))
+            return
         # The parser goes on behind its error when it is asked again.
         except (SyntaxError, ValueError) as error:
             damages += 1
