@@ -24,7 +24,7 @@ from udata.settings import load
 
 Serving = Callable[[Answers], WebServer]
 Stored = dict[str, Any]
-Harvest = Callable[[WebServer, timedelta], Report]
+Harvest = Callable[..., Report]
 BACKENDS = ("ckan", "csw-dcat", "csw-iso-19139", "dcat", "dkan")
 GOOD = b"""@prefix d: <http://www.w3.org/ns/dcat#> . @prefix t: <http://purl.org/dc/terms/> .
 <http://e.org/1> a d:Dataset ; t:title "one" . <http://e.org/2> a d:Dataset ; t:title "two" .
@@ -64,13 +64,13 @@ def swollen(kind: str) -> bytes:
 
 @pytest.fixture
 def harvest(app: Flask, database: Database[Stored], fetch: Fetch) -> Harvest:
-    """A run of a source that reads a server with the backend `dcat`."""
+    """A run of a source that reads a server, with the backend `dcat` unless another is named."""
     identifier = ObjectId()
 
-    def run_source(server: WebServer, later: timedelta) -> Report:
+    def run_source(server: WebServer, later: timedelta, kind: str = "dcat") -> Report:
         url = server.url("/catalogue")
-        source = {"_id": identifier, "url": url, "backend": "dcat", "validation": {"state": "accepted"}}
-        return run(database, current_app.config, source, backend("dcat"), fetch, now=NOW + later)
+        source = {"_id": identifier, "url": url, "backend": kind, "validation": {"state": "accepted"}}
+        return run(database, current_app.config, source, backend(kind), fetch, now=NOW + later)
 
     return run_source
 
@@ -146,6 +146,37 @@ def test_a_long_text_costs_no_more_than_its_length(
     (made,) = database.dataset.find()
     assert made["title"] == "one"
     assert all(len(tag) <= 96 for tag in made["tags"])
+
+
+# What a language that is looser than the database's lets through.
+ODD: dict[str, Stored] = {
+    "half a letter": {"title": "a\ud800b", "extras": [{"key": "a\udfff", "value": '["\\\\ud800"]'}]},
+    "a null": {"title": "a\0b", "extras": [{"key": "a\0b", "value": "c\0"}]},
+    "beyond all bounds": {"size": float("inf"), "version": float("nan"), "title": "ab"},
+}
+
+
+@pytest.mark.parametrize("kind", ["ckan", "dcat"])
+@pytest.mark.parametrize("name", ODD)
+def test_one_odd_record_costs_no_other(
+    name: str, kind: str, harvest: Harvest, database: Database[Stored], serving: Serving
+) -> None:
+    members: list[Stored] = [{"id": n, "identifier": n, "name": n, "title": n} for n in "123"]
+    members[1] |= ODD[name]
+    given = {"dataset": members} if kind == "dcat" else {"success": True, "result": {"count": 3, "results": members}}
+    body = json.dumps(given).replace("Infinity", "1e999").encode()
+    report = harvest(serving(lambda path, asked: body), timedelta(), kind)
+    assert (report.status, report.items, report.not_archived) == ("done", {"done": 3}, None)
+    assert {one["title"] for one in database.dataset.find()} == {"1", "ab", "3"}
+
+
+def test_a_text_that_is_longer_than_the_parser_takes_is_a_damage(harvest: Harvest, serving: Serving) -> None:
+    members = [
+        {"identifier": "1", "title": "one"},
+        {"identifier": "2", "title": "two", "description": "x" * 17_000_000},
+    ]
+    report = harvest(serving(lambda path, asked: json.dumps({"dataset": members}).encode()), timedelta())
+    assert "too long" in (report.not_archived or "")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from udata.harvest.errors import NoArea, NoRecord
+from udata.harvest.errors import NoArea, NoRecord, UnreadableCatalogue
 from udata.harvest.records import (
     Checksum,
     Concept,
@@ -26,6 +26,7 @@ from udata.harvest.records import (
     Texts,
     in_order,
 )
+from udata.harvest.safe_json import read_json
 from udata.harvest.values.access import strictest
 from udata.harvest.values.addresses import addresses_in, web_address
 from udata.harvest.values.formats import file_format, media_type, service_in
@@ -308,7 +309,7 @@ def _written(value: object) -> str:
 def _first(text: str) -> object:
     """The first member of a list that was written into a text, as CKAN's spatial harvester does."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = read_json(text)
+    except UnreadableCatalogue:
         return text
     return (value[0] if value else None) if isinstance(value, list) else text

@@ -12,6 +12,7 @@ from udata.harvest.ckan import Object, objects, one_object, package, plain
 from udata.harvest.errors import RemoteFault, UnreadableCatalogue, reason_of
 from udata.harvest.rdf.content import decoded
 from udata.harvest.records import Dataset, Unread
+from udata.harvest.safe_json import read_json
 
 # What CKAN gives at most is the portal's to set; whole packages of more than these are a burden for many.
 PAGE_SIZE = 100
@@ -30,8 +31,8 @@ def result(answer: Answer) -> Any:
     """What an action results in. Raises RemoteFault for an error that the portal tells, UnreadableCatalogue."""
     text, _ = decoded(answer.body)
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        given = read_json(text)
+    except UnreadableCatalogue as error:
         # A page of an error is no JSON either: then the status tells more than the parser does.
         answer.checked()
         raise UnreadableCatalogue(

@@ -14,6 +14,8 @@ from urllib.parse import urljoin
 
 from udata.harvest.errors import HarvestError, UnreadableCatalogue, UnsafeContent
 from udata.harvest.rdf.abbreviations import judge_context
+from udata.harvest.rdf.content import decoded
+from udata.harvest.safe_json import read_json
 from udata.harvest.values.addresses import web_address
 
 # Real catalogues nest far less deep.
@@ -37,13 +39,7 @@ def ready(text: str, address: str | None, contexts: Contexts | None = None) -> A
     Raises UnsafeContent for nesting beyond MAX_DEPTH, UnreadableCatalogue for what is no JSON, and HarvestError
     for a context that cannot be had.
     """
-    try:
-        # NaN and infinity are no JSON, and the parser behind would refuse the page for them.
-        document = json.loads(text, parse_constant=lambda name: None)
-    except RecursionError as error:
-        raise UnsafeContent("the JSON is nested without measure") from error
-    except ValueError as error:
-        raise UnreadableCatalogue(f"the JSON cannot be read: {error}") from error
+    document = read_json(text)
     if isinstance(document, list) and document and all(map(_is_bare, document)):
         document = {"dataset": document}  # version 1.0 of Project Open Data
     found = list(_contexts_in(document))
@@ -108,9 +104,9 @@ def _context(name: str, address: str | None, contexts: Contexts | None) -> Any:
     if target is None or contexts is None:
         raise HarvestError(f"the context {name!r} cannot be had", "it is no web address" if target is None else None)
     try:
-        document = json.loads(contexts(target))
-        context = document["@context"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text, _ = decoded(contexts(target))
+        context = read_json(text)["@context"]
+    except (UnreadableCatalogue, TypeError, KeyError) as error:
         raise HarvestError(f"the context at {target} is none: {error}") from error
     # A chain of contexts could lead on without end.
     for value in _contexts_in({"context": context}):

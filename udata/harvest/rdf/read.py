@@ -22,7 +22,7 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {"rdf": _RDF.strip("{}")}
 _NAMING_AND_MORE = etree.XPath("//*[@rdf:resource][node()]", namespaces=_PREFIXES)
 # To look through the text is faster than through the tree, and few catalogues have such elements.
-_NAMING_UNCLOSED = re.compile(rb"""resource=(?:"[^"]*"|'[^']*')[^<>]{0,500}(?<!/)>""")
+_NAMING_UNCLOSED = re.compile(rb"""resource=(?:"[^"]*"|'[^']*')[^<>]{0,200}(?<!/)>""")
 # Statements of a page: beyond them it is no page.
 MAX_STATEMENTS = 10_000_000
 _PIECE = 100_000
@@ -98,6 +98,10 @@ def _take(graph: Graph, statements: Iterator[Quad]) -> None:
             graph.add(islice(statements, _PIECE))
             if graph.size - before < _PIECE:
                 return
+        # So it says that one text is longer than it takes: what is behind it cannot be found any more.
+        except MemoryError as error:
+            graph.damages.append(Damage(None, f"a text is too long: {error}"))
+            return
         # The parser goes on behind its error when it is asked again.
         except (SyntaxError, ValueError) as error:
             damages += 1
