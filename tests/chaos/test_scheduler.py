@@ -21,6 +21,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.ending import end_waiting
+from tests.waiting import LONG
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
 from udata.runner.schedule import schedules
@@ -111,7 +112,7 @@ def test_each_tick_is_handed_over_exactly_once_though_the_leader_is_killed_every
         leader = _leader(database)
         time.sleep(max(0.0, kill_at - time.time()))
         schedulers.kill(leader)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LONG
     while _done(database) < TICKS and time.monotonic() < deadline:
         end_waiting()
         time.sleep(0.05)
