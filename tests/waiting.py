@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE = 60.0
+# Of what is heavy, or begun anew again and again.
+LONG = 180.0
 
 
 def wait_for(

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from tests.chaos.enqueuer import run_id
 from tests.models.same import Stored
 from tests.plugin import ROOT, install_jobs
-from tests.waiting import wait_for
+from tests.waiting import LONG, wait_for
 from udata.runner.broker import connection as broker
 from udata.runner.broker import dead_letters, queues
 
@@ -30,7 +30,6 @@ HASTE = {
 FREEZE_SECONDS = 7.0
 WORKERS = 2
 WORKER = ("-m", "udata", "worker", "start", "--concurrency", "2", "--loglevel", "error")
-PATIENCE = 60.0
 
 Popen = subprocess.Popen
 
@@ -86,7 +85,7 @@ class Processes:
 
     def wait_for(self, condition: Callable[[], Any]) -> None:
         """Supervise until `condition` holds."""
-        wait_for(condition, PATIENCE + self.count / 20, meanwhile=self.supervise)
+        wait_for(condition, LONG + self.count / 20, meanwhile=self.supervise)
 
     def end(self) -> None:
         """End all of them."""

@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from tests.harvest.conftest import fetch, serving
 from tests.harvest.run.test_source import Portal, Serving
+from tests.waiting import LONG
 from udata.harvest.backends.base import Fetch
 
 KILLS = int(os.environ.get("UDATA_TEST_KILLS", "20"))
@@ -57,7 +58,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_undisturbed(
             except subprocess.TimeoutExpired:
                 child.kill()
     with _started(portal.source["_id"], udata_environment) as child:
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=LONG)
     assert output.split()[-1] == "done"
     stored = portal.stored()
     assert len(stored) == DATASETS == database.dataset.count_documents({})

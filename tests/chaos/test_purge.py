@@ -17,6 +17,7 @@ from pymongo.database import Database
 
 from tests import factories
 from tests.services.purge.conftest import everything
+from tests.waiting import LONG
 from udata.models import blocs, notification
 from udata.services.integrity.check import checks
 from udata.services.integrity.findings import Finding
@@ -77,7 +78,7 @@ def dangling(database: Database[Stored]) -> list[Finding]:
 
 def die(environment: dict[str, str], number: int, moment: str, *what: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(SCRIPT), str(number), moment, *what]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG, check=False)
 
 
 def damage(database: Database[Stored], folder: Path) -> str:

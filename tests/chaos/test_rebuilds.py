@@ -16,6 +16,7 @@ from pymongo.database import Database
 from tests.conftest import Run
 from tests.models.same import Stored
 from tests.search.writer import dataset
+from tests.waiting import LONG
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("search_engine")]
 
@@ -34,7 +35,7 @@ def test_the_alias_names_a_complete_index_whatever_was_killed(
     assert udata("search", "index", "dataset").exit_code == 0
     started = time.monotonic()
     whole = udata_popen(*REBUILD, env=LEASE)
-    assert whole.wait(60) == 0, whole.communicate()
+    assert whole.wait(LONG) == 0, whole.communicate()
     longest = time.monotonic() - started
     killed, ended = 0, 0
     while killed < KILLS:
@@ -54,7 +55,7 @@ def test_the_alias_names_a_complete_index_whatever_was_killed(
         time.sleep(1.2)
     log.info("%d kills, %d rebuilds ended before, in %.0f s", killed, ended, time.monotonic() - started)
     last = udata_popen(*REBUILD, env=LEASE)
-    assert last.wait(60) == 0, last.communicate()
+    assert last.wait(LONG) == 0, last.communicate()
     assert udata("search", "clean").exit_code == 0
     assert udata("search", "verify", "dataset").exit_code == 0
     (status,) = udata("search", "status", "dataset", "--json").json()["models"]

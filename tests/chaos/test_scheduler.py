@@ -21,7 +21,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.ending import end_waiting
-from tests.waiting import wait_for
+from tests.waiting import LONG, wait_for
 from udata.runner.broker import connection as broker
 from udata.runner.broker import queues
 from udata.runner.schedule import schedules
@@ -116,7 +116,7 @@ def test_each_tick_is_handed_over_exactly_once_though_the_leader_is_killed_every
     all_ids = [run_id(tick.schedule, tick.at) for tick in ticks]
     expected, later = set(all_ids[:TICKS]), set(all_ids[TICKS:])
     # None is lost.
-    wait_for(lambda: expected <= _recorded(database), meanwhile=end_waiting)
+    wait_for(lambda: expected <= _recorded(database), LONG, meanwhile=end_waiting)
     schedulers.end()
 
     recorded = _recorded(database)

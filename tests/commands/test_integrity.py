@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -163,9 +162,7 @@ def test_what_cannot_be_meant_is_refused_before_a_server_is_asked(
 def test_a_server_that_is_down_is_one_line(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UDATA_MONGODB_HOST", "mongodb://127.0.0.1:1/nowhere")
     monkeypatch.setenv("UDATA_SERVER_TIMEOUT", "0.5")
-    started = time.monotonic()
     result = check()
-    assert time.monotonic() - started < 5
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.splitlines()[-1].startswith("✘ the database at 127.0.0.1:1 does not answer")
 

@@ -109,7 +109,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     options = [param for param in ctx.command.params if isinstance(param, click.Option)]
     for option in draw(st.lists(st.sampled_from(options), max_size=4, unique_by=id)) if options else []:
         name = draw(st.sampled_from(option.opts))
-        if name not in ENDLESS:
+        if ENDLESS.isdisjoint(option.opts):
             line += [name] if option.is_flag or option.count else [name, value(option)]
     for param in ctx.command.params:
         if isinstance(param, click.Argument):

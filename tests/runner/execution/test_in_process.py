@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from tests.models.same import Stored
 from tests.runner.samples import samples
+from tests.waiting import wait_for
 from udata.errors import ServerError, UsageError
 from udata.runner import control
 from udata.runner.execution.in_process import StoppedError, run_job_here
@@ -28,11 +29,8 @@ def cancel_soon(database: Database[Stored], query: Stored) -> threading.Thread:
     """Cancel the run that `query` finds, as soon as it runs."""
 
     def cancel() -> None:
-        for _ in range(100):
-            if run := database.job_run.find_one({**query, "state": "running"}):
-                database.job_run.update_one({"_id": run["_id"]}, {"$set": {"cancel_requested": True}})
-                return
-            time.sleep(0.05)
+        run = wait_for(lambda: database.job_run.find_one({**query, "state": "running"}))
+        database.job_run.update_one({"_id": run["_id"]}, {"$set": {"cancel_requested": True}})
 
     thread = threading.Thread(target=cancel)
     thread.start()

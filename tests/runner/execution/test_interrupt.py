@@ -8,25 +8,32 @@ from contextlib import suppress
 
 import pytest
 
+from tests.waiting import PATIENCE
 from udata.runner.execution.interrupt import WAKE, Interrupted, interruptible
 
 
 def test_a_function_that_swallows_every_exception_is_interrupted_again_and_again() -> None:
     swallowed: list[str] = []
+    told = threading.Event()
     with interruptible(on_terminate=False) as running:
 
         def insist() -> None:
-            for _ in range(3):
+            for count in range(1, 4):
+                # It sleeps by then; a signal in the instant before that would be seen behind the sleep.
                 time.sleep(0.2)
-                running.interrupt("cancelled")
+                while len(swallowed) < count:
+                    running.interrupt("cancelled")
+                    told.wait(5)
+                    told.clear()
 
         insisting = threading.Thread(target=insist)
         insisting.start()
         while len(swallowed) < 3:
             try:
-                time.sleep(30)
+                time.sleep(PATIENCE)
             except BaseException as stopped:  # what is tested is a job that does this
                 swallowed.append(str(stopped))
+                told.set()
     insisting.join()
     assert swallowed == ["cancelled"] * 3
 
