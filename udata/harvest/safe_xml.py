@@ -93,7 +93,19 @@ def _recovered(content: bytes, charset: str | None) -> tuple[etree._Element, lis
     if root is None:
         reason = damages[0].reason if damages else "it is empty"
         raise UnreadableCatalogue(f"the XML cannot be read: {reason}")
+    _refuse_entities_from_elsewhere(root)
     return root, damages
+
+
+def _refuse_entities_from_elsewhere(root: etree._Element) -> None:
+    """Refuse a document that is broken, and declares an entity outside of itself: its use is what broke it."""
+    declared = root.getroottree().docinfo.internalDTD
+    for entity in declared.iterentities() if declared is not None else ():
+        if entity.system_url:
+            raise UnsafeContent(
+                f"the XML is refused: its entity {entity.name!r} lies elsewhere, at {entity.system_url}",
+                "the catalogue may be under somebody else's control",
+            )
 
 
 def local_name(element: etree._Element) -> str:

@@ -170,11 +170,11 @@ def test_a_catalogue_that_is_cut_in_the_middle_is_read_to_there_and_archives_not
     assert (portal.stored()["d0"]["title"], portal.archived()) == ("New", set())
 
 
-def test_an_entity_that_names_a_file_is_not_opened_and_archives_nothing(portal: Portal) -> None:
+def test_an_entity_that_names_a_file_is_not_opened_and_fails_the_run(portal: Portal) -> None:
     portal.run()
     portal.more = external()
     report = portal.run(LATER)
-    assert "damaged" in (report.not_archived or "")
+    assert (report.status, "lies elsewhere" in str(report.error)) == ("failed", True)
     assert (report.changes.total(), portal.archived()) == (0, set())
 
 
