@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,9 @@ from tests.harvest.run.test_source import LATER, NOW, Portal, Serving
 from tests.network.test_http import TwoFaced
 from udata.errors import UdataError
 from udata.harvest.backends import paging
+from udata.harvest.backends.base import Backend, Fetch, Page, Source
+from udata.harvest.records import Dataset, Distribution, Text
+from udata.harvest.run.source import run
 from udata.network.fetching import Fetcher
 from udata.network.http import Client
 
@@ -25,6 +28,7 @@ TURTLE = "@prefix d: <http://www.w3.org/ns/dcat#> . @prefix t: <http://purl.org/
 BOMB = """<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa">{entities}]>
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dct="http://purl.org/dc/terms/">
 <rdf:Description rdf:about="http://e.org/0"><dct:title>&{last};</dct:title></rdf:Description></rdf:RDF>"""
+URL = "http://e.org/file.csv"
 LEVELS = "abcdefghi"
 
 
@@ -183,3 +187,33 @@ def test_a_source_inside_the_own_network_is_refused(portal: Portal, database: Da
     report = portal.run(NOW)
     assert (report.status, "10.0.0.1" in str(report.error)) == ("failed", True)
     assert contents(database)["dataset"] == []
+
+
+class Strange(Backend):
+    """A backend of others, whose records hold what no database stores."""
+
+    name = "strange"
+    display_name = "Strange"
+
+    def pages(self, source: Source, fetch: Fetch) -> Iterator[Page]:
+        odd = (
+            Dataset(remote_id="half", titles=(Text("half a letter: \ud800"),)),
+            Dataset(remote_id="half\udc00", titles=(Text("half a name"),)),
+            Dataset(remote_id="size", titles=(Text("x"),), distributions=(Distribution(url=URL, size=2**70),)),
+            Dataset(remote_id="long", titles=(Text("x"),), descriptions=(Text("x" * 17_000_000),)),
+            Dataset(remote_id="kind", titles="a text in the place of a row"),  # type: ignore[arg-type]
+        )
+        good = tuple(Dataset(remote_id=f"d{number}", titles=(Text("Good"),)) for number in range(2))
+        yield Page(source.url, records=(good[0], *odd, good[1]))
+
+
+def test_records_that_nobody_can_store_cost_no_other_record(portal: Portal, database: Database[Stored]) -> None:
+    for when, outcome in ((NOW, "created"), (LATER, "unchanged")):
+        report = run(database, current_app.config, portal.source, Strange(), portal.fetch, now=when)
+        assert report.status == "done-errors"
+        assert (report.items["failed"], report.items["done"], report.changes[outcome]) == (5, 2, 2)
+    assert portal.stored().keys() == {"d0", "d1"}
+    job = database.harvest_job.find_one({"_id": report.job})
+    assert job
+    assert len(job["items"]) == 7
+    assert all(one["errors"] for one in job["items"] if one["status"] == "failed")

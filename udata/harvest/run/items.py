@@ -37,24 +37,32 @@ class Item:
 
     def stored(self, now: datetime, with_logs: bool) -> Document:
         """The item as portals store it."""
-        logs = [{"level": "warning", "message": f"{one.field}: {one.reason}: {one.value}"} for one in self.remarks]
+        logs = [
+            {"level": "warning", "message": _storable(f"{one.field}: {one.reason}: {one.value}")}
+            for one in self.remarks
+        ]
         made: Document = {
-            "remote_id": self.remote_id,
+            "remote_id": _storable(self.remote_id),
             "status": self.status,
             "created": now,
             # An entry is treated within its batch, so the three times are one.
             "started": now,
             "ended": now,
-            "errors": [{"created_at": now, "message": self.error}] if self.error else [],
+            "errors": [{"created_at": now, "message": _storable(self.error)}] if self.error else [],
             "logs": logs if with_logs else [],
             "args": [],
             "kwargs": {},
         }
         if self.remote_url:
-            made["remote_url"] = self.remote_url
+            made["remote_url"] = _storable(self.remote_url)
         if self.document:
             made[self.collection] = self.document
         return made
+
+
+def _storable(text: str) -> str:
+    """The text without halves of letters, which the database refuses."""
+    return text.encode(errors="replace").decode()
 
 
 def item_of(record: Record, status: str, **more: Any) -> Item:

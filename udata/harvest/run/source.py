@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from bson import ObjectId
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from udata.clock import now as this_moment
 from udata.errors import UdataError, UsageError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
-from udata.harvest.errors import FarFromBefore
+from udata.harvest.errors import FarFromBefore, reason_of
 from udata.harvest.fingerprints import Fingerprints
 from udata.harvest.records import Record, Series
 from udata.harvest.run.absences import Absences
@@ -25,7 +26,7 @@ from udata.harvest.run.causes import Causes
 from udata.harvest.run.contact_points import ContactPoints
 from udata.harvest.run.extent import guarded
 from udata.harvest.run.items import Item, Job, item_of
-from udata.harvest.run.known import BATCH, Known
+from udata.harvest.run.known import BATCH, Known, collection_of
 from udata.harvest.run.writing import Writing, Written
 from udata.harvest.stored.documents import Target
 from udata.harvest.stored.licenses import Licenses
@@ -294,12 +295,25 @@ class _Run:
                 items.append(item_of(record, "skipped", error=reason))
             else:
                 accepted.append(record)
-        for written in self._writing.batch(accepted, whole):
+        for written in self._written(accepted, whole):
             self._report.changes[written.outcome] += 1
             if self._dry:
                 self._report.written.append(written)
             items.append(written.item)
         self._items(items)
+
+    def _written(self, records: list[Record], whole: bool) -> list[Written]:
+        """What became of the records. One that cannot be made into a document costs no other."""
+        try:
+            return list(self._writing.batch(records, whole))
+        except (UdataError, PyMongoError):
+            raise
+        except Exception as error:  # a backend of others may put anything into a record, and only the driver sees it
+            if len(records) > 1:
+                # Once more, each alone: what was written before it is found as it is.
+                return [written for record in records for written in self._written([record], whole)]
+            item = item_of(records[0], "failed", collection=collection_of(records[0]), error=reason_of(error))
+            return [Written("failed", item, [])]
 
     def _items(self, items: list[Item]) -> None:
         for item in items:
