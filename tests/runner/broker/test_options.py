@@ -1,7 +1,7 @@
 """kombu's options for the broker are kept, also by those who look into the queues, or refused with what is wrong."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,9 +34,14 @@ def _received(app: Flask, name: str) -> Iterator[list[Any]]:
     found: list[Any] = []
     queue = Queue(name, Exchange(""), routing_key=name, no_declare=True)
     with broker.connection(app.config) as connection, connection.Consumer([queue], on_message=found.append):
-        with suppress(TimeoutError):
-            while True:
+        quiet = 0
+        # What has just left its list may still be on its way.
+        while quiet < 3:
+            try:
                 connection.drain_events(timeout=0.1)
+            except TimeoutError:
+                with broker.client(app.config) as client:
+                    quiet = 0 if client.keys(f"{name}*") else quiet + 1
         yield found
 
 
