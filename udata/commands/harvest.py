@@ -9,6 +9,7 @@ from udata.commands import harvest_resources, harvest_runs, harvest_sources, out
 from udata.commands.base import Group, Portal, needs_app
 from udata.commands.harvest_differences import told_since
 from udata.errors import EXIT_FOUND, UsageError
+from udata.plugins import PluginError
 from udata.wording import counted
 
 if TYPE_CHECKING:
@@ -40,16 +41,23 @@ def backends(portal: Portal) -> None:
     Example:
       $ udata harvest backends
     """
-    from udata.harvest.backends.registry import backend, known
+    from udata.harvest.backends.registry import backend, clashing, known
 
     found = []
+    troubles = clashing()
     for one in known(portal.settings["HARVESTER_BACKENDS"]):
-        # What is not in use is not imported: another package's may not even load.
-        made = backend(one.name) if one.enabled else None
+        made = None
+        try:
+            # What is not in use is not imported.
+            made = backend(one.name) if one.enabled else None
+        except PluginError as error:
+            troubles.append(error)
         features = {} if made is None else {each.key: each.help for each in made.features}
         told = {"filters": () if made is None else made.filters, "extras": () if made is None else made.extras}
         found.append({**one._asdict(), "features": features, **told})
     output.answer(found, _answer_backends)
+    for trouble in troubles:
+        output.warning(str(trouble))
 
 
 def _answer_backends(found: list[dict[str, Any]]) -> None:

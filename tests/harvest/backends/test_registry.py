@@ -1,10 +1,12 @@
 """The backends that there are, and those that other packages add."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Run
 from udata.errors import ConfigurationError, UnknownName
 from udata.harvest.backends.base import Filter, Source
 from udata.harvest.backends.registry import backend, known
@@ -114,3 +116,12 @@ def test_the_configuration_of_a_source_is_read_whatever_it_holds() -> None:
     assert source.features == {"geodcatap": True}
     assert source.extras == {"remote_url_prefix": "http://e.org/"}
     assert Source.configured("http://e.org", {"filters": None, "features": []}) == Source("http://e.org")
+
+
+@pytest.mark.usefixtures("plugin")
+def test_the_list_tells_of_what_is_broken_or_clashes_and_shows_the_others(udata: Run) -> None:
+    done = udata("harvest", "backends", "--json")
+    assert done.exit_code == 0
+    assert {"dcat", "lines", "odd", "gone"} <= {one["name"] for one in json.loads(done.stdout)}
+    assert "the harvester dcat of lines_backend is left out: udata has one of that name" in done.stderr
+    assert "unmakeable of lines_backend cannot be made: RuntimeError: no licence key" in done.stderr

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from udata.errors import ConfigurationError, UnknownName
 from udata.harvest.backends.base import Backend
-from udata.plugins import Plugin, PluginError, load, plugins
+from udata.plugins import Plugin, PluginError, load, unclashing
 
 GROUP = "udata.harvesters"
 # By name and not by class: a backend's libraries are loaded only if it is used.
@@ -30,10 +30,9 @@ class Known(NamedTuple):
 
 def known(enabled: list[str] | None = None) -> list[Known]:
     """All backends, sorted by name. `enabled` holds the names or globs of those in use (`HARVESTER_BACKENDS`)."""
-    found = dict.fromkeys(_OWN, "udata")
-    for plugin in plugins(GROUP):
-        # Another package cannot take the place of a backend of ours.
-        found.setdefault(plugin.name, plugin.distribution)
+    # Another package cannot take the place of a backend of ours.
+    free, _ = unclashing(GROUP, _OWN)
+    found = dict.fromkeys(_OWN, "udata") | {plugin.name: plugin.distribution for plugin in free}
     patterns = ["*"] if enabled is None else enabled
     return [Known(name, found[name], any(fnmatch(name, one) for one in patterns)) for name in sorted(found)]
 
@@ -52,7 +51,12 @@ def backend(name: str, enabled: list[str] | None = None) -> Backend:
     if name in _OWN:
         module, attribute = _OWN[name]
         return cast(Backend, getattr(import_module(module), attribute)())
-    return _loaded(next(plugin for plugin in plugins(GROUP) if plugin.name == name))
+    return _loaded(next(plugin for plugin in unclashing(GROUP, _OWN)[0] if plugin.name == name))
+
+
+def clashing() -> list[PluginError]:
+    """What is said of the backends of other packages that are left out, since their names are taken."""
+    return unclashing(GROUP, _OWN)[1]
 
 
 def _loaded(plugin: Plugin) -> Backend:
