@@ -18,7 +18,8 @@ FILES = ("schema.txt", "schema-rest.txt")
 
 # Collections of our own.
 OWN = {
-    "crawl_address", "crawl_host", "crawl_note", "job_run", "lease", "purge_note", "reminder", "schedule_note",
+    "crawl_address", "crawl_host", "crawl_note", "harvest_absence", "harvest_fingerprint", "harvest_identity",
+    "harvest_serving", "harvest_unended", "job_run", "lease", "purge_note", "reminder", "schedule_note",
     "search_outbox", "search_rebuild",
 }  # fmt: skip
 
@@ -154,6 +155,12 @@ def test_the_schema_was_read(schema: list[Described]) -> None:
     assert len([one for one in schema if not one.collection]) == 30
     assert sum(len(one.fields) for one in schema) > 700
     assert sum(len(one.indexes) for one in schema) > 90
+
+
+def test_every_collection_of_our_own_is_declared_and_named_where_it_is_said_how_to_remove_all() -> None:
+    page = (Path(__file__).parents[2] / "docs/removing.md").read_text(encoding="utf-8")
+    assert registry.by_collection().keys() >= OWN
+    assert {name for name in OWN if f"`{name}`" not in page} == set()
 
 
 def test_every_collection_has_a_class_of_the_same_name(schema: list[Described]) -> None:

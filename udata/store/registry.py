@@ -23,6 +23,7 @@ MODULES = (
     "discussion",
     "geo",
     "harvest",
+    "harvest_notes",
     "job_run",
     "lease",
     "notification",
