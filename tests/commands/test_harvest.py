@@ -276,8 +276,18 @@ def test_a_source_goes_with_its_datasets_archived_cleaned_or_kept(
     assert udata("harvest", "clean", source).exit_code == 2
     assert udata("harvest", "delete", source, "--archive").lines == [f"➢ Deleted {source}; 3 of 3 documents archived"]
     assert database.dataset.count_documents({"harvest.archived_reason": "harvester-deleted"}) == 3
+    would = udata("harvest", "clean", source, "--dry-run")
+    assert would.lines == ["3 datasets, 0 dataservices would be flagged. Nothing was changed."]
+    assert database.dataset.count_documents({"deleted": None}) == 3
     assert udata("harvest", "clean", source, "--yes").lines == ["➢ Flagged 3 datasets, 0 dataservices"]
-    assert udata("harvest", "purge").lines == ["➢ Purged 1 harvest source"]
+    would = udata("harvest", "purge", "--dry-run", "-v")
+    what = "1 harvest source and, with it, 1 harvest_job"
+    assert would.lines[-1] == f"{what} would be purged. Nothing was changed."
+    assert len(would.lines) == 3
+    planned = udata("harvest", "purge", "--dry-run", "--json").json()
+    assert database.harvest_source.count_documents({}) == 1
+    assert planned["removed"] == {"harvest_job": 1, "harvest_source": 1}
+    assert udata("harvest", "purge").lines == [f"➢ Purged {what}"]
     assert database.harvest_source.count_documents({}) + database.harvest_job.count_documents({}) == 0
 
 
