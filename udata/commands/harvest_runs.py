@@ -304,7 +304,9 @@ def _print_stuck(found: list[Any], called: dict[Any, str]) -> None:
     for one in found:
         since = output.moment(one.created)
         output.bad(f"{called.get(one.source, one.source)}, {one.id}, {one.status} since {since}: {one.reason}")
-    if not found:
+    if found:
+        output.notice("Close those that do not run: udata harvest stuck --fail, or udata harvest stuck ID --fail")
+    else:
         output.fine("No run is stuck")
 
 
