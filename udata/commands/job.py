@@ -158,7 +158,8 @@ def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "D
 
 def _answer_ended(run: "Run", traceback: str | None) -> None:
     if run.state == "succeeded":
-        output.fine(f"{run.job} succeeded{'' if run.result is None else f': {inline(run.result)}'}")
+        told = inline(run.result) if run.result is not None else ""
+        output.fine(f"{run.job} succeeded{f': {told}' if told else ''}")
         return
     if traceback and output.options.debug:
         output.traceback(traceback)
