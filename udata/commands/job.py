@@ -148,8 +148,14 @@ def _wait(job: "Job", args: list[str], kwargs: dict[str, str]) -> "Details":
 def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Details":
     """Run a job here; returns what is recorded of it."""
     from udata.runner.journal import history as journal
+    from udata.runner.journal.runs import BusyError
 
-    outcome = run_here(job, args, kwargs, job.name, force=force)
+    try:
+        outcome = run_here(job, args, kwargs, job.name, force=force)
+    except BusyError as error:
+        # Of the commands that run jobs this one alone has the option.
+        error.hint = f"{error.hint}; --force runs it beside"
+        raise
     details = journal.show(outcome.run_id)
     # What another worker has made of it since is not what was done here.
     ended = details.run._replace(state=outcome.state, result=outcome.result, error=outcome.error)
