@@ -86,7 +86,12 @@ def _answer_sources(found: "list[Listed]") -> None:
          one.backend, one.url)
         for one in found
     ]  # fmt: skip
-    output.table(("Source", "State", "Schedule", "Last run", "Backend", "Address"), rows, drop=("Address", "Backend"))
+    output.table(
+        ("Source", "State", "Schedule", "Last run", "Backend", "Address"),
+        rows,
+        drop=("Address", "Backend"),
+        cut=["Source"],
+    )
 
 
 @group.command("validate", json=True)
@@ -284,8 +289,11 @@ def _answer_purged(done: dict[str, Any], dry_run: bool) -> None:
     others = {name: number for name, number in done["removed"].items() if name != "harvest_source"}
     counts = ", ".join(f"{count:,} {name}" for name, count in others.items())
     told = f" and, with {plural(number, 'it', 'them')}, {counts}" if others else ""
-    if dry_run:
-        output.line(f"{sources}{told} would be purged. Nothing was changed.")
+    if not number:
+        output.remark("Nothing to purge")
+    elif dry_run:
+        for piece in output.folded(f"{sources}{told} would be purged. Nothing was changed.", 0):
+            output.line(piece)
     else:
         output.did(f"Purged {sources}{told}")
 
