@@ -174,17 +174,22 @@ class InnerError(Exception):
     """Caught in the room that raises it."""
 
 
-# How much two names must be alike for one to be meant by the other, and how many names are listed if none is.
+# How much two names must be alike for one to be meant by the other, how many letters say something as a part of a name,
+# and how many names are listed if none is meant.
 NEAR = 0.6
+PART = 3
 FEW = 8
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The names in `known` that look like `name`, best first, case ignored; none if none is near."""
+    """The names in `known` that look like `name`, best first, or else have it as a part, case ignored."""
     from difflib import get_close_matches
 
     by_folded = {candidate.casefold(): candidate for candidate in known}
-    matches = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=NEAR)
+    folded = name.casefold()
+    matches = get_close_matches(folded, by_folded, n=limit, cutoff=NEAR)
+    if not matches and len(folded) >= PART:
+        matches = sorted(one for one in by_folded if folded in one)[:limit]
     return [by_folded[match] for match in matches]
 
 

@@ -73,6 +73,13 @@ def test_a_wrong_settings_file_does_not_keep_anybody_from_stopping_them(
     assert embedded("stop").exit_code == 0
 
 
+def test_a_log_that_cannot_be_read_is_one_line(embedded: Run) -> None:
+    (home() / "mongodb" / "server.log").mkdir(parents=True)
+    refused = embedded("logs")
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "server.log: Is a directory" in refused.stderr
+
+
 def test_they_are_started_anew_and_show_what_they_logged(embedded: Run) -> None:
     assert embedded("logs") == (0, "# Nothing is logged\n", "")
     first = {server["name"]: server["pid"] for server in embedded("start", "--json").json()["servers"]}

@@ -117,7 +117,7 @@ def test_a_source_that_waits_is_harvested_only_with_a_yes_and_a_refused_one_neve
         "➢ Refused elsewhere"
     ]
     refused = udata("harvest", "run", "elsewhere", "--yes")
-    assert (refused.exit_code, "the source is refused" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "the source is refused" in refused.stderr) == (1, True)
 
 
 def test_a_source_that_is_changed_says_what_is_next(catalogue: Catalogue, source: str, udata: Run) -> None:
@@ -264,6 +264,8 @@ def test_a_paused_source_is_not_harvested_until_it_is_resumed(source: str, udata
     refused = udata("harvest", "launch", source)
     assert (refused.exit_code, f"udata harvest resume {source}" in refused.stderr) == (1, True)
     assert udata("job", "run", "harvest", source).exit_code == 1
+    here = udata("harvest", "run", source)
+    assert (here.exit_code, f"udata harvest resume {source}" in here.stderr) == (1, True)
     assert udata("harvest", "resume", source).exit_code == 0
     assert udata("harvest", "launch", source).exit_code == 0
 
@@ -276,8 +278,19 @@ def test_a_source_goes_with_its_datasets_archived_cleaned_or_kept(
     assert udata("harvest", "clean", source).exit_code == 2
     assert udata("harvest", "delete", source, "--archive").lines == [f"➢ Deleted {source}; 3 of 3 documents archived"]
     assert database.dataset.count_documents({"harvest.archived_reason": "harvester-deleted"}) == 3
+    would = udata("harvest", "clean", source, "--dry-run")
+    assert would.lines == ["3 datasets, 0 dataservices would be flagged. Nothing was changed."]
+    assert database.dataset.count_documents({"deleted": None}) == 3
     assert udata("harvest", "clean", source, "--yes").lines == ["➢ Flagged 3 datasets, 0 dataservices"]
-    assert udata("harvest", "purge").lines == ["➢ Purged 1 harvest source"]
+    would = udata("harvest", "purge", "--dry-run", "-v")
+    what = "1 harvest source and, with it, 1 harvest_job"
+    assert would.lines[-1] == f"{what} would be purged. Nothing was changed."
+    assert len(would.lines) == 3
+    planned = udata("harvest", "purge", "--dry-run", "--json").json()
+    assert database.harvest_source.count_documents({}) == 1
+    assert planned["removed"] == {"harvest_job": 1, "harvest_source": 1}
+    assert udata("harvest", "purge").lines == [f"➢ Purged {what}"]
+    assert udata("harvest", "purge").lines == ["# Nothing to purge"]
     assert database.harvest_source.count_documents({}) + database.harvest_job.count_documents({}) == 0
 
 

@@ -43,6 +43,18 @@ def test_people_see_organizations_and_then_resources(broken: None, udata: Run) -
         assert "\x1b" not in told.stdout
 
 
+def test_what_failed_lately_is_told_before_it_is_broken(broken: None, udata: Run, database: Database[Any]) -> None:
+    database.crawl_address.update_many({}, {"$set": {"failures": 2}})
+    told = udata("harvest", "resources")
+    failing = "! 3 resources failed when last asked: broken after 3 failures in a row"
+    assert (told.exit_code, told.lines) == (0, ["✔ No resource is broken", failing])
+    assert udata("harvest", "resources", "--json").json() == []
+    database.crawl_address.update_one({}, {"$set": {"failures": 3}})
+    told = udata("harvest", "resources")
+    assert told.exit_code == 1
+    assert told.lines[-2:] == ["1 resource is broken", failing.replace("3 resources", "2 resources")]
+
+
 def test_programs_get_json(broken: None, udata: Run) -> None:
     told = udata("harvest", "resources", "--json")
     assert told.exit_code == 1

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from tests.conftest import Result, Run
 from tests.models.same import Stored
 from tests.waiting import PATIENCE, wait_for
+from udata.commands.runs import inline
 from udata.runner.journal.history import Run as Shown
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -52,7 +53,7 @@ def test_a_job_that_raises_is_one_line_and_its_traceback_in_the_journal(udata: R
     assert done.exit_code == 1
     assert done.stdout == ""
     first, second = done.stderr.splitlines()
-    assert first == "✘ error-test failed: DeliberateError: this is the error that error-test raises"
+    assert first == "✘ error-test failed: this is the error that error-test raises"
     shown = udata(*second.removeprefix("More: udata ").split())
     assert shown.exit_code == 0
     assert "Traceback (most recent call last)" in shown.stdout
@@ -209,6 +210,16 @@ def test_the_newest_run_is_called_last(udata: Run) -> None:
     assert handed["id"] in udata("job", "show", "last").stdout
     assert handed["id"] in udata("job", "cancel", "last").stdout
     assert udata("job", "show", "last", "--json").json()["state"] == "cancelled"
+
+
+def test_a_result_is_said_in_words() -> None:
+    nothing: dict[str, int] = {}
+    result = {"dry_run": False, "purged": nothing, "files": {"files": 0, "bytes": 1200}, "since": None, "left": 2}
+    assert inline(result) == "dry_run no, files (files 0, bytes 1,200), left 2"
+    models = [{"model": "dataset", "suffix": None, "indexed": 3}, {"model": "reuse", "indexed": 0}]
+    assert inline({"models": models, "seconds": 1.5}) == (
+        "models (model dataset, indexed 3), (model reuse, indexed 0), seconds 1.5"
+    )
 
 
 def test_runs_are_cancelled_and_repeated_while_the_broker_is_away(

@@ -203,6 +203,17 @@ def test_a_table_leaves_out_columns_before_it_folds_words(
     assert "Left out, for want of room: state, error; -v shows all" in capsys.readouterr().err
 
 
+def test_titles_are_cut_before_a_column_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = narrow(monkeypatch)
+    output.table(["id", "title"], [["a1b2c3d4", "Trees by street"], ["e5f6a7b8", "学" * 40]], cut=["title"])
+    first, second = written(out).splitlines()[-2:]
+    assert first.split(maxsplit=1) == ["a1b2c3d4", "Trees by street"]
+    assert second.split() == ["e5f6a7b8", f"{'学' * 14}…"]
+    assert capsys.readouterr().err == ""
+
+
 def test_all_columns_are_shown_if_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     out = narrow(monkeypatch)
     output.options.verbosity = 1

@@ -88,11 +88,23 @@ def test_only_the_kinds_that_were_asked_for_go(portal: Path, udata: Run, options
     assert [line.split()[-1] for line in done.stderr.splitlines() if "->" in line] == kinds
 
 
+def test_an_archive_that_cannot_be_is_one_line(portal: Path, udata_process: Run, udata: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = udata_process("purge", "-d", "--archive", str(tmp_path / "file"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert [line for line in done.stderr.splitlines() if "cannot be an archive" in line] == [
+        f"✘ {tmp_path / 'file'} cannot be an archive's folder: File exists"
+    ]
+    alone = udata("purge", "--no-files")
+    assert alone.exit_code == 2
+    assert "give --archive, too" in alone.stderr
+
+
 def test_what_is_archived_is_restored(portal: Path, udata: Run, database: Database[Stored], tmp_path: Path) -> None:
     before = {name: list(database[name].find().sort("_id", 1)) for name in ("dataset", "reuse", "follow", "user")}
-    archive = str(tmp_path / "archive")
+    archive = str(tmp_path / "an archive")
     done = udata("purge", "--archive", archive)
-    assert f"udata db restore {archive} --merge" in done.stderr
+    assert f"udata db restore '{archive}' --merge" in done.stderr
     restored = udata("db", "restore", archive, "--merge")
     assert restored.exit_code == 0
     assert {name: list(database[name].find().sort("_id", 1)) for name in before} == before

@@ -26,6 +26,7 @@ def broken(app: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: 
 def test_the_plan_is_written_read_and_done(broken: Any, udata: Run, database: Database[Stored]) -> None:
     found = udata("db", "check-integrity", "--plan", "plan.jsonl")
     assert found.exit_code == 1
+    assert "udata db repair plan.jsonl --dry-run" in found.stderr
     lines = [json.loads(line) for line in Path("plan.jsonl").read_text("utf-8").splitlines()]
     assert {(line["check"], line["action"]) for line in lines} == {("references", "unset"), ("ownership", "none")}
     told = udata("db", "repair", "plan.jsonl", "--dry-run")

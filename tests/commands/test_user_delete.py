@@ -47,7 +47,10 @@ def test_the_user_is_told_in_their_language(
 ) -> None:
     done = udata("user", "delete", "ada@example.org")
     assert done.exit_code == 0
-    assert done.lines == ["go: 1 follow", f"➢ Deleted ada@example.org (Ada Byron): the account is {ada.id}@deleted now"]
+    assert done.lines == [
+        "went: 1 follow",
+        f"➢ Deleted ada@example.org (Ada Byron): the account is {ada.id}@deleted now",
+    ]
     assert mails.recipients == ["ada@example.org"]
     message = message_from_bytes(mails.mails[0].content, policy=policy.default)
     assert message["Subject"] == "Votre compte sur udata est supprimé"

@@ -57,6 +57,8 @@ def test_an_old_name_means_the_job_of_today(old: str, name: str) -> None:
 def test_a_name_that_is_none_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean count-tags"):
         registry.find("count-tag")
+    with pytest.raises(UnknownName, match="did you mean purge-chunks or purge-dataservices or purge-datasets"):
+        registry.find("purge")
     assert not registry.knows("count-tag")
     assert registry.canonical("count-tag") == "count-tag"
 

@@ -202,6 +202,7 @@ def open_app(ctx: click.Context) -> Portal:
     For commands that look at what was typed before they need the portal; others take it from `needs_app`.
     """
     from udata.app import create_app
+    from udata.runner.logs import warnings_said
     from udata.settings import home, load
     from udata.store.connection import end_at_once
 
@@ -213,6 +214,7 @@ def open_app(ctx: click.Context) -> Portal:
     if settings.embedded and sys.stderr.isatty() and _is_first_today(home() / "said"):
         output.notice(f"No server is named in the settings: the embedded ones serve, from {home()}")
     ctx.with_resource(app.app_context())
+    ctx.with_resource(warnings_said(output.log_line))
     # No command has half a second to wait for the driver at its end.
     end_at_once()
     return Portal(app)

@@ -11,6 +11,13 @@ def tells_ids(dry_run: bool) -> bool:
     return dry_run and output.options.verbosity > 0 and output.options.format == "text"
 
 
+def telling_ids() -> Callable[[str, Any], None]:
+    """What prints a document that would go, by its collection and its id; nothing but with `-v`."""
+    if not tells_ids(True):
+        return lambda collection, id: None
+    return lambda collection, id: output.line(f"  {collection} {id}")
+
+
 def telling(dry_run: bool) -> Callable[[str, str, Any], None]:
     """What prints a document by what would become of it, its collection and its id; nothing but in a dry run with `-v`.
 

@@ -7,10 +7,11 @@ import click
 
 from udata.commands import harvest_resources, harvest_runs, harvest_sources, output
 from udata.commands.base import Group, Portal, needs_app
+from udata.commands.dry_run import telling_ids
 from udata.commands.harvest_differences import told_since
 from udata.errors import EXIT_FOUND, UsageError
 from udata.plugins import PluginError
-from udata.wording import counted
+from udata.wording import counted, plural
 
 if TYPE_CHECKING:
     from udata.harvest.sources import Listed
@@ -66,7 +67,7 @@ def _answer_backends(found: list[dict[str, Any]]) -> None:
          ", ".join([*one["filters"], *one["extras"]]))
         for one in found
     ]  # fmt: skip
-    output.table(("Backend", "From", "In use", "Features", "Filters and options"), rows)
+    output.table(("Backend", "From", "In use", "Features", "Filters and options"), rows, cut=["Filters and options"])
 
 
 @group.command("sources", json=True)
@@ -93,7 +94,12 @@ def _answer_sources(found: "list[Listed]") -> None:
          one.backend, one.url)
         for one in found
     ]  # fmt: skip
-    output.table(("Source", "State", "Schedule", "Last run", "Backend", "Address"), rows, drop=("Address", "Backend"))
+    output.table(
+        ("Source", "State", "Schedule", "Last run", "Backend", "Address"),
+        rows,
+        drop=("Address", "Backend"),
+        cut=["Source"],
+    )
 
 
 @group.command("validate", json=True)
@@ -198,8 +204,9 @@ def unschedule(portal: Portal, source: str) -> None:
 
 @group.command("clean", json=True)
 @click.argument("source", metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Say what would be flagged, and change nothing.")
 @needs_app
-def clean(portal: Portal, source: str) -> None:
+def clean(portal: Portal, source: str, dry_run: bool) -> None:
     """Flag all that came from a source as deleted. Datasets with a DOI are archived instead.
 
     `udata purge` removes what is flagged. The source stays, and a run brings nothing of it back.
@@ -212,17 +219,22 @@ def clean(portal: Portal, source: str) -> None:
     from udata.harvest.sources import find, name_of
 
     found = find(portal.database, source)
-    # Counted first, so that the question says how much is at stake.
-    number = belonging.documents_of(portal.database, found)
-    output.demand(f"Flag {counted(number, 'document')} of {name_of(found)} as deleted?")
-    done = belonging.clean(portal.database, portal.settings, source)
-    output.answer(done, _answer_cleaned)
+    if not dry_run:
+        # Counted first, so that the question says how much is at stake.
+        number = belonging.documents_of(portal.database, found)
+        output.demand(f"Flag {counted(number, 'document')} of {name_of(found)} as deleted?")
+    done = belonging.clean(portal.database, portal.settings, source, dry_run=dry_run)
+    output.answer(done, lambda done: _answer_cleaned(done, dry_run))
 
 
-def _answer_cleaned(done: Any) -> None:
-    output.did("Flagged " + ", ".join(counted(number, name) for name, number in done.deleted.items()))
+def _answer_cleaned(done: Any, dry_run: bool) -> None:
     for slug in done.archived:
-        output.caution(f"{slug} has a DOI: it is archived")
+        output.caution(f"{slug} has a DOI: it {'would be' if dry_run else 'is'} archived")
+    flagged = ", ".join(counted(number, name) for name, number in done.deleted.items())
+    if dry_run:
+        output.line(f"{flagged} would be flagged. Nothing was changed.")
+    else:
+        output.did(f"Flagged {flagged}")
 
 
 @group.command("delete", json=True)
@@ -256,8 +268,9 @@ def delete(portal: Portal, source: str, keep: bool, archive: bool) -> None:
 
 
 @group.command("purge", json=True)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 @needs_app
-def purge(portal: Portal) -> None:
+def purge(portal: Portal, dry_run: bool) -> None:
     """Remove the sources for good that are flagged as deleted, with their runs and schedules.
 
     \b
@@ -265,11 +278,32 @@ def purge(portal: Portal) -> None:
       $ udata harvest purge
     """
     from udata.runner.execution.in_process import run_job_here
+    from udata.services.purge.run import purge
 
     with output.progress("Purging") as bar:
-        done = run_job_here("purge-harvesters", report=bar.update)
-    number = int((done.get("purged") or {}).get("harvesters", 0))
-    output.answer(done, lambda _: output.did(f"Purged {counted(number, 'harvest source')}"))
+        if dry_run:
+            done = purge(
+                portal.database, portal.settings, ["harvesters"], dry_run=True, tell=telling_ids(), progress=bar.update
+            ).summary()
+        else:
+            done = run_job_here("purge-harvesters", report=bar.update)
+    output.answer(done, lambda done: _answer_purged(done, dry_run))
+
+
+def _answer_purged(done: dict[str, Any], dry_run: bool) -> None:
+    number = done["purged"].get("harvesters", 0)
+    sources = counted(number, "harvest source")
+    # The sources themselves are among what was removed.
+    others = {name: number for name, number in done["removed"].items() if name != "harvest_source"}
+    counts = ", ".join(f"{count:,} {name}" for name, count in others.items())
+    told = f" and, with {plural(number, 'it', 'them')}, {counts}" if others else ""
+    if not number:
+        output.remark("Nothing to purge")
+    elif dry_run:
+        for piece in output.folded(f"{sources}{told} would be purged. Nothing was changed.", 0):
+            output.line(piece)
+    else:
+        output.did(f"Purged {sources}{told}")
 
 
 @group.command("attach", json=True)

@@ -60,6 +60,9 @@ def _print_report(report: "Report", each: bool) -> None:
         output.line(f"{counted(number, 'resource')} {plural(number, 'is', 'are')} broken")
         if not each:
             output.notice("More: udata harvest resources --organization ID, or -v for all")
+    if report.failing:
+        failing = counted(report.failing, "resource")
+        output.caution(f"{failing} failed when last asked: broken after {report.broken_after} failures in a row")
 
 
 def _print_resources(report: "Report") -> None:

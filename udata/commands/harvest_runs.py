@@ -135,7 +135,8 @@ def launch(portal: Portal, source: str) -> None:
     done = launch(portal.database, source)
     words = "The harvest is handed to a worker" if done.new else "It waits for a worker already"
     output.answer(done, lambda done: output.did(f"{words}: {done.run_id}"))
-    if not done.sent:
+    # What waits already was sent before, or is sent with the first.
+    if done.new and not done.sent:
         output.notice("It is sent once the broker is there")
 
 
@@ -172,7 +173,9 @@ def _answer_jobs(found: list[dict[str, Any]], of_one: bool) -> None:
     headers = ("Run", "Source", "Began", "Status", "Items")
     # Of one source its name need not stand in every line.
     kept = [place for place, name in enumerate(headers) if not (of_one and name == "Source")]
-    output.table([headers[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    output.table(
+        [headers[place] for place in kept], [[row[place] for place in kept] for row in rows], cut=["Source", "Items"]
+    )
 
 
 def _counts(one: dict[str, Any]) -> str:
@@ -304,7 +307,9 @@ def _print_stuck(found: list[Any], called: dict[Any, str]) -> None:
     for one in found:
         since = output.moment(one.created)
         output.bad(f"{called.get(one.source, one.source)}, {one.id}, {one.status} since {since}: {one.reason}")
-    if not found:
+    if found:
+        output.notice("Close those that do not run: udata harvest stuck --fail, or udata harvest stuck ID --fail")
+    else:
         output.fine("No run is stuck")
 
 

@@ -1,6 +1,7 @@
 """The screen of the integrity check."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,6 +65,8 @@ def check_integrity(**wanted: Any) -> None:
         output.answer(examined, lambda examined: _answer_findings(examined, wanted["limit"]), _document)
     if wanted["report"]:
         output.notice(f"The report is in {wanted['report']}")
+    if wanted["plan"] and (examined.summary.errors or examined.summary.warnings):
+        output.notice(f"See what the plan does: udata db repair {quote(str(wanted['plan']))} --dry-run")
     if examined.failed:
         output.leave(EXIT_FOUND)
 

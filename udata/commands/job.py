@@ -148,8 +148,14 @@ def _wait(job: "Job", args: list[str], kwargs: dict[str, str]) -> "Details":
 def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "Details":
     """Run a job here; returns what is recorded of it."""
     from udata.runner.journal import history as journal
+    from udata.runner.journal.runs import BusyError
 
-    outcome = run_here(job, args, kwargs, job.name, force=force)
+    try:
+        outcome = run_here(job, args, kwargs, job.name, force=force)
+    except BusyError as error:
+        # Of the commands that run jobs this one alone has the option.
+        error.hint = f"{error.hint}; --force runs it beside"
+        raise
     details = journal.show(outcome.run_id)
     # What another worker has made of it since is not what was done here.
     ended = details.run._replace(state=outcome.state, result=outcome.result, error=outcome.error)
@@ -158,7 +164,8 @@ def _run(job: "Job", args: list[str], kwargs: dict[str, str], force: bool) -> "D
 
 def _answer_ended(run: "Run", traceback: str | None) -> None:
     if run.state == "succeeded":
-        output.fine(f"{run.job} succeeded{'' if run.result is None else f': {inline(run.result)}'}")
+        told = inline(run.result) if run.result is not None else ""
+        output.fine(f"{run.job} succeeded{f': {told}' if told else ''}")
         return
     if traceback and output.options.debug:
         output.traceback(traceback)

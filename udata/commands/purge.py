@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from udata.commands import output
 from udata.commands.base import Command, Portal, needs_app
-from udata.commands.dry_run import tells_ids
+from udata.commands.dry_run import telling_ids
 from udata.commands.types import SPAN
-from udata.errors import EXIT_FOUND
+from udata.errors import EXIT_FOUND, UsageError
 from udata.wording import counted, listed, size
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def group(portal: Portal, /, **given: Any) -> None:
     Example:
       $ udata purge --dry-run
     """
+    if given["no_files"] and given["archive"] is None:
+        raise UsageError("--no-files goes with an archive: a purge removes files in any case", "give --archive, too")
     names = [name for name in ("datasets", "reuses", "organizations", "dataservices") if given[name]]
     purged = _purge(portal, names or ["datasets", "reuses", "organizations", "dataservices"], given)
     output.answer(purged, lambda purged: _answer_purged(purged, given["archive"]))
@@ -61,7 +64,7 @@ def _purge(portal: Portal, names: list[str], given: dict[str, Any]) -> "Purged":
             archive=given["archive"],
             files=not given["no_files"],
             say=lambda kind: output.notice(f"-> Purging {kind}"),
-            tell=_answer_id if tells_ids(given["dry_run"]) else lambda collection, id: None,
+            tell=telling_ids() if given["dry_run"] else lambda collection, id: None,
             progress=progress,
         )
 
@@ -88,10 +91,6 @@ def _as_runs(names: list[str], work: "Callable[[Callable[..., None]], Purged]", 
     return work(bar.update)
 
 
-def _answer_id(collection: str, id: Any) -> None:
-    output.line(f"  {collection} {id}")
-
-
 def _answer_purged(purged: "Purged", archive: Path | None) -> None:
     # Every kind makes its plural with an s.
     gone = [counted(number, kind[:-1], kind) for kind, number in purged.purged.items()]
@@ -105,7 +104,8 @@ def _answer_purged(purged: "Purged", archive: Path | None) -> None:
     if purged.files.files:
         output.line(f"{counted(purged.files.files, 'file')}, {size(purged.files.bytes)}")
     if purged.paused:
-        output.caution(f"Harvest sources without an organization are paused: {listed(purged.paused)}")
+        paused = "would be paused" if purged.dry_run else "are paused"
+        output.caution(f"Harvest sources without an organization {paused}: {listed(purged.paused)}")
     if not gone:
         output.remark("Nothing to purge")
     elif purged.dry_run:
@@ -113,7 +113,7 @@ def _answer_purged(purged: "Purged", archive: Path | None) -> None:
     else:
         output.did(f"Purged {', '.join(gone)}")
     if gone and archive and not purged.dry_run:
-        output.notice(f"Bring them back: udata db restore {archive} --merge")
+        output.notice(f"Bring them back: udata db restore {quote(str(archive))} --merge")
 
 
 def _answer_counts(what: str, counts: dict[str, int]) -> None:

@@ -1,6 +1,7 @@
 """The screen of repairs."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +68,7 @@ def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
     elif number:
         output.did(f"Did {counted(number, 'line')} of the plan")
         if archive:
-            output.notice(f"Take it back: udata db restore {archive} --merge")
+            output.notice(f"Take it back: udata db restore {quote(str(archive))} --merge")
     elif not done.before:
         output.remark("Nothing to do")
 

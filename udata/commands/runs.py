@@ -170,8 +170,15 @@ def watch(run_id: str) -> "Details":
 def inline(value: Any) -> str:
     """What a job returned, in one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {inline(item)}" for name, item in value.items())
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        # Nothing is said of what is empty, and what stands within something else is told from what follows it.
+        told = {name: inline(item) for name, item in value.items() if item is not None}
+        shown = {name: f"({text})" if isinstance(value[name], dict) else text for name, text in told.items() if text}
+        return ", ".join(f"{name} {text}" for name, text in shown.items())
+    if isinstance(value, list):
+        return ", ".join(f"({inline(item)})" if isinstance(item, dict) else inline(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _readable(found: "Iterable[Run | DamagedRunError]", damaged: "list[DamagedRunError]") -> "Iterator[Run]":

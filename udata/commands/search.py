@@ -325,7 +325,9 @@ def _answer_cleaned(indices: "Sequence[Cleaned]", dry_run: bool) -> None:
 
 def _answer_found(found: "Found") -> None:
     if found.hits:
-        output.table(["score", "id", "title"], [(f"{hit.score:.2f}", hit.id, hit.title) for hit in found.hits])
+        output.table(
+            ["score", "id", "title"], [(f"{hit.score:.2f}", hit.id, hit.title) for hit in found.hits], cut=["title"]
+        )
     else:
         output.remark("Nothing is found")
 

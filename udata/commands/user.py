@@ -267,13 +267,13 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
 
 
 def _answer_deletion(done: "Deletion") -> None:
-    would = "would " if done.dry_run else ""
-    for what, counts in (("go", done.removed), ("lose a reference or a right", done.changed)):
+    go, lose = ("would go", "would lose") if done.dry_run else ("went", "lost")
+    for what, counts in ((go, done.removed), (f"{lose} a reference or a right", done.changed)):
         if counts:
-            output.line(f"{would}{what}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}")
+            output.line(f"{what}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}")
     if done.comments or done.discussions:
         messages, talks = counted(done.comments, "message"), counted(done.discussions, "discussion")
-        output.line(f"{messages} {would}lose the text, {talks} {would}go")
+        output.line(f"{messages} {lose} the text, {talks} {go}")
     for one in done.left:
         output.bad(f"{one.collection} {one.id} {one.reason}")
     if done.mail and done.mail.state != "sent":

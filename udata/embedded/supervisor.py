@@ -126,11 +126,13 @@ def status(home: Path) -> list[Status]:
 def logs(home: Path, lines: int) -> Iterator[tuple[str, str]]:
     """The last lines of each server's log, oldest first, each with the server's title."""
     for kind in SERVERS:
-        try:
-            with kind(home.absolute(), "").log.open(encoding="utf-8", errors="replace") as file:
-                kept = deque(file, maxlen=lines)
-        except FileNotFoundError:
-            continue
+        log = kind(home.absolute(), "").log
+        with folder.writing(log):
+            try:
+                with log.open(encoding="utf-8", errors="replace") as file:
+                    kept = deque(file, maxlen=lines)
+            except FileNotFoundError:
+                continue
         yield from ((kind.title, line.rstrip("\n")) for line in kept)
 
 

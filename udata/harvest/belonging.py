@@ -40,8 +40,8 @@ class Attached(NamedTuple):
     unknown: list[str]
 
 
-def clean(database: Database[Document], settings: Mapping[str, Any], who: str) -> Cleaned:
-    """Flag the documents of a source as deleted; those with a DOI are archived instead.
+def clean(database: Database[Document], settings: Mapping[str, Any], who: str, *, dry_run: bool = False) -> Cleaned:
+    """Flag the documents of a source as deleted; those with a DOI are archived instead. With `dry_run` nothing is.
 
     Raises UnknownName, ServerError. It may be called again: what is flagged or archived already is not touched.
     """
@@ -54,9 +54,11 @@ def clean(database: Database[Document], settings: Mapping[str, Any], who: str) -
             # A DOI is cited elsewhere and has to resolve for good: its document stays readable.
             kept = [one for one in found if one.get("doi")]
             gone = [one["_id"] for one in found if not one.get("doi")]
-            # What somebody deleted since the query keeps its own moment.
-            deleted[name] = _set(database, settings, name, gone, {field: None}, {field: moment})
-            _archive(database, settings, name, [one["_id"] for one in kept], CLEANED)
+            deleted[name] = len(gone)
+            if not dry_run:
+                # What somebody deleted since the query keeps its own moment.
+                deleted[name] = _set(database, settings, name, gone, {field: None}, {field: moment})
+                _archive(database, settings, name, [one["_id"] for one in kept], CLEANED)
             archived += [str(one.get("slug") or one["_id"]) for one in kept]
     return Cleaned(deleted, archived)
 

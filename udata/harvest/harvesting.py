@@ -43,7 +43,7 @@ def harvest_source(
 ) -> Report:
     """Harvest a source through the guarded client. Call it in the place of the source's run: it is the only one then.
 
-    What an earlier run has left open is closed first. Raises UsageError for a source that is not to be harvested,
+    What an earlier run has left open is closed first. Raises UdataError for a source that is not to be harvested,
     UnknownName and ConfigurationError for its backend, ServerError.
     """
     rules = Rules.of(settings)
@@ -65,10 +65,8 @@ def harvest_source(
 
 
 def name_busy(error: BusyError, source: Mapping[str, Any]) -> None:
-    """Let an error say in words of harvesting that a source is being harvested, and where to look at that."""
+    """Let an error say in words of harvesting that a source is being harvested."""
     error.message = f"{name_of(source)} is being harvested already: {error.message}"
-    # Two runs of a source at once harm each other: there is nothing to force.
-    error.hint = f"udata job show {error.run_id}"
 
 
 def summary(report: Report) -> Document:

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from udata.clock import now
 from udata.errors import UdataError
-from udata.harvest.run.source import refusal
+from udata.harvest.run.source import require_harvestable
 from udata.harvest.sources import living, name_of
 from udata.runner.enqueue import Enqueued, enqueue
 from udata.runner.schedule import schedules
@@ -80,17 +80,6 @@ def _judge(database: Database[Document], who: str, state: str, comment: str | No
     with translated_errors():
         database["notification"].update_many(asked, {"$set": {"handled_at": moment}})
     return source
-
-
-def require_harvestable(source: Mapping[str, Any]) -> None:
-    """Raise UdataError, with what helps, for a source that no worker may harvest."""
-    if reason := refusal(source):
-        name = name_of(source)
-        helps = {
-            "the source is not active": f"udata harvest resume {name}",
-            "the source is not validated yet": f"udata harvest validate {name}",
-        }
-        raise UdataError(f"{name} is not harvested: {reason}", helps.get(reason))
 
 
 def schedule(database: Database[Document], who: str, typed: str) -> Schedule:

@@ -16,7 +16,7 @@ def crawl_resources(
     force: bool = False,
     progress: Callable[..., None],
 ) -> dict[str, Any]:
-    """Check the remote resources that are due, or those of one dataset or host."""
+    """Check the remote resources that are due, or one resource, or those of a dataset or host."""
     from flask import current_app
 
     from udata.services.crawl.due import Wanted

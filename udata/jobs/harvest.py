@@ -13,8 +13,8 @@ def harvest(source: str, *, progress: Callable[..., None]) -> dict[str, Any]:
 
     from udata.errors import PartlyDone
     from udata.harvest.harvesting import Wishes, harvest_source, name_busy, summary
+    from udata.harvest.run.source import require_harvestable
     from udata.harvest.sources import find
-    from udata.harvest.validation import require_harvestable
     from udata.runner.execution.in_process import run_job_here
     from udata.runner.journal.runs import BusyError
     from udata.store.connection import database

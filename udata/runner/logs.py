@@ -2,12 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from udata.masking import clean
 
 # What these say of each message the runs say themselves, and when a server is away their traceback is no news.
 MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
+
+# What says how each run ended.
+RUNS = "udata.runner.execution.run"
 
 
 class Formatter(logging.Formatter):
@@ -81,7 +85,24 @@ def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> No
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     _set_levels("info")
     # How a run goes is shown, not logged.
-    logging.getLogger("udata.runner.execution.run").setLevel(logging.CRITICAL)
+    logging.getLogger(RUNS).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def warnings_said(say: Callable[[str, str], None]) -> Iterator[None]:
+    """Give to `say` what is logged meanwhile and is a warning or worse, unless a log of its own is set up.
+
+    How a run ended is left out: the command whose run it is says so itself.
+    """
+    root = logging.getLogger()
+    handler = _Said(say)
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(lambda record: record.name != RUNS)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def _set_levels(level: str) -> None:

@@ -35,6 +35,7 @@ def drain(session: Session, listener: Listener = SILENT) -> dict[str, Tally]:
     index yet is passed over, since its first indexing takes all. Raises ServerError, and then what was noted stays.
     """
     tallies: dict[str, Tally] = {}
+    missed: set[str] = set()
 
     def bring(model: str, ids: Sequence[Any]) -> None:
         for kind, some in _with_dependents(session.database, kinds()[model], ids):
@@ -43,7 +44,10 @@ def drain(session: Session, listener: Listener = SILENT) -> dict[str, Tally]:
             try:
                 tally = update(session, kind, some, in_use(session, kind), listener)
             except NoSuchIndex as missing:
-                log.warning("%s", missing)
+                # Of a model it is said once, however many batches there are.
+                if kind.name not in missed:
+                    log.warning("%s", missing)
+                missed.add(kind.name)
                 continue
             tallies[kind.name] = tallies.get(kind.name, Tally()) + tally
 

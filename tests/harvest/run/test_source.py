@@ -16,7 +16,7 @@ from tests.commands_sent import Commands
 from tests.harvest.catalogues import content
 from tests.harvest.conftest import Answers
 from tests.network.webserver import WebServer
-from udata.errors import ServerError, UsageError
+from udata.errors import ServerError, UdataError
 from udata.harvest import belonging
 from udata.harvest.backends.base import Fetch
 from udata.harvest.backends.registry import backend
@@ -283,7 +283,7 @@ def test_a_stored_document_that_is_odd_fails_alone(portal: Portal, database: Dat
 )
 def test_a_source_that_may_not_be_harvested_is_refused(fields: Stored, reason: str, portal: Portal) -> None:
     portal.source |= fields
-    with pytest.raises(UsageError, match=reason):
+    with pytest.raises(UdataError, match=reason):
         portal.run()
     assert portal.database.harvest_job.count_documents({}) == 0
 

@@ -66,7 +66,7 @@ def test_what_the_work_raises_is_raised_and_is_not_tried_again_later(database: D
         run_job_here("fail", work=work)
     run = database.job_run.find_one()
     assert run is not None
-    assert (run["state"], run["error"]) == ("failed", "ServerError: it is away (start it)")
+    assert (run["state"], run["error"]) == ("failed", "it is away (start it)")
 
 
 def test_wrong_arguments_are_refused_before_anything_is_recorded(database: Database[Stored]) -> None:

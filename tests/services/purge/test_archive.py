@@ -89,6 +89,10 @@ def test_what_was_changed_since_gets_back_its_references_alone(
     page = database.post.find_one({"_id": post.id})
     assert page is not None
     assert len(page["blocs"]) == 2
+    # What was given back already has not been changed since.
+    again = {one.collection: one for one in bring_back(database, tmp_path / "archive")}
+    assert (again["post"].merged, again["post"].unchanged) == ([], 1)
+    assert again["reuse"].merged == [str(renamed.id)]
 
 
 def test_an_archive_that_was_broken_off_is_gone_on_with(

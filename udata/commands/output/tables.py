@@ -14,16 +14,21 @@ from udata.wording import printable
 
 # How much of a cell is shown on a terminal, and what lies between two columns.
 CELL, GAP = 60, 3
+# To how much of a column those that may be cut are cut.
+CUT = 20
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[str] = ()) -> None:
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[str] = (), cut: Sequence[str] = ()
+) -> None:
     """Answer with columns under `headers`. Numbers are aligned to the right.
 
-    On a terminal that is too narrow columns are left out, those named by `drop` first and then from the right, down to
-    two; `-v` shows them all. Nothing is cut if the output is no terminal.
+    On a terminal that is too narrow the columns named by `cut`, titles say, are cut; if that is not enough columns are
+    left out, those named by `drop` first and then from the right, down to two. `-v` shows all of it. Nothing is cut if
+    the output is no terminal.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -32,7 +37,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[
 
     printed = [[_cell(value) for value in row] for row in rows]
     if sys.stdout.isatty() and not options.verbosity:
-        headers, printed = _narrowed(headers, printed, drop, get_terminal_size().columns)
+        headers, printed = _narrowed(headers, printed, drop, cut, get_terminal_size().columns)
     drawn = Table(box=SIMPLE_HEAD if encodes(sys.stdout, "─") else None, show_edge=False, pad_edge=False)
     for index, header in enumerate(headers):
         numeric = bool(printed) and all(_is_number(row[index]) for row in printed)
@@ -49,13 +54,20 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], drop: Sequence[
 
 
 def _narrowed(
-    headers: Sequence[str], rows: list[list[str]], drop: Sequence[str], columns: int
+    headers: Sequence[str], rows: list[list[str]], drop: Sequence[str], cut: Sequence[str], columns: int
 ) -> tuple[list[str], list[list[str]]]:
     """The columns that fit beside each other, each as wide as its longest cell or as what is shown of a long value."""
-    from rich.cells import cell_len
+    from rich.cells import cell_len, set_cell_size
 
     rows = [[cell if len(cell) <= CELL else f"{cell[: CELL - 1]}…" for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    for place in (headers.index(name) for name in cut if name in headers):
+        excess = sum(widths) + GAP * (len(widths) - 1) - columns
+        if excess > 0 and (width := max(CUT, widths[place] - excess)) < widths[place]:
+            for row in rows:
+                if cell_len(row[place]) > width:
+                    row[place] = f"{set_cell_size(row[place], width - 1).rstrip()}…"
+            widths[place] = width
     kept = list(range(len(headers)))
     first = [headers.index(name) for name in drop if name in headers]
     # Two columns stay in any case: with one alone a row says nothing.

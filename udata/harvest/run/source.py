@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from udata.clock import now as this_moment
-from udata.errors import UdataError, UsageError
+from udata.errors import UdataError
 from udata.harvest.backends.base import Backend, Fetch, Page, Source
 from udata.harvest.errors import FarFromBefore, reason_of
 from udata.harvest.fingerprints import Fingerprints
@@ -28,6 +28,7 @@ from udata.harvest.run.extent import guarded
 from udata.harvest.run.items import Item, Job, item_of
 from udata.harvest.run.known import BATCH, Known, collection_of
 from udata.harvest.run.writing import Writing, Written
+from udata.harvest.sources import name_of
 from udata.harvest.stored.documents import Target
 from udata.harvest.stored.licenses import Licenses
 from udata.harvest.stored.zones import Zones
@@ -96,6 +97,17 @@ def refusal(source: Mapping[str, Any]) -> str | None:
     return None if state == "accepted" else f"the source is {'not validated yet' if state == 'pending' else state}"
 
 
+def require_harvestable(source: Mapping[str, Any]) -> None:
+    """Raise UdataError, with what helps, for a source that no worker may harvest."""
+    if reason := refusal(source):
+        name = name_of(source)
+        helps = {
+            "the source is not active": f"udata harvest resume {name}",
+            "the source is not validated yet": f"udata harvest validate {name}",
+        }
+        raise UdataError(f"{name} is not harvested: {reason}", helps.get(reason))
+
+
 def run(
     database: Database[Document],
     settings: Mapping[str, Any],
@@ -120,15 +132,13 @@ def run(
     With `dry` nothing is stored, and the report is that of the real run; its `written` tell the differences. `force`
     also writes what is unchanged; `any_extent` goes on if the source has far more or fewer entries than before;
     with `not_validated` a source is read that no administrator has accepted yet. `run_id` is the run in the journal.
-    Raises UsageError for a source that is not to be harvested, ConfigurationError for HARVEST_ACTIVITY_USER_ID,
-    ServerError if the database fails, and UdataError if stored documents stand in the way of a unique index that the
-    writing relies on.
+    Raises ConfigurationError for HARVEST_ACTIVITY_USER_ID, ServerError if the database fails, and UdataError for a
+    source that is not to be harvested, or if stored documents stand in the way of a unique index that the writing
+    relies on.
     """
-    if reason := refusal(
-        # Only what waits may be let through: a refusal is an administrator's word.
-        {**source, "validation": {"state": "accepted"}} if not_validated and _waits(source) else source
-    ):
-        raise UsageError(f"{source.get('name') or source['_id']}: {reason}")
+    # Only what waits may be let through: a refusal is an administrator's word.
+    waits = not_validated and _waits(source)
+    require_harvestable({**source, "validation": {"state": "accepted"}} if waits else source)
     with translated_errors():
         if not dry:
             # Two runs at once rely on the unique indexes; a portal of another program may lack them.

@@ -176,7 +176,8 @@ def _attempt(
         if lease.reason:
             # What was interrupted came out of the work as an error of its own.
             return _interrupted(held, wanted, lease.reason)
-        line = " ".join(f"{type(error).__name__}: {error}".split())
+        # What was foreseen is a sentence for people; anything else is known by its class.
+        line = " ".join((str(error) if isinstance(error, UdataError) else f"{type(error).__name__}: {error}").split())
         result = records.plain(error.result) if isinstance(error, PartlyDone) else None
         trace = traceback.format_exc()[-TRACE_SIZE:]
         return Outcome(held.run_id, "failed", result, error=line, trace=trace, raised=error)

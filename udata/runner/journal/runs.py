@@ -178,7 +178,7 @@ class BusyError(UsageError):
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC" if isinstance(started, datetime) else "now"
         super().__init__(
             f"{label(wanted.job.name, wanted.args, wanted.kwargs)} runs already, since {since}, as {self.run_id}",
-            "--force runs it beside",
+            f"udata job show {self.run_id}",
         )
 
 

@@ -73,7 +73,7 @@ def kind(name: str) -> Kind:
     for spelling in (wanted, wanted.removesuffix("s")):
         if spelling in kinds():
             return kinds()[spelling]
-    raise UnknownName("search model", name, [found for one in kinds() for found in (one, f"{one}s")])
+    raise UnknownName("search model", name, kinds())
 
 
 def _kind(name: str, module: Any, visible: Mapping[str, Any], modified: tuple[str, ...], *needs: str) -> Kind:

@@ -64,8 +64,9 @@ class Total(NamedTuple):
 class Report:
     """What is broken, on disk until it is told; use it in a `with` statement.
 
-    `checked` says whether any address was ever checked. Raises UnknownName for an organization that is not there;
-    ServerError.
+    `checked` says whether any address was ever checked; `failing` counts the resources that could not be had when last
+    asked, and have not failed the `broken_after` times in a row after which they are broken. Raises UnknownName for an
+    organization that is not there; ServerError.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Report:
         organization: str | None = None,
         progress: Progress = silent,
     ) -> None:
+        self.broken_after: int = settings["CRAWL_BROKEN_AFTER"]
+        self.failing = 0
         self._database = database
         self._expectations = Expectations(settings)
         self._disk = Scratch(_SCHEMA)
@@ -87,7 +90,7 @@ class Report:
                 self._names[str(one["_id"])] = _text(one.get("name"))
                 self._slugs[str(one["_id"])] = _text(one.get("slug"))
             self.checked = database[ADDRESSES].find_one({}, {"_id": 1}) is not None
-            for one in database[ADDRESSES].find({"failures": {"$gte": settings["CRAWL_BROKEN_AFTER"]}}):
+            for one in database[ADDRESSES].find({"failures": {"$gte": 1}}):
                 self._disk.do("INSERT INTO address VALUES (?, ?)", (str(one["_id"]), bson.encode(one)))
             self._read(progress)
 
@@ -158,6 +161,9 @@ class Report:
         if not found:
             return
         kept = bson.decode(found[0][0], LENIENT)
+        if kept["failures"] < self.broken_after:
+            self.failing += 1
+            return
         told = Broken(
             owner, self._names.get(owner or ""), None if dataset is None else str(dataset), title,
             str(resource.get("_id")), _text(resource.get("title")), url, kept.get("since"), kept["failures"],

@@ -35,7 +35,9 @@ def mailer(settings: Mapping[str, Any]) -> Mailer | None:
     try:
         return Mailer(settings)
     except ConfigurationError as error:
-        raise ConfigurationError(error.message, "or give --no-mail") from error
+        raise ConfigurationError(
+            error.message, ", or ".join([*filter(None, [error.hint]), "give --no-mail"])
+        ) from error
 
 
 def send(mailer: Mailer, farewell: Mail) -> Outcome:
