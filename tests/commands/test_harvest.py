@@ -283,12 +283,12 @@ def test_a_source_goes_with_its_datasets_archived_cleaned_or_kept(
     assert database.dataset.count_documents({"deleted": None}) == 3
     assert udata("harvest", "clean", source, "--yes").lines == ["➢ Flagged 3 datasets, 0 dataservices"]
     would = udata("harvest", "purge", "--dry-run", "-v")
-    what = "1 harvest source and, with it, 1 harvest_job"
+    what = "1 harvest source and, with it, 1 harvest_fingerprint, 1 harvest_job"
     assert would.lines[-1] == f"{what} would be purged. Nothing was changed."
-    assert len(would.lines) == 3
+    assert len(would.lines) == 4
     planned = udata("harvest", "purge", "--dry-run", "--json").json()
     assert database.harvest_source.count_documents({}) == 1
-    assert planned["removed"] == {"harvest_job": 1, "harvest_source": 1}
+    assert planned["removed"] == {"harvest_fingerprint": 1, "harvest_job": 1, "harvest_source": 1}
     assert udata("harvest", "purge").lines == [f"➢ Purged {what}"]
     assert udata("harvest", "purge").lines == ["# Nothing to purge"]
     assert database.harvest_source.count_documents({}) + database.harvest_job.count_documents({}) == 0
