@@ -214,6 +214,13 @@ def test_titles_are_cut_before_a_column_is_left_out(
     assert capsys.readouterr().err == ""
 
 
+def test_counts_are_folded_between_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = narrow(monkeypatch)
+    output.counts("went", {"dataset": 20, "community_resource": 1, "none": 0, "harvest_source": 1_200})
+    output.counts("nothing", {"dataset": 0})
+    assert written(out).splitlines() == ["went: 20 dataset, 1 community_resource,", "  1,200 harvest_source"]
+
+
 def test_all_columns_are_shown_if_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     out = narrow(monkeypatch)
     output.options.verbosity = 1

@@ -99,8 +99,8 @@ def _answer_purged(purged: "Purged", archive: Path | None) -> None:
         say(f"{one.collection} {one.id} {one.reason}")
     if len(purged.left) > NAMED:
         output.caution(f"{len(purged.left) - NAMED:,} more stayed: --json names them")
-    _answer_counts("went with them" if not purged.dry_run else "would go with them", purged.removed)
-    _answer_counts("references detached" if not purged.dry_run else "references would be detached", purged.detached)
+    output.counts("went with them" if not purged.dry_run else "would go with them", purged.removed)
+    output.counts("references detached" if not purged.dry_run else "references would be detached", purged.detached)
     if purged.files.files:
         output.line(f"{counted(purged.files.files, 'file')}, {size(purged.files.bytes)}")
     if purged.paused:
@@ -114,10 +114,3 @@ def _answer_purged(purged: "Purged", archive: Path | None) -> None:
         output.did(f"Purged {', '.join(gone)}")
     if gone and archive and not purged.dry_run:
         output.notice(f"Bring them back: udata db restore {quote(str(archive))} --merge")
-
-
-def _answer_counts(what: str, counts: dict[str, int]) -> None:
-    if counts:
-        told = ", ".join(f"{number:,} {place}" for place, number in counts.items())
-        for piece in output.folded(f"{what}: {told}", hanging="  "):
-            output.line(piece)

@@ -50,9 +50,7 @@ def repair(portal: Portal, plan: Path, dry_run: bool, archive: Path | None) -> N
 
 def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
     for what, counts in (("removed", done.removed), ("changed", done.changed)):
-        told = ", ".join(f"{number:,} {place}" for place, number in sorted(counts.items()) if number)
-        if told:
-            _answer_folded(f"{'would be ' if done.dry_run else ''}{what}: {told}")
+        output.counts(f"{'would be ' if done.dry_run else ''}{what}", dict(sorted(counts.items())))
     for one in done.skipped[:NAMED]:
         output.bad(f"{one.collection} {one.id} {one.reason}")
     if len(done.skipped) > NAMED:
@@ -71,8 +69,3 @@ def _answer_repaired(done: "Repaired", archive: Path | None) -> None:
             output.notice(f"Take it back: udata db restore {quote(str(archive))} --merge")
     elif not done.before:
         output.remark("Nothing to do")
-
-
-def _answer_folded(text: str) -> None:
-    for piece in output.folded(text, hanging="  "):
-        output.line(piece)

@@ -269,8 +269,7 @@ def delete(portal: Portal, email: str | None, delete_comments: bool, no_mail: bo
 def _answer_deletion(done: "Deletion") -> None:
     go, lose = ("would go", "would lose") if done.dry_run else ("went", "lost")
     for what, counts in ((go, done.removed), (f"{lose} a reference or a right", done.changed)):
-        if counts:
-            output.line(f"{what}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}")
+        output.counts(what, counts)
     if done.comments or done.discussions:
         messages, talks = counted(done.comments, "message"), counted(done.discussions, "discussion")
         output.line(f"{messages} {lose} the text, {talks} {go}")

@@ -2,8 +2,8 @@
 
 The *answer* goes to standard output: `answer` and `listing` print a result as text, as one JSON document or as one
 JSON object a line, as the options ask; `csv_rows` prints CSV; `line`, `did`, `fine`, `bad`, `caution`, `remark`,
-`fields`, `table` and `block` print its lines. *Notes* go to standard error: `failed`, `error`, `traceback` always, and
-`warning`, `notice`, `detail`, `log_line` and the progress unless `-q` is given.
+`counts`, `fields`, `table` and `block` print its lines. *Notes* go to standard error: `failed`, `error`, `traceback`
+always, and `warning`, `notice`, `detail`, `log_line` and the progress unless `-q` is given.
 """
 
 from typing import NoReturn
@@ -16,6 +16,7 @@ from udata.commands.output.lines import (
     bad,
     block,
     caution,
+    counts,
     detail,
     did,
     error,
@@ -52,6 +53,7 @@ __all__ = [
     "can_ask",
     "caution",
     "confirm",
+    "counts",
     "csv_rows",
     "demand",
     "detail",

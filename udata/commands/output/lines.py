@@ -1,7 +1,7 @@
 """Lines. Those of the *answer* go to standard output, *notes* to standard error."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from udata.commands.output.options import options
@@ -119,6 +119,21 @@ def folded(text: str, used: int = 2, hanging: str = "", piped: int | None = None
         return [text]
     # Names and ids have hyphens and are copied whole; below 20 letters nothing can be read.
     return wrap(printable(text), max(20, width - used), subsequent_indent=hanging, break_on_hyphens=False) or [""]
+
+
+def counts(what: str, numbers: Mapping[str, int]) -> None:
+    """Answer how many of each name there are; on a terminal lines end between names. Of nothing there is no line."""
+    width = columns(sys.stdout)
+    pieces = [f" {number:,} {name}" for name, number in numbers.items() if number]
+    shown = f"{what}:"
+    for left, piece in zip(reversed(range(len(pieces))), pieces, strict=True):
+        comma = "," if left else ""
+        if width is not None and len(shown) + len(piece) + len(comma) > width:
+            line(shown)
+            shown = " "
+        shown += piece + comma
+    if pieces:
+        line(shown)
 
 
 def fields(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
