@@ -142,7 +142,7 @@ def test_a_model_is_meant_in_any_number_and_case(name: str) -> None:
 
 
 def test_another_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="did you mean dataset"):
+    with pytest.raises(UnknownName, match="datasets"):
         kind("datsets")
 
 

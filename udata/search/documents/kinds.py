@@ -73,7 +73,8 @@ def kind(name: str) -> Kind:
     for spelling in (wanted, wanted.removesuffix("s")):
         if spelling in kinds():
             return kinds()[spelling]
-    raise UnknownName("search model", name, kinds())
+    # In the number that was typed, so that they are few enough to be listed.
+    raise UnknownName("search model", name, [f"{one}s" for one in kinds()] if wanted.endswith("s") else kinds())
 
 
 def _kind(name: str, module: Any, visible: Mapping[str, Any], modified: tuple[str, ...], *needs: str) -> Kind:
