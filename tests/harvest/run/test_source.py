@@ -143,6 +143,18 @@ def test_what_vanished_is_archived_after_its_days_and_comes_back(portal: Portal)
     assert portal.archived() == set()
 
 
+def test_a_portal_with_new_identifiers_shows_as_a_mass_change_and_loses_the_old_ones_later(portal: Portal) -> None:
+    portal.run()
+    portal.members = [portal.member(number, identifier=f"new-{number}") for number in range(3)]
+    preview = portal.run(LATER, dry=True)
+    assert preview.changes == {"created": 3}
+    assert "0 of 3 documents of the source were found again" in (preview.not_archived or "")
+    assert portal.run(LATER).changes == {"created": 3}
+    assert portal.archived() == set(), "what nobody has looked at yet archives nothing"
+    assert portal.run(LATER + timedelta(days=1)).items["archived"] == 3
+    assert portal.archived() == {"d0", "d1", "d2"}
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
