@@ -8,7 +8,7 @@ import pytest
 from udata.errors import ConfigurationError
 from udata.masking import mask_credentials, masked
 from udata.setting_rows import LARGEST, SETTINGS
-from udata.settings import home, load
+from udata.settings import Settings, home, load, starting
 
 
 def write(folder: Path, text: str) -> dict[str, str]:
@@ -290,3 +290,10 @@ def test_a_slip_in_a_settings_file_is_warned_of(name: str, meant: str, tmp_path:
 def test_a_portals_own_settings_are_no_slips(tmp_path: Path) -> None:
     names = ("PLUGINS", "SECURITY_PASSWORD_LENGTH_MAX", "MAIL_DEBUG", "THEME", "SITE_TITLE", "LANGUAGES", "CACHE_DIR")
     assert load(write(tmp_path, "".join(f"{name} = 'x'\n" for name in names))).warnings == []
+
+
+def test_a_server_that_is_away_is_started_again_by_the_command_for_the_embedded_ones() -> None:
+    settings = Settings()
+    assert "udata embedded start" in starting(settings, "MONGODB_HOST")
+    settings.take("MONGODB_HOST", "mongodb://127.0.0.1/udata", "environment")
+    assert starting(settings, "MONGODB_HOST") == "start it, or set MONGODB_HOST to one that runs"

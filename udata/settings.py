@@ -96,6 +96,13 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
     return user_data_path("udata", appauthor=False)
 
 
+def starting(settings: Mapping[str, Any] | None, name: str) -> str:
+    """What to do about a server that is away, whose address is the setting `name`."""
+    if getattr(settings, "embedded", False):
+        return "udata embedded start starts it again, on the same data"
+    return f"start it, or set {name} to one that runs"
+
+
 def _take_file(settings: Settings, path: Path) -> None:
     try:
         namespace = executed(path)

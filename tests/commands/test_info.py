@@ -46,7 +46,7 @@ def test_what_does_not_work_is_crossed_with_its_remedy_on_the_next_line(udata: R
     assert done.exit_code == 1
     [crossed] = [number for number, line in enumerate(done.lines) if line.startswith("✘ database ")]
     assert "does not answer" in done.lines[crossed]
-    assert done.lines[crossed + 1] == "    start it, or set MONGODB_HOST"
+    assert done.lines[crossed + 1] == "    start it, or set MONGODB_HOST to one that runs"
     assert done.lines[-1].startswith("✘ Does not work: database")
 
 
@@ -80,7 +80,7 @@ def test_for_programs_there_is_one_document_with_stable_keys(udata: Run, place: 
     }
     assert {tuple(one) for one in answer["settings"]} == {("name", "value", "source")}
     [database] = [check for check in answer["checks"] if check["name"] == "database"]
-    assert (database["ok"], database["remedy"]) == (False, "start it, or set MONGODB_HOST")
+    assert (database["ok"], database["remedy"]) == (False, "start it, or set MONGODB_HOST to one that runs")
     assert database["problems"] == [{"text": database["value"], "remedy": database["remedy"]}]
 
 

@@ -11,6 +11,7 @@ import redis
 from udata.errors import ConfigurationError, ServerError
 from udata.masking import clean
 from udata.progress import Progress, silent
+from udata.settings import starting
 
 BATCH = 1_000
 
@@ -93,7 +94,7 @@ def client(config: Mapping[str, Any]) -> Iterator["redis.Redis"]:
         # A file of certificates that cannot be read raises OSError.
         raise ServerError(
             f"the cache {clean(url)} cannot be used: {clean(str(error))}",
-            "start it, or set CACHE_REDIS_URL to one that runs",
+            starting(config, "CACHE_REDIS_URL"),
         ) from error
 
 

@@ -32,7 +32,7 @@ from pymongo.uri_parser import parse_uri
 
 from udata.errors import ConfigurationError, ServerError
 from udata.masking import clean
-from udata.settings import Settings
+from udata.settings import Settings, starting
 from udata.store.codec import LENIENT
 
 # How long a server that was there may be silent, in milliseconds. The driver breaks off what runs when the server does
@@ -160,9 +160,11 @@ def translated_errors() -> Iterator[None]:
         yield
     except (ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout) as error:
         # The driver's timeouts are failures of a connection or an operation, too: hence first.
-        raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _REMEDY) from error
+        raise ServerError(f"the database at {_server()} does not answer: {_reason(error)}", _remedy()) from error
     except ConnectionFailure as error:
-        raise ServerError(f"the connection to the database at {_server()} broke: {_reason(error)}", _REMEDY) from error
+        raise ServerError(
+            f"the connection to the database at {_server()} broke: {_reason(error)}", _remedy()
+        ) from error
     except PyMongoConfigurationError as error:
         # What only turns out when the driver signs in: a mechanism that needs another package, say.
         raise ConfigurationError(
@@ -184,7 +186,8 @@ def translated_errors() -> Iterator[None]:
         ) from error
 
 
-_REMEDY = "start it, or set MONGODB_HOST"
+def _remedy() -> str:
+    return starting(_settings, "MONGODB_HOST")
 
 
 def _server() -> str:

@@ -23,7 +23,7 @@ def test_a_database_that_is_not_there_is_named_and_the_queue_is_looked_at_all_th
     check = found(report, "database")
     assert check.ok is False
     assert "does not answer" in check.value
-    assert check.remedy == "start it, or set MONGODB_HOST"
+    assert check.remedy == "start it, or set MONGODB_HOST to one that runs"
     assert found(report, "broker").ok is True
     assert found(report, "collections").value == "not looked at, because of the database"
 

@@ -14,6 +14,7 @@ from udata.errors import ConfigurationError, ServerError
 from udata.masking import clean
 from udata.runner.broker import options
 from udata.runner.registry import QUEUES
+from udata.settings import starting
 
 __all__ = [
     "QUEUES", "client", "connection", "is_redis", "key_prefix", "queue_keys", "queue_name", "queue_prefix",
@@ -171,9 +172,8 @@ def translated_errors(settings: Mapping[str, Any]) -> Iterator[None]:
         for kind, meaning, remedy in REFUSALS:
             if _is(error, words, kind):
                 raise ServerError(f"the broker {url} {meaning}: {words}", remedy) from error
-        raise ServerError(
-            f"the broker {url} cannot be used: {words}", "start it, or set CELERY_BROKER_URL to one that runs"
-        ) from error
+        remedy = starting(settings, "CELERY_BROKER_URL")
+        raise ServerError(f"the broker {url} cannot be used: {words}", remedy) from error
 
 
 def _reason(url: str, error: Exception) -> str:
