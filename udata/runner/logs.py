@@ -10,6 +10,9 @@ from udata.masking import clean
 # What these say of each message the runs say themselves, and when a server is away their traceback is no news.
 MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
 
+# What goes wrong within these is told by the error that comes of it.
+LIBRARIES = (*MACHINERY, "aiohttp", "asyncio", "elastic_transport", "elasticsearch", "urllib3")
+
 # What says how each run ended.
 RUNS = "udata.runner.execution.run"
 
@@ -92,12 +95,12 @@ def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> No
 def warnings_said(say: Callable[[str, str], None]) -> Iterator[None]:
     """Give to `say` what is logged meanwhile and is a warning or worse, unless a log of its own is set up.
 
-    How a run ended is left out: the command whose run it is says so itself.
+    How a run ended is left out: the command whose run it is says so itself. So are the libraries that talk to servers.
     """
     root = logging.getLogger()
     handler = _Said(say)
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.name != RUNS)
+    handler.addFilter(lambda record: record.name != RUNS and record.name.split(".")[0] not in LIBRARIES)
     root.addHandler(handler)
     try:
         yield
