@@ -153,3 +153,14 @@ def test_a_worker_indexes_what_was_noted_and_what_the_portal_says(
     query = ("search", "query", "dataset", "zygomatique", "--json")
     wait_for(lambda: {hit["id"] for hit in udata(*query).json()["hits"]} == wanted)
     wait_for(lambda: udata("search", "status", "--json").json()["waiting"] == 0)
+
+
+@pytest.mark.parametrize("command", [("search", "index"), ("job", "run", "index-search")])
+def test_a_search_server_that_is_away_is_one_line_without_the_client_s_own(
+    command: tuple[str, ...], udata_process: Any
+) -> None:
+    done = udata_process(*command, env={"UDATA_ELASTICSEARCH_URL": "http://127.0.0.1:1"})
+    first, *others = done.stderr.splitlines()
+    assert "the search server at http://127.0.0.1:1 does not answer" in first
+    # A run in the journal says where more of it stands.
+    assert all(line.startswith("More: udata job show") for line in others)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from udata.masking import clean
 
 # What these say of each message the runs say themselves, and when a server is away their traceback is no news.
-MACHINERY = ("amqp", "billiard", "celery", "kombu", "multiprocessing", "pymongo", "redis")
-
-# What goes wrong within these is told by the error that comes of it.
-LIBRARIES = (*MACHINERY, "aiohttp", "asyncio", "elastic_transport", "elasticsearch", "urllib3")
+MACHINERY = (
+    "aiohttp", "amqp", "asyncio", "billiard", "celery", "elastic_transport", "elasticsearch", "kombu",
+    "multiprocessing", "pymongo", "redis", "urllib3",
+)  # fmt: skip
 
 # What says how each run ended.
 RUNS = "udata.runner.execution.run"
@@ -38,7 +38,7 @@ class WithoutTraceback(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is logged."""
-        if record.name.split(".")[0] in MACHINERY:
+        if _is_of_machinery(record):
             error = record.exc_info[1] if record.exc_info else None
             # The pool packs what happened in another process.
             kind = type(getattr(error, "exc", error))
@@ -78,12 +78,15 @@ class _Said(logging.Handler):
 
 
 def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> None:
-    """Give what a job logs to `say`: what is no detail, and details if `verbose`. The journal keeps what our own jobs
-    say on every level.
+    """Give what a job logs to `say`: what is no detail, and details and the machinery's warnings if `verbose`. The
+    journal keeps what our own jobs say on every level.
     """
     root = logging.getLogger()
     handler = _Said(say)
     handler.setLevel(logging.DEBUG if verbose else logging.INFO)
+    if not verbose:
+        # What goes wrong there is told by the error that comes of it.
+        handler.addFilter(lambda record: not _is_of_machinery(record))
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     _set_levels("info")
@@ -95,12 +98,12 @@ def set_up_for_terminal(say: Callable[[str, str], None], *, verbose: bool) -> No
 def warnings_said(say: Callable[[str, str], None]) -> Iterator[None]:
     """Give to `say` what is logged meanwhile and is a warning or worse, unless a log of its own is set up.
 
-    How a run ended is left out: the command whose run it is says so itself. So are the libraries that talk to servers.
+    How a run ended is left out: the command whose run it is says so itself. So is the machinery, as in a job.
     """
     root = logging.getLogger()
     handler = _Said(say)
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.name != RUNS and record.name.split(".")[0] not in LIBRARIES)
+    handler.addFilter(lambda record: record.name != RUNS and not _is_of_machinery(record))
     root.addHandler(handler)
     try:
         yield
@@ -113,6 +116,10 @@ def _set_levels(level: str) -> None:
     logging.getLogger("udata.jobs").setLevel(logging.DEBUG if level in ("debug", "info") else logging.NOTSET)
     for name in MACHINERY:
         logging.getLogger(name).setLevel(logging.WARNING if level in ("debug", "info") else level.upper())
+
+
+def _is_of_machinery(record: logging.LogRecord) -> bool:
+    return record.name.split(".")[0] in MACHINERY
 
 
 def _is_expected(kind: type) -> bool:
