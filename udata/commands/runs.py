@@ -228,10 +228,7 @@ def _state(run: "Run") -> str:
 
 def _room() -> int:
     """How many letters of a line there are for the job."""
-    import shutil
-
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
-    return max(LEAST, columns - BESIDE)
+    return max(LEAST, (output.columns(sys.stdout) or 80) - BESIDE)
 
 
 def _flat(details: "Details") -> dict[str, Any]:

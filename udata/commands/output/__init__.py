@@ -37,7 +37,7 @@ from udata.commands.output.lines import (
 from udata.commands.output.options import Form, Options, options
 from udata.commands.output.progress_bar import Shown, progress
 from udata.commands.output.questions import ask, can_ask, confirm, demand
-from udata.commands.output.streams import UNWRITABLE, give_up_answer, hold_places, prepare_streams, unwritten
+from udata.commands.output.streams import UNWRITABLE, columns, give_up_answer, hold_places, prepare_streams, unwritten
 from udata.commands.output.tables import moment, table
 from udata.wording import printable, size
 
@@ -52,6 +52,7 @@ __all__ = [
     "block",
     "can_ask",
     "caution",
+    "columns",
     "confirm",
     "counts",
     "csv_rows",

@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from udata.commands.output.lines import notice
 from udata.commands.output.options import options
-from udata.commands.output.streams import colours, encodes, write
+from udata.commands.output.streams import colours, columns, encodes, write
 from udata.masking import clean
 from udata.wording import printable
 
@@ -36,8 +35,9 @@ def table(
     from rich.text import Text
 
     printed = [[_cell(value) for value in row] for row in rows]
-    if sys.stdout.isatty() and not options.verbosity:
-        headers, printed = _narrowed(headers, printed, drop, cut, get_terminal_size().columns)
+    room = columns(sys.stdout)
+    if room is not None and not options.verbosity:
+        headers, printed = _narrowed(headers, printed, drop, cut, room)
     drawn = Table(box=SIMPLE_HEAD if encodes(sys.stdout, "─") else None, show_edge=False, pad_edge=False)
     for index, header in enumerate(headers):
         numeric = bool(printed) and all(_is_number(row[index]) for row in printed)
@@ -45,8 +45,7 @@ def table(
     for row in printed:
         drawn.add_row(*(Text(value) for value in row))
     # Without a terminal Rich takes 80 letters for the width, and would fold what programs read.
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(file=sys.stdout, width=width, no_color=not colours(sys.stdout))
+    console = Console(file=sys.stdout, width=room or 10_000, no_color=not colours(sys.stdout))
     with console.capture() as capture:
         console.print(drawn)
     for text in capture.get().splitlines():
@@ -54,7 +53,7 @@ def table(
 
 
 def _narrowed(
-    headers: Sequence[str], rows: list[list[str]], drop: Sequence[str], cut: Sequence[str], columns: int
+    headers: Sequence[str], rows: list[list[str]], drop: Sequence[str], cut: Sequence[str], room: int
 ) -> tuple[list[str], list[list[str]]]:
     """The columns that fit beside each other, each as wide as its longest cell or as what is shown of a long value."""
     from rich.cells import cell_len, set_cell_size
@@ -62,7 +61,7 @@ def _narrowed(
     rows = [[cell if len(cell) <= CELL else f"{cell[: CELL - 1]}…" for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
     for place in (headers.index(name) for name in cut if name in headers):
-        excess = sum(widths) + GAP * (len(widths) - 1) - columns
+        excess = sum(widths) + GAP * (len(widths) - 1) - room
         if excess > 0 and (width := max(CUT, widths[place] - excess)) < widths[place]:
             for row in rows:
                 if cell_len(row[place]) > width:
@@ -72,7 +71,7 @@ def _narrowed(
     first = [headers.index(name) for name in drop if name in headers]
     # Two columns stay in any case: with one alone a row says nothing.
     for place in [*first, *(place for place in reversed(kept) if place not in first)]:
-        if sum(widths[one] + GAP for one in kept) - GAP <= columns or len(kept) <= 2:
+        if sum(widths[one] + GAP for one in kept) - GAP <= room or len(kept) <= 2:
             break
         kept.remove(place)
     if len(kept) < len(headers):
